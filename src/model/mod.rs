@@ -1,0 +1,17 @@
+//! Plain values without I/O that every other module speaks in.
+
+mod cancel;
+mod entry;
+mod escape;
+mod mtime;
+mod path;
+mod secret;
+mod tree;
+
+pub use cancel::Cancel;
+pub use entry::{Entry, Kind};
+pub use escape::{Escaped, escape};
+pub use mtime::{Mtime, Precision};
+pub use path::{PathError, RelPath};
+pub use secret::Secret;
+pub use tree::{Tree, Unproven};

@@ -1,0 +1,127 @@
+//! The entries of one side, sorted, with the proof of each directory.
+//!
+//! A directory is *proven* when its listing is known to be whole. What is missing from a proven directory isn't there;
+//! what is missing from an unproven one may only be unseen, so nothing is ever deleted because of it.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Entry, RelPath};
+
+/// Why the listing of a directory can't be taken for whole. The text is for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unproven(pub String);
+
+/// Entries sorted by path, each path once, and the directories whose listing is not proven.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    entries: Vec<Entry>,
+    unproven: BTreeMap<RelPath, Unproven>,
+}
+
+impl Tree {
+    /// Returns a tree of `entries` in any order. Directories named in `unproven` may be incomplete.
+    ///
+    /// Where a path occurs more than once, no occurrence can be believed (a forged line, or two names that became one):
+    /// all are left out and their directory is unproven.
+    pub fn new(mut entries: Vec<Entry>, mut unproven: BTreeMap<RelPath, Unproven>) -> Self {
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut twice: Vec<RelPath> =
+            entries.windows(2).filter(|w| w[0].path == w[1].path).map(|w| w[0].path.clone()).collect();
+        twice.dedup();
+        let mut cuts = twice.iter().peekable();
+        let mut cut: Option<&RelPath> = None;
+        // Both are sorted, so one pass finds what is at or below a cut, which can't be believed either.
+        entries.retain(|e| {
+            while let Some(next) = cuts.next_if(|next| **next <= e.path) {
+                if !cut.is_some_and(|cut| next.is_within(cut)) {
+                    cut = Some(next);
+                }
+            }
+            !cut.is_some_and(|cut| e.path.is_within(cut))
+        });
+        for path in twice {
+            let why = Unproven(format!("the name `{path}` is listed twice"));
+            unproven.entry(path.parent().unwrap_or_else(RelPath::root)).or_insert(why);
+        }
+        Self { entries, unproven }
+    }
+
+    /// Returns the entries, sorted by path.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Returns the entry at `path`; `None` when there is none.
+    pub fn get(&self, path: &RelPath) -> Option<&Entry> {
+        self.position(path).map(|i| &self.entries[i])
+    }
+
+    /// Changes the entry at `path` by what was learned since, and returns whether there is one.
+    pub fn update(&mut self, path: &RelPath, change: impl FnOnce(&mut Entry)) -> bool {
+        let Some(i) = self.position(path) else { return false };
+        change(&mut self.entries[i]);
+        debug_assert_eq!(&self.entries[i].path, path, "an update keeps its place");
+        true
+    }
+
+    /// Returns the directories that are not proven, with the reason.
+    pub fn unproven(&self) -> impl Iterator<Item = (&RelPath, &Unproven)> {
+        self.unproven.iter()
+    }
+
+    /// Returns why the absence of `path` proves nothing: the reason of the nearest directory above it (or of itself)
+    /// whose listing is not proven; `None` when all of them are.
+    pub fn doubt(&self, path: &RelPath) -> Option<(&RelPath, &Unproven)> {
+        if self.unproven.is_empty() {
+            return None;
+        }
+        let mut at = Some(path.clone());
+        while let Some(dir) = at {
+            if let Some(found) = self.unproven.get_key_value(&dir) {
+                return Some(found);
+            }
+            at = dir.parent();
+        }
+        None
+    }
+
+    fn position(&self, path: &RelPath) -> Option<usize> {
+        self.entries.binary_search_by(|e| e.path.cmp(path)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Kind;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_name_listed_twice_is_not_believed_and_its_directory_is_in_doubt() {
+        let entries = vec![
+            Entry::new(path("d"), Kind::Dir),
+            Entry::new(path("d/x"), Kind::Symlink),
+            Entry::new(path("d/x"), Kind::Dir),
+            Entry::new(path("d/x/evil"), Kind::File),
+            Entry::new(path("d/y"), Kind::File),
+        ];
+        let tree = Tree::new(entries, BTreeMap::new());
+        let left: Vec<_> = tree.entries().iter().map(|e| e.path.to_string()).collect();
+        assert_eq!(left, ["d", "d/y"]);
+        assert!(tree.doubt(&path("d/z")).is_some());
+        assert!(tree.doubt(&path("e")).is_none());
+    }
+
+    #[test]
+    fn doubt_reaches_everything_below() {
+        let doubts = BTreeMap::from([(path("a/b"), Unproven("cut short".into()))]);
+        let tree = Tree::new(vec![], doubts);
+        assert!(tree.doubt(&path("a/b/c/d")).is_some());
+        assert!(tree.doubt(&path("a/b")).is_some());
+        assert!(tree.doubt(&path("a")).is_none());
+        assert!(tree.doubt(&path("a/bc")).is_none());
+    }
+}
