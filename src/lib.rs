@@ -9,5 +9,12 @@
 //! The library never prints, never reads the environment or the home directory, never exits and installs no signal
 //! handler.
 
+pub mod compare;
+pub mod filter;
 pub mod ftp;
 pub mod model;
+pub mod plan;
+pub mod pool;
+pub mod rooted;
+pub mod scan;
+pub mod store;

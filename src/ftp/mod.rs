@@ -2,6 +2,18 @@
 //!
 //! It knows control sessions, replies, transfers and listings, and nothing of trees, plans or mirroring.
 
+pub mod client;
 pub mod command;
+pub mod connect;
+pub mod control;
+pub mod data;
+pub mod error;
+pub mod features;
 pub mod listing;
+pub mod login;
+pub mod pipeline;
+pub mod quirks;
 pub mod reply;
+pub mod timestamp;
+pub mod transcript;
+pub mod transfer;

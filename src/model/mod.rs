@@ -5,6 +5,7 @@ mod entry;
 mod escape;
 mod mtime;
 mod path;
+mod remedy;
 mod secret;
 mod tree;
 
@@ -13,5 +14,6 @@ pub use entry::{Entry, Kind};
 pub use escape::{Escaped, escape};
 pub use mtime::{Mtime, Precision};
 pub use path::{PathError, RelPath};
+pub use remedy::Remedy;
 pub use secret::Secret;
 pub use tree::{Tree, Unproven};

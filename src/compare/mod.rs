@@ -1,0 +1,216 @@
+//! Two trees in, verdicts with their reasons out. Pure: no I/O, no clock, no thread.
+//!
+//! [`march`] walks both sorted trees in lock step; [`RULES`] are asked about each pair in their order, and the first that
+//! finds a difference names it.
+
+mod march;
+mod rules;
+
+pub use march::{Pair, march};
+pub use rules::{Finding, RULES, Rule};
+
+use chrono::Duration;
+
+use crate::model::{Entry, Kind, Mtime, Precision, RelPath, Tree};
+
+/// What makes two files differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Basis {
+    /// Size, or modification time.
+    #[default]
+    SizeTime,
+    /// Size alone.
+    Size,
+    /// Everything: each file is sent again.
+    Always,
+}
+
+/// How modification times are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Times {
+    /// They must be the same.
+    #[default]
+    Same,
+    /// The destination's must not be older. For a destination that can't keep the source's times: its own say when the file was
+    /// written there.
+    NotOlder,
+}
+
+/// How two entries are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompareOptions {
+    /// What makes two files differ.
+    pub basis: Basis,
+    /// How times are compared.
+    pub times: Times,
+    /// Times no further apart than this are the same, beyond what their precision leaves open.
+    pub window: Duration,
+}
+
+impl Default for CompareOptions {
+    fn default() -> Self {
+        Self { basis: Basis::default(), times: Times::default(), window: Duration::zero() }
+    }
+}
+
+/// Why something is to be done. The words are those of the JSON report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Not at the destination.
+    Missing,
+    /// Another size, or a size that one side doesn't tell.
+    Size,
+    /// Another modification time.
+    Time,
+    /// Not the same kind of thing.
+    Kind,
+    /// Asked for, whatever the two look like.
+    Forced,
+    /// Only at the destination.
+    Extra,
+}
+
+impl Reason {
+    /// Returns the word of the JSON report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Size => "size",
+            Self::Time => "time",
+            Self::Kind => "kind",
+            Self::Forced => "forced",
+            Self::Extra => "extra",
+        }
+    }
+}
+
+/// Returns why the two entries of one path differ; `None` when they are the same.
+pub fn difference(source: &Entry, destination: &Entry, options: &CompareOptions) -> Option<Reason> {
+    for rule in RULES {
+        match rule.judge(source, destination, options) {
+            Finding::Differs(reason) => return Some(reason),
+            Finding::Same => return None,
+            Finding::Open => {}
+        }
+    }
+    None
+}
+
+/// Which side a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// Where files come from.
+    Source,
+    /// Where files go.
+    Destination,
+}
+
+/// Returns the files on `side` whose exact time would decide: their sizes agree, and the listed time either differs, which
+/// may be the server's zone alone, or is only known to the day.
+pub fn questions(
+    source: &Tree,
+    destination: &Tree,
+    side: Side,
+    options: &CompareOptions,
+) -> Vec<RelPath> {
+    if options.basis != Basis::SizeTime {
+        return Vec::new();
+    }
+    let asks = |source: &Entry, destination: &Entry| {
+        let files = source.kind == Kind::File && destination.kind == Kind::File;
+        if !files || source.size != destination.size || source.size.is_none() {
+            return false;
+        }
+        let listed = match side {
+            Side::Source => source.mtime,
+            Side::Destination => destination.mtime,
+        };
+        listed.is_none_or(|Mtime { precision, .. }| precision == Precision::Day)
+            || difference(source, destination, options) == Some(Reason::Time)
+    };
+    march(source.entries(), destination.entries())
+        .filter_map(|pair| match pair {
+            Pair::Both(s, d) if asks(s, d) => Some(s.path.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(size: u64, time: Option<(&str, Precision)>) -> Entry {
+        let mtime = time.map(|(at, precision)| Mtime { at: at.parse().unwrap(), precision });
+        Entry::file(RelPath::parse("f").unwrap(), size, mtime)
+    }
+
+    const T: (&str, Precision) = ("2026-11-21T10:02:37Z", Precision::Second);
+    const NEXT: (&str, Precision) = ("2026-11-21T10:02:38Z", Precision::Second);
+    const MINUTE: (&str, Precision) = ("2026-11-21T10:02:00Z", Precision::Minute);
+    const DAY: (&str, Precision) = ("2026-11-21T00:00:00Z", Precision::Day);
+
+    #[test]
+    fn files_differ_by_size_then_time() {
+        let options = CompareOptions::default();
+        for (source, destination, reason) in [
+            (file(1, Some(T)), file(1, Some(T)), None),
+            (file(1, Some(T)), file(2, Some(T)), Some(Reason::Size)),
+            (file(1, Some(T)), file(2, Some(NEXT)), Some(Reason::Size)),
+            (file(1, Some(T)), file(1, Some(NEXT)), Some(Reason::Time)),
+            (file(1, Some(NEXT)), file(1, Some(T)), Some(Reason::Time)),
+            (file(1, Some(T)), file(1, Some(MINUTE)), None),
+            (file(1, Some(T)), file(1, Some(DAY)), None),
+            (file(1, Some(T)), file(1, None), None),
+        ] {
+            assert_eq!(difference(&source, &destination, &options), reason, "{source:?} {destination:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_newer_by_less_than_the_window_is_left_alone() {
+        let options = CompareOptions { window: Duration::seconds(2), ..Default::default() };
+        assert_eq!(difference(&file(1, Some(NEXT)), &file(1, Some(T)), &options), None);
+    }
+
+    #[test]
+    fn where_times_cannot_be_kept_only_a_newer_source_differs() {
+        let options = CompareOptions { times: Times::NotOlder, ..Default::default() };
+        assert_eq!(difference(&file(1, Some(T)), &file(1, Some(NEXT)), &options), None);
+        assert_eq!(difference(&file(1, Some(NEXT)), &file(1, Some(T)), &options), Some(Reason::Time));
+    }
+
+    #[test]
+    fn the_basis_chooses_what_counts() {
+        let with = |basis| CompareOptions { basis, ..Default::default() };
+        let (a, b) = (file(1, Some(T)), file(1, Some(NEXT)));
+        assert_eq!(difference(&a, &b, &with(Basis::Size)), None);
+        assert_eq!(difference(&a, &a, &with(Basis::Always)), Some(Reason::Forced));
+        let dir = Entry::new(RelPath::parse("f").unwrap(), Kind::Dir);
+        assert_eq!(difference(&a, &dir, &with(Basis::Size)), Some(Reason::Kind));
+        assert_eq!(difference(&dir, &dir, &with(Basis::Always)), None);
+    }
+
+    #[test]
+    fn an_unknown_size_is_a_difference_and_not_a_zero() {
+        let unknown = Entry::new(RelPath::parse("f").unwrap(), Kind::File);
+        let options = CompareOptions::default();
+        assert_eq!(difference(&file(0, Some(T)), &unknown, &options), Some(Reason::Size));
+        assert_eq!(difference(&unknown, &file(0, Some(T)), &options), Some(Reason::Size));
+    }
+
+    #[test]
+    fn the_exact_time_is_asked_only_where_it_decides() {
+        let ask = |source: Entry, destination: Entry| {
+            let tree = |entry| Tree::new(vec![entry], Default::default());
+            let options = CompareOptions::default();
+            questions(&tree(source), &tree(destination), Side::Destination, &options).len()
+        };
+        assert_eq!(ask(file(1, Some(T)), file(1, Some(MINUTE))), 0);
+        assert_eq!(ask(file(1, Some(T)), file(2, Some(MINUTE))), 0);
+        let elsewhere = ("2026-11-21T15:32:00Z", Precision::Minute);
+        assert_eq!(ask(file(1, Some(T)), file(1, Some(elsewhere))), 1);
+        assert_eq!(ask(file(1, Some(T)), file(1, Some(DAY))), 1);
+        assert_eq!(ask(file(1, Some(T)), file(1, None)), 1);
+    }
+}

@@ -1,0 +1,173 @@
+//! What belongs to the mirror and what is left alone, the same on both sides.
+//!
+//! Rules are patterns in gitignore syntax, relative to the root; the first that matches decides, and a path that no rule
+//! matches belongs. A directory that is left out is not entered, so nothing below it belongs either. The program's own
+//! temporary files never belong.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use thiserror::Error;
+
+use crate::model::RelPath;
+
+/// What a rule does with the paths it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They belong to the mirror.
+    Include,
+    /// They are left alone, on both sides.
+    Exclude,
+}
+
+/// An ordered list of rules. The empty filter leaves nothing out.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    rules: Vec<Rule>,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    verdict: Verdict,
+    matcher: Gitignore,
+    pattern: String,
+}
+
+/// A pattern that can't be used.
+#[derive(Debug, Error)]
+pub enum FilterError {
+    /// Nothing in it.
+    #[error("an empty pattern matches nothing")]
+    Empty,
+    /// Not in gitignore syntax.
+    #[error("the pattern `{pattern}` is not in gitignore syntax: {reason}")]
+    Syntax {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `!pattern`, which would say the opposite of its option.
+    #[error("the pattern `{0}` begins with `!`; use the opposite rule instead")]
+    Negated(String),
+}
+
+impl Filter {
+    /// Adds a rule behind those there are.
+    ///
+    /// # Errors
+    /// Says what is wrong with the pattern.
+    pub fn push(&mut self, verdict: Verdict, pattern: &str) -> Result<(), FilterError> {
+        // In gitignore syntax `#` opens a comment, and blanks at the end don't count.
+        if pattern.trim().is_empty() || pattern.starts_with('#') {
+            return Err(FilterError::Empty);
+        }
+        if pattern.starts_with('!') {
+            return Err(FilterError::Negated(pattern.to_owned()));
+        }
+        let syntax = |reason: ignore::Error| FilterError::Syntax {
+            pattern: pattern.to_owned(),
+            reason: reason.to_string(),
+        };
+        let mut builder = GitignoreBuilder::new("");
+        builder.add_line(None, pattern).map_err(syntax)?;
+        let matcher = builder.build().map_err(syntax)?;
+        self.rules.push(Rule { verdict, matcher, pattern: pattern.to_owned() });
+        Ok(())
+    }
+
+    /// Returns whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Returns the pattern that decides about `path`, and how; `None` when no rule matches, so that it belongs.
+    pub fn rule_for(&self, path: &RelPath, is_dir: bool) -> Option<(Verdict, &str)> {
+        let path = Path::new(OsStr::from_bytes(path.as_bytes()));
+        let rule = self.rules.iter().find(|rule| !rule.matcher.matched(path, is_dir).is_none())?;
+        Some((rule.verdict, &rule.pattern))
+    }
+
+    /// Returns whether `path` itself belongs, given that the directory it is in does.
+    pub fn admits(&self, path: &RelPath, is_dir: bool) -> bool {
+        self.rule_for(path, is_dir).is_none_or(|(verdict, _)| verdict == Verdict::Include)
+    }
+
+    /// Returns whether `path` and all directories above it belong.
+    pub fn admits_deep(&self, path: &RelPath, is_dir: bool) -> bool {
+        let mut above = path.parent();
+        while let Some(dir) = above.filter(|dir| !dir.is_root()) {
+            if !self.admits(&dir, true) {
+                return false;
+            }
+            above = dir.parent();
+        }
+        self.admits(path, is_dir)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(rules: &[(Verdict, &str)]) -> Filter {
+        let mut filter = Filter::default();
+        for (verdict, pattern) in rules {
+            filter.push(*verdict, pattern).unwrap();
+        }
+        filter
+    }
+
+    fn admitted(filter: &Filter, path: &str) -> bool {
+        let is_dir = path.ends_with('/');
+        filter.admits_deep(&RelPath::parse(path.trim_end_matches('/')).unwrap(), is_dir)
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides() {
+        use Verdict::*;
+        let f = filter(&[(Include, "keep.map"), (Exclude, "*.map"), (Exclude, "/build/"), (Exclude, "a/**/z")]);
+        for (path, belongs) in [
+            ("a.map", false),
+            ("x/y/a.map", false),
+            ("keep.map", true),
+            ("x/keep.map", true),
+            ("build/", false),
+            ("build/x", false),
+            ("build", true),
+            ("x/build/", true),
+            ("a/b/c/z", false),
+            ("a/z", false),
+            ("z", true),
+            ("plain.txt", true),
+        ] {
+            assert_eq!(admitted(&f, path), belongs, "{path}");
+        }
+        assert!(admitted(&Filter::default(), "anything"));
+    }
+
+    #[test]
+    fn a_white_list_is_an_include_before_an_exclude() {
+        use Verdict::*;
+        let f = filter(&[(Include, "*/"), (Include, "*.html"), (Exclude, "*")]);
+        assert!(admitted(&f, "a/b/x.html") && !admitted(&f, "a/b/x.css"));
+    }
+
+    #[test]
+    fn patterns_that_say_nothing_or_the_opposite_are_errors() {
+        let mut f = Filter::default();
+        assert!(matches!(f.push(Verdict::Exclude, ""), Err(FilterError::Empty)));
+        assert!(matches!(f.push(Verdict::Exclude, "  "), Err(FilterError::Empty)));
+        assert!(matches!(f.push(Verdict::Exclude, "!a"), Err(FilterError::Negated(_))));
+        assert!(matches!(f.push(Verdict::Exclude, "a[b"), Err(FilterError::Syntax { .. })));
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_are_matched_as_bytes() {
+        let f = filter(&[(Verdict::Exclude, "*.bak")]);
+        assert!(!f.admits(&RelPath::parse(b"caf\xe9.bak").unwrap(), false));
+        assert!(f.admits(&RelPath::parse(b"caf\xe9.txt").unwrap(), false));
+    }
+}

@@ -1,0 +1,411 @@
+//! A session: one control connection, logged in, with the operations a mirror needs.
+//!
+//! Paths are absolute wherever the server tells where its root is, so that no operation depends on a working directory
+//! and no name is taken for an option, a home directory or a time.
+
+use std::fmt::{self, Debug, Formatter};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, Utc};
+
+use crate::ftp::command::{Command, Verb};
+use crate::ftp::connect::{Link, Timeouts, connect_control};
+use crate::ftp::control::Control;
+use crate::ftp::data::{ActiveListener, DataMode, connect_passive, parse_epsv, parse_pasv};
+use crate::ftp::error::{Clock, FtpError};
+use crate::ftp::features::Features;
+use crate::ftp::login::{Credentials, Welcome, log_in};
+use crate::ftp::pipeline::{Window, exchange};
+use crate::ftp::quirks::Quirks;
+use crate::ftp::reply::{Class, Reply};
+use crate::ftp::timestamp;
+use crate::ftp::transcript::{Direction, Transcript};
+use crate::ftp::transfer::{Download, Transfer, Upload};
+use crate::model::Cancel;
+
+/// Where to log in, as whom, and how.
+#[derive(Clone)]
+pub struct ClientOptions {
+    /// Host name or address.
+    pub host: String,
+    /// Control port.
+    pub port: u16,
+    /// Who logs in.
+    pub credentials: Credentials,
+    /// How long silences may last.
+    pub timeouts: Timeouts,
+    /// Who opens data connections.
+    pub data_mode: DataMode,
+    /// Who hears the dialogue; `None` for nobody.
+    pub transcript: Option<Arc<dyn Transcript>>,
+    /// The wish to stop.
+    pub cancel: Cancel,
+}
+
+/// What one session learned that spares the others of the same host the try.
+#[derive(Debug, Default)]
+pub struct HostNotes {
+    epsv_fails: AtomicBool,
+}
+
+/// A logged-in session.
+pub struct Client {
+    control: Control,
+    peer: SocketAddr,
+    local: IpAddr,
+    options: ClientOptions,
+    notes: Arc<HostNotes>,
+    features: Features,
+    quirks: &'static Quirks,
+    home: Option<Vec<u8>>,
+    /// A transfer has begun and its closing reply was not heard yet.
+    transferring: bool,
+}
+
+impl Client {
+    /// Connects and logs in. `session` numbers the session in the transcript.
+    ///
+    /// # Errors
+    /// Why there is no connection, or the server's refusal.
+    pub fn connect(options: &ClientOptions, notes: &Arc<HostNotes>, session: u32) -> Result<Self, FtpError> {
+        let link = connect_control(&options.host, options.port, options.timeouts, &options.cancel)?;
+        let peer = link.socket().peer_addr().map_err(FtpError::Lost)?;
+        let local = link.socket().local_addr().map_err(FtpError::Lost)?.ip();
+        let mut control = Control::new(link, session, options.transcript.clone());
+        control.note(Direction::Noted, &format_args!("connected to {peer}"));
+        let Welcome { features, quirks, home } = log_in(&mut control, &options.credentials)?;
+        control.note(Direction::Noted, &format_args!("treated as {}", quirks.server));
+        Ok(Self {
+            control,
+            peer,
+            local,
+            options: options.clone(),
+            notes: Arc::clone(notes),
+            features,
+            quirks,
+            home,
+            transferring: false,
+        })
+    }
+
+    /// Returns whether the session can be used for the next operation. After a transfer that was dropped before its end it
+    /// can't.
+    pub fn is_usable(&self) -> bool {
+        self.control.is_usable() && !self.transferring
+    }
+
+    /// Returns what the server can do.
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// Returns what is known of this server beyond that.
+    pub fn quirks(&self) -> &'static Quirks {
+        self.quirks
+    }
+
+    /// Returns the absolute path a login begins in; `None` when the server doesn't tell.
+    pub fn home(&self) -> Option<&[u8]> {
+        self.home.as_deref()
+    }
+
+    /// Remembers that the server doesn't have `verb`.
+    pub fn refuse(&mut self, verb: Verb) {
+        self.features.refuse(verb);
+    }
+
+    pub(crate) fn end_transfer(&mut self) {
+        self.transferring = false;
+    }
+
+    pub(crate) fn control_mut(&mut self) -> &mut Control {
+        &mut self.control
+    }
+
+    /// Sends one command and returns its final reply, whatever it says.
+    ///
+    /// # Errors
+    /// When the session is lost.
+    pub fn call(&mut self, command: &Command) -> Result<Reply, FtpError> {
+        self.control.call(command)
+    }
+
+    /// Sends one command that must be answered 2xx.
+    ///
+    /// # Errors
+    /// The server's refusal, or why the session is lost.
+    pub fn demand(&mut self, command: &Command) -> Result<Reply, FtpError> {
+        self.control.demand(command)
+    }
+
+    /// Sends all commands, several at once where the server takes that, and returns the final reply to each.
+    pub fn call_all(&mut self, commands: &[Command]) -> Vec<Result<Reply, FtpError>> {
+        exchange(&mut self.control, commands, Window::of(self.quirks.window))
+    }
+
+    /// Makes `dir` the working directory.
+    ///
+    /// # Errors
+    /// The server's refusal, which is the only sure sign that there is no such directory to be read.
+    pub fn change_dir(&mut self, dir: &[u8]) -> Result<(), FtpError> {
+        self.control.demand(&command(Verb::Cwd, dir)?).map(drop)
+    }
+
+    /// Downloads `path` from `offset` on.
+    ///
+    /// # Errors
+    /// The server's refusal, or why there is no data connection.
+    pub fn retrieve(&mut self, path: &[u8], offset: u64) -> Result<Download, FtpError> {
+        self.open_data(&command(Verb::Retr, path)?, offset).map(Download::new)
+    }
+
+    /// Opens the data connection of a listing: `MLSD path`, `LIST -a`, `NLST`.
+    ///
+    /// # Errors
+    /// As [`Client::retrieve`].
+    pub fn list(&mut self, listing: &Command) -> Result<Download, FtpError> {
+        self.open_data(listing, 0).map(Download::new)
+    }
+
+    /// Uploads to `path`. `offset` bytes are kept: of a file of exactly that size all servers go on at its end, whether
+    /// they take REST before STOR as "overwrite from there" or as "cut off there".
+    ///
+    /// # Errors
+    /// As [`Client::retrieve`].
+    pub fn store(&mut self, path: &[u8], offset: u64) -> Result<Upload, FtpError> {
+        self.open_data(&command(Verb::Stor, path)?, offset).map(Upload::new)
+    }
+
+    /// Renames `from` to `to`. Most servers overwrite a file at `to`.
+    ///
+    /// # Errors
+    /// The server's refusal.
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), FtpError> {
+        let (from, to) = (command(Verb::Rnfr, from)?, command(Verb::Rnto, to)?);
+        let reply = self.control.call(&from)?;
+        if reply.class() != Class::Intermediate && !reply.is_ok() {
+            return Err(FtpError::refused(Verb::Rnfr, reply));
+        }
+        self.control.demand(&to).map(drop)
+    }
+
+    /// Says goodbye. A server that doesn't answer is not waited for.
+    pub fn quit(mut self) {
+        if self.is_usable() && self.control.is_idle() {
+            // The session ends either way.
+            let _ = self.control.send(&Command::bare(Verb::Quit)).and_then(|()| self.control.flush());
+        }
+    }
+
+    /// Sends `transfer` over a new data connection and waits until the server begins.
+    fn open_data(&mut self, transfer: &Command, offset: u64) -> Result<Transfer, FtpError> {
+        match self.options.data_mode {
+            DataMode::Passive => {
+                let stream = self.open_passive()?;
+                let early = self.begin(transfer, offset)?;
+                Ok(Transfer::new(transfer.verb(), self.data_link(stream)?, early))
+            }
+            DataMode::Active => {
+                let how = || "active mode".to_owned();
+                let fail = |source| FtpError::DataConnect { how: how(), source };
+                let listener = ActiveListener::bind(self.local, self.peer.ip()).map_err(fail)?;
+                self.control.demand(&listener.command().map_err(fail)?)?;
+                let early = self.begin(transfer, offset)?;
+                let stream = listener
+                    .accept(self.options.timeouts.connect, &self.options.cancel)
+                    .inspect_err(|_| self.control.give_up())
+                    .map_err(|source| FtpError::DataConnect { how: how(), source })?;
+                Ok(Transfer::new(transfer.verb(), self.data_link(stream)?, early))
+            }
+        }
+    }
+
+    fn data_link(&mut self, stream: TcpStream) -> Result<Link, FtpError> {
+        let timeout = self.options.timeouts.data;
+        Link::new(stream, Clock::Data, timeout, self.options.cancel.clone())
+            .inspect_err(|_| self.control.give_up())
+            .map_err(FtpError::Lost)
+    }
+
+    /// Asks for a port, by EPSV unless that has failed before on this host, and connects to it.
+    fn open_passive(&mut self) -> Result<TcpStream, FtpError> {
+        let only_epsv = self.peer.ip().to_canonical().is_ipv6();
+        if only_epsv || !self.notes.epsv_fails.load(Ordering::Relaxed) {
+            match self.try_passive(Verb::Epsv) {
+                Ok(stream) => return Ok(stream),
+                Err(e) if only_epsv || !self.control.is_usable() || is_for_later(&e) => return Err(e),
+                Err(_) => self.notes.epsv_fails.store(true, Ordering::Relaxed),
+            }
+        }
+        self.try_passive(Verb::Pasv)
+    }
+
+    fn try_passive(&mut self, verb: Verb) -> Result<TcpStream, FtpError> {
+        let reply = self.control.demand(&Command::bare(verb))?;
+        let port = if verb == Verb::Epsv { parse_epsv(reply.text()) } else { parse_pasv(reply.text()) };
+        let Some(port) = port else {
+            return Err(FtpError::Protocol(format!("`{reply}` names no usable port")));
+        };
+        self.control.note(Direction::Noted, &format_args!("data connection to port {port}"));
+        connect_passive(self.peer, port, self.options.timeouts.connect)
+            .map_err(|source| FtpError::DataConnect { how: format!("{verb}, port {port}"), source })
+    }
+
+    /// Sends the transfer command behind its offset. Returns the final reply if it comes at once.
+    fn begin(&mut self, transfer: &Command, offset: u64) -> Result<Option<Reply>, FtpError> {
+        if offset > 0 {
+            let reply = self.control.call(&command(Verb::Rest, offset.to_string())?)?;
+            if reply.class() != Class::Intermediate && !reply.is_ok() {
+                return Err(FtpError::refused(Verb::Rest, reply));
+            }
+        }
+        self.control.send(transfer)?;
+        let reply = self.control.reply()?;
+        match reply.class() {
+            Class::Preliminary => {
+                self.transferring = true;
+                Ok(None)
+            }
+            Class::Completion => Ok(Some(reply)),
+            _ => Err(FtpError::refused(transfer.verb(), reply)),
+        }
+    }
+}
+
+impl Debug for Client {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("peer", &self.peer).field("server", &self.quirks.server).finish()
+    }
+}
+
+/// Returns whether a failed EPSV says nothing about EPSV: `425 Address already in use` from a server that ran out of ports.
+fn is_for_later(error: &FtpError) -> bool {
+    match error {
+        FtpError::Refused { reply, .. } => reply.class() == Class::Transient,
+        FtpError::Cancelled => true,
+        FtpError::DataConnect { source, .. } => source.kind() == io::ErrorKind::Interrupted,
+        _ => false,
+    }
+}
+
+/// Returns a command for `argument`.
+///
+/// # Errors
+/// [`FtpError::Argument`] when it holds a byte that can't be sent.
+pub fn command(verb: Verb, argument: impl Into<Vec<u8>>) -> Result<Command, FtpError> {
+    let argument = argument.into();
+    Command::new(verb, argument.clone()).map_err(|source| FtpError::Argument { argument, source })
+}
+
+/// Returns the number of a reply to SIZE: the digits at the end of its text.
+///
+/// # Errors
+/// [`FtpError::Refused`] when the reply is not 2xx, [`FtpError::Protocol`] when it has no number.
+pub fn read_size(reply: Reply) -> Result<u64, FtpError> {
+    if !reply.is_ok() {
+        return Err(FtpError::refused(Verb::Size, reply));
+    }
+    let text = String::from_utf8_lossy(reply.text());
+    let digits = text.trim_end().rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    digits.parse().map_err(|_| FtpError::Protocol(format!("`{reply}` tells no size")))
+}
+
+/// Returns the time of a reply to MDTM, which is UTC (RFC 3659 §3).
+///
+/// # Errors
+/// As [`read_size`].
+pub fn read_time(reply: Reply) -> Result<DateTime<Utc>, FtpError> {
+    if !reply.is_ok() {
+        return Err(FtpError::refused(Verb::Mdtm, reply));
+    }
+    timestamp::parse(reply.text().trim_ascii())
+        .ok_or_else(|| FtpError::Protocol(format!("`{reply}` tells no time")))
+}
+
+/// The ways to set a file's modification time, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeSetter {
+    /// `MFMT time path` (draft-somers-ftp-mfxx §3).
+    Mfmt,
+    /// `MFF modify=time; path` (draft-somers-ftp-mfxx §5).
+    Mff,
+    /// `MDTM time path`, which asks for the time on servers that don't have it.
+    Mdtm,
+    /// `SITE UTIME time path` (Pure-FTPd, ProFTPD with mod_site_misc).
+    SiteUtime,
+}
+
+impl TimeSetter {
+    /// Returns the way this server has; `None` when it has none.
+    pub fn choose(features: &Features, quirks: &Quirks) -> Option<Self> {
+        let all = [
+            (Self::Mfmt, features.lists("MFMT")),
+            (Self::Mff, features.lists("MFF")),
+            (Self::Mdtm, quirks.mdtm_sets && features.may(Verb::Mdtm)),
+            (Self::SiteUtime, features.lists("UTIME")),
+            // A server that lists nothing may have it all the same; its 500 settles it.
+            (Self::Mfmt, features.is_silent() && features.may(Verb::Mfmt)),
+        ];
+        all.into_iter().find(|(_, there)| *there).map(|(setter, _)| setter)
+    }
+
+    /// Returns the verb that is refused when the server doesn't have this way.
+    pub fn verb(self) -> Verb {
+        match self {
+            Self::Mfmt => Verb::Mfmt,
+            Self::Mff => Verb::Mff,
+            Self::Mdtm => Verb::Mdtm,
+            Self::SiteUtime => Verb::Site,
+        }
+    }
+
+    /// Returns the command that sets the time of `path`.
+    ///
+    /// # Errors
+    /// [`FtpError::Argument`] when the path can't be sent.
+    pub fn command(self, path: &[u8], at: DateTime<Utc>) -> Result<Command, FtpError> {
+        let time = timestamp::format(at);
+        let prefix = match self {
+            Self::Mfmt | Self::Mdtm => format!("{time} "),
+            Self::Mff => format!("modify={time}; "),
+            Self::SiteUtime => format!("UTIME {time} "),
+        };
+        command(self.verb(), [prefix.as_bytes(), path].concat())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_from_the_end_of_the_line() {
+        for (code, text, size) in [
+            (213, "1466", Some(1466)),
+            (213, "0", Some(0)),
+            (213, "size is 12 ", Some(12)),
+            (213, "9223372036854775807", Some(i64::MAX as u64)),
+            (213, "99999999999999999999", None),
+            (213, "none", None),
+            (550, "12", None),
+        ] {
+            assert_eq!(read_size(Reply::new(code, text)).ok(), size, "{code} {text}");
+        }
+    }
+
+    #[test]
+    fn the_time_is_set_in_the_servers_own_way() {
+        let at = "2026-11-21T10:02:37Z".parse().unwrap();
+        for (setter, line) in [
+            (TimeSetter::Mfmt, "MFMT 20261121100237 /a b"),
+            (TimeSetter::Mff, "MFF modify=20261121100237; /a b"),
+            (TimeSetter::Mdtm, "MDTM 20261121100237 /a b"),
+            (TimeSetter::SiteUtime, "SITE UTIME 20261121100237 /a b"),
+        ] {
+            assert_eq!(setter.command(b"/a b", at).unwrap().to_string(), line);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A TCP connection with a deadline and an ear for the wish to stop.
+//!
+//! The socket's own timeouts are a short tick, so that a silent server is noticed after the whole timeout and a
+//! cancelled run within the tick. Both the control and the data connections are [`Link`]s.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use crate::ftp::error::{Clock, FtpError};
+use crate::model::Cancel;
+
+/// How long each kind of silence may last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection is made, control or data.
+    pub connect: Duration,
+    /// Until a reply comes.
+    pub reply: Duration,
+    /// Until a byte moves on a data connection.
+    pub data: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let silence = Duration::from_secs(30);
+        Self { connect: Duration::from_secs(10), reply: silence, data: silence }
+    }
+}
+
+/// A connection whose reads and writes end after a timeout or when the run is cancelled.
+#[derive(Debug)]
+pub struct Link {
+    stream: TcpStream,
+    clock: Clock,
+    timeout: Duration,
+    cancel: Cancel,
+}
+
+/// How long a cancelled run may go unnoticed by a silent connection.
+const TICK: Duration = Duration::from_millis(200);
+
+impl Link {
+    /// Wraps a connected socket. `clock` names the timeout in errors.
+    ///
+    /// # Errors
+    /// Fails when the socket refuses its timeouts.
+    pub fn new(stream: TcpStream, clock: Clock, timeout: Duration, cancel: Cancel) -> io::Result<Self> {
+        let tick = TICK.min(timeout).max(Duration::from_millis(1));
+        stream.set_read_timeout(Some(tick))?;
+        stream.set_write_timeout(Some(tick))?;
+        Ok(Self { stream, clock, timeout, cancel })
+    }
+
+    /// Returns the socket.
+    pub fn socket(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Waits for other silences from here on.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    /// Reads at least one byte; 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// [`FtpError::Timeout`], [`FtpError::Cancelled`] or [`FtpError::Lost`].
+    pub fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, FtpError> {
+        let started = Instant::now();
+        loop {
+            match self.stream.read(buffer) {
+                Ok(n) => return Ok(n),
+                Err(e) => self.weigh(e, started)?,
+            }
+        }
+    }
+
+    /// Writes all bytes.
+    ///
+    /// # Errors
+    /// As [`Link::receive`].
+    pub fn transmit(&mut self, mut bytes: &[u8]) -> Result<(), FtpError> {
+        let mut moved = Instant::now();
+        while !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(FtpError::Closed),
+                Ok(n) => {
+                    bytes = &bytes[n..];
+                    moved = Instant::now();
+                }
+                Err(e) => self.weigh(e, moved)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has already arrived, without waiting; 0 when that is nothing, `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// [`FtpError::Lost`].
+    pub fn receive_now(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, FtpError> {
+        use rustix::net::{RecvFlags, recv};
+        match recv(&self.stream, &mut *buffer, RecvFlags::DONTWAIT) {
+            Ok((0, _)) => Ok(None),
+            Ok((n, _)) => Ok(Some(n)),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(Some(0)),
+            Err(e) => Err(FtpError::Lost(e.into())),
+        }
+    }
+
+    /// Decides whether a failed read or write is only a tick that ended.
+    fn weigh(&self, error: io::Error, since: Instant) -> Result<(), FtpError> {
+        if !matches!(
+            error.kind(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+        ) {
+            return Err(FtpError::Lost(error));
+        }
+        if self.cancel.is_cancelled() {
+            return Err(FtpError::Cancelled);
+        }
+        if since.elapsed() >= self.timeout {
+            return Err(FtpError::Timeout { clock: self.clock, after: self.timeout });
+        }
+        Ok(())
+    }
+}
+
+/// Connects to the control port of `host`, trying each of its addresses.
+///
+/// # Errors
+/// [`FtpError::Resolve`], [`FtpError::Connect`] with what the last address said, or [`FtpError::Cancelled`].
+pub fn connect_control(host: &str, port: u16, timeouts: Timeouts, cancel: &Cancel) -> Result<Link, FtpError> {
+    let addresses: Vec<SocketAddr> = (host, port)
+        .to_socket_addrs()
+        .map_err(|source| FtpError::Resolve { host: host.to_owned(), source })?
+        .collect();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        if cancel.is_cancelled() {
+            return Err(FtpError::Cancelled);
+        }
+        match TcpStream::connect_timeout(&address, timeouts.connect) {
+            Ok(stream) => {
+                let link = prepare_control(&stream)
+                    .and_then(|()| Link::new(stream, Clock::Reply, timeouts.reply, cancel.clone()));
+                return link.map_err(FtpError::Lost);
+            }
+            Err(e) => last = e,
+        }
+    }
+    Err(FtpError::Connect { host: host.to_owned(), port, source: last })
+}
+
+/// Commands leave at once, and a control connection that is silent during a long transfer is kept alive, since routers
+/// forget idle connections after some minutes.
+fn prepare_control(stream: &TcpStream) -> io::Result<()> {
+    use rustix::net::sockopt;
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(30))?;
+    Ok(())
+}
+
+/// Asks the kernel to acknowledge the next segment at once. A server without TCP_NODELAY holds its second reply back
+/// until the first is acknowledged: 45 ms a file on inetutils-ftpd. The kernel forgets the wish, so it's repeated.
+pub(crate) fn acknowledge_at_once(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    // Only a matter of speed: a kernel that refuses still delivers.
+    let _ = rustix::net::sockopt::set_tcp_quickack(stream, true);
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
+}

@@ -1,0 +1,98 @@
+//! What a server says it can do (FEAT, RFC 2389), and what turned out otherwise.
+//!
+//! FEAT is a hint: vsftpd and Twisted leave out things that work, libunftp lists things without their facts. So a feature
+//! is tried when it is listed, or when it is common enough to work unlisted; the first 500, 502 or 504 switches it off.
+
+use std::collections::HashSet;
+
+use crate::ftp::command::Verb;
+use crate::ftp::reply::Reply;
+
+/// The features of one server, as far as they are known.
+#[derive(Clone, Debug, Default)]
+pub struct Features {
+    /// First words of the feature lines, in upper case.
+    listed: HashSet<String>,
+    /// Facts that MLST offers, in lower case, without `*` and `;`.
+    mlst_facts: Vec<String>,
+    refused: HashSet<Verb>,
+}
+
+impl Features {
+    /// Reads the reply to FEAT. A refusal leaves nothing listed.
+    pub fn from_reply(reply: &Reply) -> Self {
+        let mut features = Self::default();
+        if !reply.is_ok() {
+            return features;
+        }
+        for line in reply.body() {
+            let line = String::from_utf8_lossy(line);
+            // Some servers repeat the code (`211-MDTM`) instead of the space that RFC 2389 §3.2 asks for.
+            let line = line.strip_prefix("211-").unwrap_or(&line).trim();
+            let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
+            let name = name.to_ascii_uppercase();
+            if name == "MLST" {
+                features.mlst_facts = rest
+                    .split(';')
+                    .map(|fact| fact.trim().trim_end_matches('*').to_ascii_lowercase())
+                    .filter(|fact| !fact.is_empty())
+                    .collect();
+            }
+            features.listed.insert(name);
+        }
+        features
+    }
+
+    /// Returns whether FEAT names `word`, and nothing has shown otherwise yet.
+    pub fn lists(&self, word: &str) -> bool {
+        self.listed.contains(word) && Verb::parse(word.as_bytes()).is_none_or(|verb| self.may(verb))
+    }
+
+    /// Returns whether `verb` hasn't been refused in this session.
+    pub fn may(&self, verb: Verb) -> bool {
+        !self.refused.contains(&verb)
+    }
+
+    /// Remembers that the server doesn't have `verb`.
+    pub fn refuse(&mut self, verb: Verb) {
+        self.refused.insert(verb);
+    }
+
+    /// Returns whether MLSD and MLST are there. A server that has MLST has MLSD (RFC 3659 §7.8).
+    pub fn has_mlsd(&self) -> bool {
+        (self.listed.contains("MLST") || self.listed.contains("MLSD")) && self.may(Verb::Mlsd)
+    }
+
+    /// Returns the facts MLST offers, in lower case.
+    pub fn mlst_facts(&self) -> &[String] {
+        &self.mlst_facts
+    }
+
+    /// Returns whether nothing was listed at all.
+    pub fn is_silent(&self) -> bool {
+        self.listed.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_are_read_as_servers_write_them() {
+        let body = [" EPRT", " MDTM", "211-SIZE", " MLST Type*;Size*;modify*;UNIX.mode;", " rest stream"];
+        let body = body.map(|line| line.as_bytes().to_vec()).to_vec();
+        let mut features = Features::from_reply(&Reply::multi(211, "Features:", body, "End"));
+        assert!(features.lists("SIZE") && features.lists("REST") && features.has_mlsd());
+        assert!(!features.lists("MFMT"));
+        assert_eq!(features.mlst_facts(), ["type", "size", "modify", "unix.mode"]);
+        features.refuse(Verb::Mlsd);
+        features.refuse(Verb::Size);
+        assert!(!features.has_mlsd() && !features.lists("SIZE") && features.may(Verb::Mdtm));
+    }
+
+    #[test]
+    fn a_refused_feat_lists_nothing() {
+        assert!(Features::from_reply(&Reply::new(502, "no")).is_silent());
+    }
+}

@@ -1,0 +1,108 @@
+//! What is known of certain servers beyond what they say themselves.
+//!
+//! A row says how to know the server and what to do otherwise than with an unknown one. Every value was measured on the
+//! version named. The first row that fits counts; the last fits every server.
+
+use crate::ftp::reply::Reply;
+
+/// How one server differs.
+#[derive(Debug)]
+pub struct Quirks {
+    /// Name and version the row was measured on.
+    pub server: &'static str,
+    /// Words in the greeting, the reply to SYST or FEAT, any of which gives the server away; lower case.
+    pub signs: &'static [&'static str],
+    /// Commands that are in flight at once, at most; 1 means one at a time.
+    pub window: usize,
+    /// Whether `MDTM YYYYMMDDHHMMSS path` sets the time, where there is no MFMT.
+    pub mdtm_sets: bool,
+    /// Numbers of entries at which listings are cut without an error.
+    pub listing_caps: &'static [usize],
+    /// Whether 0xFF in a name may be sent doubled.
+    pub undoubles_iac: bool,
+}
+
+/// Listing lengths at which servers of unknown make are known to cut.
+const COMMON_CAPS: &[usize] = &[1_000, 2_000, 9_998, 10_000];
+
+/// One row a server.
+pub const QUIRKS: &[Quirks] = &[
+    Quirks {
+        server: "vsftpd 3.0.3",
+        signs: &["(vsftpd"],
+        window: 32,
+        mdtm_sets: true,
+        listing_caps: &[],
+        undoubles_iac: false,
+    },
+    Quirks {
+        server: "ProFTPD 1.3.8",
+        signs: &["proftpd"],
+        window: 32,
+        mdtm_sets: false,
+        listing_caps: &[],
+        undoubles_iac: true,
+    },
+    Quirks {
+        server: "Pure-FTPd 1.0.50",
+        signs: &["pure-ftpd"],
+        window: 32,
+        mdtm_sets: false,
+        // `LimitRecursion`'s default; the closing reply says "truncated" then, but not in every version.
+        listing_caps: &[9_998, 10_000],
+        undoubles_iac: false,
+    },
+    Quirks {
+        server: "pyftpdlib 2.2.0",
+        signs: &["pyftpdlib"],
+        window: 32,
+        mdtm_sets: false,
+        listing_caps: &[],
+        undoubles_iac: false,
+    },
+    Quirks {
+        server: "oneway serve",
+        signs: &["oneway"],
+        window: 32,
+        mdtm_sets: false,
+        listing_caps: &[],
+        undoubles_iac: false,
+    },
+    Quirks {
+        server: "unknown",
+        signs: &[""],
+        // One at a time: libunftp answers a burst of unlike commands out of order.
+        window: 1,
+        mdtm_sets: false,
+        listing_caps: COMMON_CAPS,
+        undoubles_iac: false,
+    },
+];
+
+/// Returns the row for a server that said these replies.
+pub fn find(said: &[&Reply]) -> &'static Quirks {
+    let text: String = said.iter().map(|reply| format!("{reply:?}\n").to_ascii_lowercase()).collect();
+    QUIRKS
+        .iter()
+        .find(|row| row.signs.iter().any(|sign| text.contains(sign)))
+        .expect("the sign of the last row is in every text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_known_by_what_they_say() {
+        for (greeting, server) in [
+            ("(vsFTPd 3.0.3)", "vsftpd 3.0.3"),
+            ("ProFTPD Server (Debian) [127.0.0.1]", "ProFTPD 1.3.8"),
+            ("---------- Welcome to Pure-FTPd [privsep] [TLS] ----------", "Pure-FTPd 1.0.50"),
+            ("pyftpdlib 2.2.0 ready.", "pyftpdlib 2.2.0"),
+            ("Microsoft FTP Service", "unknown"),
+            ("", "unknown"),
+        ] {
+            assert_eq!(find(&[&Reply::new(220, greeting)]).server, server, "{greeting}");
+        }
+    }
+}

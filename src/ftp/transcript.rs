@@ -1,0 +1,20 @@
+//! Who listens to a session: every command and reply as it goes, secrets struck out.
+
+use std::fmt::Display;
+
+/// Which way a line went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the server.
+    Sent,
+    /// From the server.
+    Received,
+    /// Neither: what the client itself did, such as opening a data connection.
+    Noted,
+}
+
+/// Takes the lines of all sessions. Called from several threads.
+pub trait Transcript: Send + Sync {
+    /// Takes one line, without secrets and escaped for a terminal. `session` numbers the control sessions of a run.
+    fn line(&self, session: u32, direction: Direction, text: &dyn Display);
+}

@@ -1,0 +1,133 @@
+//! One transfer: a data connection between the reply that opens it and the one that closes it.
+//!
+//! A transfer is whole only when the data stream ended *and* the closing reply is 2xx; either alone proves nothing. A
+//! client whose transfer was dropped before that can't be used any more, since nobody knows what the server will say next.
+
+use std::net::Shutdown;
+
+use crate::ftp::client::Client;
+use crate::ftp::command::Verb;
+use crate::ftp::connect::Link;
+use crate::ftp::error::FtpError;
+use crate::ftp::reply::{Class, Reply};
+
+/// Bytes on their way from the server.
+#[derive(Debug)]
+pub struct Download(Transfer);
+
+/// Bytes on their way to the server.
+#[derive(Debug)]
+pub struct Upload(Transfer);
+
+/// What both have in common.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    verb: Verb,
+    /// `None` once this end is closed.
+    data: Option<Link>,
+    /// The final reply, where the server gave it without a preliminary one.
+    early: Option<Reply>,
+    bytes: u64,
+}
+
+impl Download {
+    pub(crate) fn new(transfer: Transfer) -> Self {
+        Self(transfer)
+    }
+
+    /// Reads at least one byte; 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// A silence longer than the data timeout, a broken connection, or the wish to stop.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, FtpError> {
+        let Some(data) = &mut self.0.data else { return Ok(0) };
+        let n = data.receive(buffer)?;
+        self.0.bytes += n as u64;
+        if n == 0 {
+            // ProFTPD withholds its closing reply until this end is closed, too.
+            self.0.data = None;
+        }
+        Ok(n)
+    }
+
+    /// Returns how many bytes have come.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+
+    /// Hears the closing reply. To be called at the end of the stream on the client that opened the transfer; before
+    /// that end, the session is given up.
+    ///
+    /// # Errors
+    /// [`FtpError::Refused`] when the server says that the transfer failed, or why nothing was heard.
+    pub fn finish(self, client: &mut Client) -> Result<Reply, FtpError> {
+        if self.0.data.is_some() {
+            client.control_mut().give_up();
+            return Err(FtpError::Cancelled);
+        }
+        self.0.close(client)
+    }
+}
+
+impl Upload {
+    pub(crate) fn new(transfer: Transfer) -> Self {
+        Self(transfer)
+    }
+
+    /// Writes all bytes.
+    ///
+    /// # Errors
+    /// What the server said when it stopped taking them (a full disk), else as [`Download::read`].
+    pub fn write(&mut self, client: &mut Client, bytes: &[u8]) -> Result<(), FtpError> {
+        let Some(data) = &mut self.0.data else { return Err(FtpError::Closed) };
+        match data.transmit(bytes) {
+            Ok(()) => {
+                self.0.bytes += bytes.len() as u64;
+                Ok(())
+            }
+            // A server that closes the data connection early says why on the control connection.
+            Err(lost @ (FtpError::Lost(_) | FtpError::Closed)) => {
+                self.0.data = None;
+                Err(self.0.hear_end(client).err().unwrap_or(lost))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Returns how many bytes were written.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+
+    /// Ends the stream and hears the closing reply. That reply is no proof that all bytes are stored: pyftpdlib was seen to
+    /// answer 226 for a third of them; ask SIZE.
+    ///
+    /// # Errors
+    /// As [`Download::finish`].
+    pub fn finish(mut self, client: &mut Client) -> Result<Reply, FtpError> {
+        if let Some(data) = self.0.data.take() {
+            // The server may have closed already; its reply tells whether that was right.
+            let _ = data.socket().shutdown(Shutdown::Write);
+        }
+        self.0.close(client)
+    }
+}
+
+impl Transfer {
+    pub(crate) fn new(verb: Verb, data: Link, early: Option<Reply>) -> Self {
+        Self { verb, data: Some(data), early, bytes: 0 }
+    }
+
+    fn close(mut self, client: &mut Client) -> Result<Reply, FtpError> {
+        self.hear_end(client)
+    }
+
+    fn hear_end(&mut self, client: &mut Client) -> Result<Reply, FtpError> {
+        let reply = match self.early.take() {
+            Some(reply) => reply,
+            None => client.control_mut().final_reply()?,
+        };
+        client.end_transfer();
+        if reply.class() == Class::Completion { Ok(reply) } else { Err(FtpError::refused(self.verb, reply)) }
+    }
+}

@@ -1,0 +1,119 @@
+//! One deed with everything that explains it.
+
+use std::cmp::{Ordering, Reverse};
+
+use crate::compare::Reason;
+use crate::model::{Entry, Kind, RelPath};
+
+/// What is done. The words are those of the JSON report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Deed {
+    /// A directory is made.
+    CreateDir,
+    /// A file is sent that wasn't there.
+    Copy,
+    /// A file is sent over one that was.
+    Replace,
+    /// A file or link is removed.
+    Delete,
+    /// A directory is removed.
+    DeleteDir,
+}
+
+impl Deed {
+    /// Every deed.
+    pub const ALL: &[Self] = &[Self::CreateDir, Self::Copy, Self::Replace, Self::Delete, Self::DeleteDir];
+
+    /// Returns the word of the JSON report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CreateDir => "create_dir",
+            Self::Copy => "copy",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+            Self::DeleteDir => "delete_dir",
+        }
+    }
+}
+
+/// When it is done. All of one phase is over before the next begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Phase {
+    /// What stands in the way of something of another kind is removed.
+    Room,
+    /// Directories are made.
+    Folders,
+    /// Files are sent.
+    Files,
+    /// Files that only the destination has are removed.
+    Deletions,
+    /// Directories that only the destination has are removed.
+    Removals,
+}
+
+impl Phase {
+    /// Every phase, in order.
+    pub const ALL: &[Self] = &[Self::Room, Self::Folders, Self::Files, Self::Deletions, Self::Removals];
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    /// On which path.
+    pub path: RelPath,
+    /// What.
+    pub deed: Deed,
+    /// When.
+    pub phase: Phase,
+    /// Why.
+    pub reason: Reason,
+    /// The source's entry; `None` for what is removed.
+    pub source: Option<Entry>,
+    /// The destination's entry; `None` for what is new.
+    pub destination: Option<Entry>,
+}
+
+impl Action {
+    /// Returns the entry the action is about: the source's for what is sent or made, else the destination's.
+    pub fn entry(&self) -> &Entry {
+        self.source.as_ref().or(self.destination.as_ref()).expect("an action is about an entry of one side")
+    }
+
+    /// Returns what is made, sent or removed.
+    pub fn kind(&self) -> Kind {
+        self.entry().kind
+    }
+
+    /// Returns the bytes to be sent, as far as the listing tells; 0 for what isn't sent.
+    pub fn bytes(&self) -> u64 {
+        match self.deed {
+            Deed::Copy | Deed::Replace => self.source.as_ref().and_then(|entry| entry.size).unwrap_or(0),
+            Deed::CreateDir | Deed::Delete | Deed::DeleteDir => 0,
+        }
+    }
+}
+
+/// Something that is not done on purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Which path.
+    pub path: RelPath,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// Files from this size on start first, the largest first, so that none of them is left alone at the end.
+const LARGE_BYTES: u64 = 1 << 20;
+
+/// Orders actions for execution: by phase; folders from the top down, what is removed from the bottom up.
+pub(super) fn order(a: &Action, b: &Action) -> Ordering {
+    let by_path = a.path.cmp(&b.path);
+    a.phase.cmp(&b.phase).then_with(|| match a.phase {
+        Phase::Folders | Phase::Deletions => by_path,
+        Phase::Room | Phase::Removals => by_path.reverse(),
+        Phase::Files => {
+            let large = |action: &Action| Reverse(Some(action.bytes()).filter(|&bytes| bytes >= LARGE_BYTES));
+            large(a).cmp(&large(b)).then(by_path)
+        }
+    })
+}

@@ -1,0 +1,268 @@
+//! From two trees to an ordered list of actions. Pure: no I/O, no clock, no thread.
+//!
+//! ```text
+//! for each path of either side, in order:
+//!   below something that is left alone   → left alone, too
+//!   only at the source                   → create or copy
+//!   on both sides                        → replace if a rule finds a difference
+//!   only at the destination              → delete, if asked for and both sides' listings prove it
+//! ```
+//!
+//! The actions come in phases: make room, create folders, copy files, delete files, delete folders deepest first. What
+//! isn't done on purpose is in the plan, too, with the reason.
+
+mod action;
+mod guard;
+
+pub use action::{Action, Deed, Phase, Refused};
+pub use guard::{GuardOptions, MaxDelete, Refusal, check};
+
+use std::collections::BTreeSet;
+
+use crate::compare::{CompareOptions, Pair, Reason, difference, march};
+use crate::model::{Entry, Kind, RelPath, Tree};
+
+/// What is to be planned.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanOptions {
+    /// How files are compared.
+    pub compare: CompareOptions,
+    /// Remove what only the destination has.
+    pub delete: bool,
+    /// Leave files alone that are newer at the destination.
+    pub update: bool,
+    /// What of a file's presence at the destination decides.
+    pub presence: Presence,
+}
+
+/// Which files are sent, by whether the destination has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// All of them.
+    #[default]
+    Any,
+    /// Only those it doesn't have yet.
+    OnlyNew,
+    /// Only those it has already.
+    OnlyExisting,
+}
+
+/// What is to be done, and what on purpose isn't.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The actions, in the order of their execution.
+    pub actions: Vec<Action>,
+    /// What can't be done without harm. Each counts as a failure.
+    pub refused: Vec<Refused>,
+    /// Entries of the source that are no files or directories and are left out.
+    pub skipped: Vec<Entry>,
+    /// What only the destination has and is kept although deletion was asked for, with the reason.
+    pub spared: Vec<Refused>,
+    /// Paths that are the same on both sides.
+    pub unchanged: usize,
+    /// Paths that were compared, each once.
+    pub scanned: usize,
+}
+
+/// Plans what makes `destination` a mirror of `source`. `keeps` are directories of the destination that hold something
+/// outside the filter, so that they can't be removed.
+pub fn plan(source: &Tree, destination: &Tree, keeps: &BTreeSet<RelPath>, options: &PlanOptions) -> Plan {
+    let mut planner = Planner { source, destination, keeps, options, plan: Plan::default(), alone: None, room: None };
+    for pair in march(source.entries(), destination.entries()) {
+        planner.plan.scanned += 1;
+        planner.step(pair);
+    }
+    planner.finish()
+}
+
+struct Planner<'t> {
+    source: &'t Tree,
+    destination: &'t Tree,
+    keeps: &'t BTreeSet<RelPath>,
+    options: &'t PlanOptions,
+    plan: Plan,
+    /// Everything at or below this path is left alone.
+    alone: Option<RelPath>,
+    /// Everything of the destination below this path makes room for a file.
+    room: Option<RelPath>,
+}
+
+impl Planner<'_> {
+    fn step(&mut self, pair: Pair<'_>) {
+        let path = match pair {
+            Pair::Source(entry) | Pair::Destination(entry) | Pair::Both(entry, _) => &entry.path,
+        };
+        if self.alone.as_ref().is_some_and(|alone| path.is_within(alone)) {
+            return;
+        }
+        match pair {
+            Pair::Source(entry) => self.only_source(entry),
+            Pair::Destination(entry) => self.only_destination(entry),
+            Pair::Both(source, destination) => self.both(source, destination),
+        }
+    }
+
+    fn only_source(&mut self, source: &Entry) {
+        match source.kind {
+            Kind::Symlink | Kind::Other => self.skip(source),
+            Kind::Dir | Kind::File if self.options.presence == Presence::OnlyExisting => {}
+            Kind::Dir => self.act(Deed::CreateDir, Phase::Folders, Reason::Missing, Some(source), None),
+            Kind::File => self.act(Deed::Copy, Phase::Files, Reason::Missing, Some(source), None),
+        }
+    }
+
+    fn both(&mut self, source: &Entry, destination: &Entry) {
+        match (source.kind, destination.kind) {
+            // What a link or a device stands for isn't carried, and what stands in its place isn't ours to remove.
+            (Kind::Symlink | Kind::Other, _) => self.skip(source),
+            (Kind::Dir, Kind::Dir) => self.plan.unchanged += 1,
+            (Kind::File, Kind::File) => self.both_files(source, destination),
+            _ if self.options.presence == Presence::OnlyNew => self.leave_alone(&source.path),
+            (Kind::File, Kind::Symlink) => {
+                self.act(Deed::Replace, Phase::Files, Reason::Kind, Some(source), Some(destination));
+            }
+            (Kind::Dir, Kind::File) => {
+                self.act(Deed::Delete, Phase::Room, Reason::Kind, None, Some(destination));
+                self.act(Deed::CreateDir, Phase::Folders, Reason::Kind, Some(source), None);
+            }
+            (Kind::File, Kind::Dir) => self.file_for_dir(source, destination),
+            (Kind::Dir, Kind::Symlink) => {
+                self.refuse(&source.path, "it is a symbolic link at the destination, and nothing is written through one");
+            }
+            (Kind::File | Kind::Dir, Kind::Other) => {
+                self.refuse(&source.path, "it is a device or another special file at the destination");
+            }
+        }
+    }
+
+    fn both_files(&mut self, source: &Entry, destination: &Entry) {
+        let Some(reason) = difference(source, destination, &self.options.compare) else {
+            self.plan.unchanged += 1;
+            return;
+        };
+        let newer_there = || match (source.mtime, destination.mtime) {
+            (Some(s), Some(d)) => d.gap(&s) > self.options.compare.window,
+            _ => false,
+        };
+        if self.options.presence == Presence::OnlyNew || (self.options.update && newer_there()) {
+            self.plan.unchanged += 1;
+            return;
+        }
+        self.act(Deed::Replace, Phase::Files, reason, Some(source), Some(destination));
+    }
+
+    /// A directory gives way to a file only where deleting was asked for and all of its content is known and to be deleted.
+    fn file_for_dir(&mut self, source: &Entry, destination: &Entry) {
+        let path = &source.path;
+        if !self.options.delete {
+            self.refuse(path, "it is a directory at the destination, which only --delete removes");
+        } else if self.holds_unknown(path) {
+            self.refuse(path, "it is a directory at the destination that holds something outside this mirror");
+        } else {
+            self.act(Deed::DeleteDir, Phase::Room, Reason::Kind, None, Some(destination));
+            self.act(Deed::Replace, Phase::Files, Reason::Kind, Some(source), None);
+            self.room = Some(path.clone());
+        }
+    }
+
+    fn only_destination(&mut self, destination: &Entry) {
+        let path = &destination.path;
+        let makes_room = self.room.as_ref().is_some_and(|room| path.is_within(room));
+        let (delete, delete_dir) =
+            if makes_room { (Phase::Room, Phase::Room) } else { (Phase::Deletions, Phase::Removals) };
+        if !makes_room && !self.options.delete {
+            return;
+        }
+        if let Some((dir, doubt)) = self.source.doubt(path).or_else(|| self.destination.doubt(path)) {
+            let why = format!("the listing of `{dir}` is not proven: {}", doubt.0);
+            self.plan.spared.push(Refused { path: path.clone(), why });
+            return;
+        }
+        match destination.kind {
+            Kind::File | Kind::Symlink => self.act(Deed::Delete, delete, Reason::Extra, None, Some(destination)),
+            Kind::Dir => self.act(Deed::DeleteDir, delete_dir, Reason::Extra, None, Some(destination)),
+            Kind::Other => {
+                let why = "it is a device or another special file".to_owned();
+                self.plan.spared.push(Refused { path: path.clone(), why });
+            }
+        }
+    }
+
+    /// Returns whether the destination's directory `dir` holds, or may hold, something that isn't to be deleted.
+    fn holds_unknown(&self, dir: &RelPath) -> bool {
+        let below = |path: Option<&RelPath>| path.is_some_and(|path| path.is_within(dir));
+        let start = self.destination.entries().partition_point(|e| e.path < *dir);
+        below(self.keeps.range(dir..).next())
+            || self.destination.doubt(dir).is_some()
+            || self.destination.unproven().any(|(path, _)| path.is_within(dir))
+            || self.destination.entries()[start..]
+                .iter()
+                .take_while(|e| e.path.is_within(dir))
+                .any(|e| e.kind == Kind::Other)
+    }
+
+    fn skip(&mut self, source: &Entry) {
+        self.plan.skipped.push(source.clone());
+        self.leave_alone(&source.path);
+    }
+
+    fn refuse(&mut self, path: &RelPath, why: &str) {
+        self.plan.refused.push(Refused { path: path.clone(), why: why.to_owned() });
+        self.leave_alone(path);
+    }
+
+    fn leave_alone(&mut self, path: &RelPath) {
+        self.alone = Some(path.clone());
+    }
+
+    fn act(
+        &mut self,
+        deed: Deed,
+        phase: Phase,
+        reason: Reason,
+        source: Option<&Entry>,
+        destination: Option<&Entry>,
+    ) {
+        let entry = source.or(destination).expect("an action is about an entry of one side");
+        self.plan.actions.push(Action {
+            path: entry.path.clone(),
+            deed,
+            phase,
+            reason,
+            source: source.cloned(),
+            destination: destination.cloned(),
+        });
+    }
+
+    fn finish(mut self) -> Plan {
+        self.spare_full_dirs();
+        self.plan.actions.sort_by(action::order);
+        self.plan
+    }
+
+    /// Takes back the removal of directories that hold something which stays.
+    fn spare_full_dirs(&mut self) {
+        let spared: BTreeSet<&RelPath> = self.plan.spared.iter().map(|spared| &spared.path).collect();
+        let unproven: BTreeSet<&RelPath> = self.destination.unproven().map(|(path, _)| path).collect();
+        let keeps = self.keeps;
+        let first_within = |set: &BTreeSet<&RelPath>, dir: &RelPath| {
+            set.range(dir..).next().is_some_and(|path| path.is_within(dir))
+        };
+        let mut full = Vec::new();
+        self.plan.actions.retain(|action| {
+            let stays = action.deed == Deed::DeleteDir
+                && action.phase == Phase::Removals
+                && (first_within(&spared, &action.path)
+                    || first_within(&unproven, &action.path)
+                    || keeps.range(&action.path..).next().is_some_and(|path| path.is_within(&action.path)));
+            if stays {
+                full.push(Refused { path: action.path.clone(), why: "it holds something that stays".into() });
+            }
+            !stays
+        });
+        self.plan.spared.extend(full);
+    }
+}
+
+#[cfg(test)]
+mod tests;

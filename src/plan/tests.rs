@@ -1,0 +1,205 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::compare::Basis;
+use crate::model::{Mtime, Unproven};
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text).unwrap()
+}
+
+/// A tree of names: `d/` is a directory, `l@` a link, `p!` a device, `f` a file of 1 byte, `f=7` one of 7.
+fn tree(names: &[&str]) -> Tree {
+    tree_with(names, &[])
+}
+
+fn tree_with(names: &[&str], unproven: &[&str]) -> Tree {
+    let entries = names.iter().map(|name| {
+        if let Some(dir) = name.strip_suffix('/') {
+            Entry::new(path(dir), Kind::Dir)
+        } else if let Some(link) = name.strip_suffix('@') {
+            Entry::new(path(link), Kind::Symlink)
+        } else if let Some(device) = name.strip_suffix('!') {
+            Entry::new(path(device), Kind::Other)
+        } else {
+            let (name, size) = name.split_once('=').unwrap_or((name, "1"));
+            Entry::file(path(name), size.parse().unwrap(), Mtime::from_unix(1_000_000_000, 0))
+        }
+    });
+    let doubts: BTreeMap<_, _> = unproven
+        .iter()
+        .map(|dir| {
+            let dir = if dir.is_empty() { RelPath::root() } else { path(dir) };
+            (dir, Unproven("cut".into()))
+        })
+        .collect();
+    Tree::new(entries.collect(), doubts)
+}
+
+fn keeps(dirs: &[&str]) -> BTreeSet<RelPath> {
+    dirs.iter().map(|dir| path(dir)).collect()
+}
+
+const DELETE: PlanOptions = PlanOptions {
+    compare: CompareOptions {
+        basis: Basis::SizeTime,
+        times: crate::compare::Times::Same,
+        window: chrono::Duration::zero(),
+    },
+    delete: true,
+    update: false,
+    presence: Presence::Any,
+};
+
+fn lines(plan: &Plan) -> Vec<String> {
+    let actions = plan.actions.iter().map(|a| format!("{} {} {}", a.deed.as_str(), a.path, a.reason.as_str()));
+    let refused = plan.refused.iter().map(|r| format!("refused {}", r.path));
+    let skipped = plan.skipped.iter().map(|e| format!("skipped {}", e.path));
+    let spared = plan.spared.iter().map(|r| format!("spared {}", r.path));
+    actions.chain(refused).chain(skipped).chain(spared).collect()
+}
+
+fn planned(source: &[&str], destination: &[&str]) -> Vec<String> {
+    lines(&plan(&tree(source), &tree(destination), &BTreeSet::new(), &DELETE))
+}
+
+#[test]
+fn folders_come_before_their_files_and_deletions_last_and_deepest_first() {
+    assert_eq!(
+        planned(&["a/", "a/b/", "a/b/f", "g"], &["old/", "old/sub/", "old/sub/x", "y"]),
+        [
+            "create_dir a missing",
+            "create_dir a/b missing",
+            "copy a/b/f missing",
+            "copy g missing",
+            "delete old/sub/x extra",
+            "delete y extra",
+            "delete_dir old/sub extra",
+            "delete_dir old extra",
+        ]
+    );
+}
+
+#[test]
+fn large_files_start_first() {
+    assert_eq!(planned(&["a", "b=2000000", "c=3000000", "d"], &[]), [
+        "copy c missing",
+        "copy b missing",
+        "copy a missing",
+        "copy d missing"
+    ]);
+}
+
+#[test]
+fn nothing_is_deleted_unless_asked() {
+    let kept = plan(&tree(&["a"]), &tree(&["a", "b", "d/", "d/x"]), &BTreeSet::new(), &PlanOptions::default());
+    assert_eq!(lines(&kept), [""; 0]);
+    assert_eq!((kept.unchanged, kept.scanned), (1, 4));
+}
+
+#[test]
+fn nothing_is_deleted_below_an_unproven_directory_of_either_side() {
+    let source = tree_with(&["d/", "ok/"], &["d"]);
+    let destination = tree(&["d/", "d/x", "ok/", "ok/y", "old/", "old/z"]);
+    assert_eq!(lines(&plan(&source, &destination, &BTreeSet::new(), &DELETE)), [
+        "delete ok/y extra",
+        "delete old/z extra",
+        "delete_dir old extra",
+        "spared d/x"
+    ]);
+    let destination = tree_with(&["d/", "d/x", "old/", "old/sub/"], &["old/sub"]);
+    assert_eq!(lines(&plan(&tree(&["d/"]), &destination, &BTreeSet::new(), &DELETE)), [
+        "delete d/x extra",
+        "spared old/sub",
+        "spared old"
+    ]);
+}
+
+#[test]
+fn a_directory_that_holds_something_outside_the_filter_stays() {
+    let destination = tree(&["old/", "old/sub/", "old/sub/x", "old/y"]);
+    assert_eq!(lines(&plan(&tree(&["a"]), &destination, &keeps(&["old/sub"]), &DELETE)), [
+        "copy a missing",
+        "delete old/sub/x extra",
+        "delete old/y extra",
+        "spared old/sub",
+        "spared old"
+    ]);
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_link_or_device_is_left_alone() {
+    assert_eq!(planned(&["l@", "p!"], &["l/", "l/x", "p"]), ["skipped l", "skipped p"]);
+}
+
+#[test]
+fn devices_at_the_destination_are_never_deleted() {
+    assert_eq!(planned(&["a"], &["a", "d/", "d/p!"]), ["spared d/p", "spared d"]);
+}
+
+#[test]
+fn a_file_gives_way_to_a_directory() {
+    assert_eq!(planned(&["a/", "a/f"], &["a"]), ["delete a kind", "create_dir a kind", "copy a/f missing"]);
+}
+
+#[test]
+fn a_directory_gives_way_to_a_file_only_with_delete_and_only_whole() {
+    let (source, destination) = (tree(&["a"]), tree(&["a/", "a/s/", "a/s/x", "a/y"]));
+    assert_eq!(lines(&plan(&source, &destination, &BTreeSet::new(), &DELETE)), [
+        "delete a/y extra",
+        "delete a/s/x extra",
+        "delete_dir a/s extra",
+        "delete_dir a kind",
+        "replace a kind",
+    ]);
+    assert_eq!(lines(&plan(&source, &destination, &keeps(&["a/s"]), &DELETE)), ["refused a"]);
+    assert_eq!(lines(&plan(&source, &destination, &BTreeSet::new(), &PlanOptions::default())), ["refused a"]);
+    let doubtful = tree_with(&["a/", "a/s/"], &["a/s"]);
+    assert_eq!(lines(&plan(&source, &doubtful, &BTreeSet::new(), &DELETE)), ["refused a"]);
+}
+
+#[test]
+fn nothing_is_written_through_a_link_at_the_destination() {
+    assert_eq!(planned(&["d/", "d/f"], &["d@"]), ["refused d"]);
+    assert_eq!(planned(&["f"], &["f@"]), ["replace f kind"]);
+    assert_eq!(planned(&["f"], &["f!"]), ["refused f"]);
+}
+
+#[test]
+fn update_and_presence_leave_files_alone() {
+    let (source, destination) = (tree(&["a=2", "n"]), tree(&["a=1"]));
+    let only = |presence| PlanOptions { presence, ..DELETE };
+    let run = |options: &PlanOptions| lines(&plan(&source, &destination, &BTreeSet::new(), options));
+    assert_eq!(run(&only(Presence::OnlyNew)), ["copy n missing"]);
+    assert_eq!(run(&only(Presence::OnlyExisting)), ["replace a size"]);
+
+    let newer = Entry::file(path("a"), 1, Mtime::from_unix(1_000_000_001, 0));
+    let newer = Tree::new(vec![newer], BTreeMap::new());
+    let update = PlanOptions { update: true, ..DELETE };
+    assert_eq!(lines(&plan(&tree(&["a=2"]), &newer, &BTreeSet::new(), &update)), [""; 0]);
+    assert_eq!(lines(&plan(&newer, &tree(&["a=2"]), &BTreeSet::new(), &update)), ["replace a size"]);
+}
+
+#[test]
+fn the_guards_count_files() {
+    let destination = tree(&["a", "b", "d/", "d/c", "d/e"]);
+    let verdict = |source: &[&str], options: &GuardOptions| {
+        let source = tree(source);
+        let plan = plan(&source, &destination, &BTreeSet::new(), &DELETE);
+        check(&plan, &source, &destination, options)
+    };
+    let usual = GuardOptions::default();
+    assert_eq!(verdict(&["a", "b"], &usual), Ok(()));
+    let most = MaxDelete::Percent(50);
+    assert_eq!(
+        verdict(&["a"], &usual),
+        Err(Refusal::TooManyDeletions { deletions: 3, files: 4, limit: most })
+    );
+    let three = GuardOptions { max_delete: Some(MaxDelete::Count(3)), ..usual };
+    assert_eq!(verdict(&["a"], &three), Ok(()));
+    assert_eq!(verdict(&[], &three), Err(Refusal::EmptySource { deletions: 4 }));
+    let allowed = GuardOptions { allow_empty_source: true, ..usual };
+    assert_eq!(verdict(&[], &allowed), Ok(()));
+    let none = GuardOptions { max_delete: Some(MaxDelete::Count(0)), ..allowed };
+    assert!(verdict(&[], &none).is_err());
+}

@@ -1,0 +1,161 @@
+//! The sessions of one store, and the threads that work with them.
+//!
+//! Sessions are dear (a connection, a login, some questions), so they are lent and given back: the ones that scanned
+//! also copy. A server that allows fewer than wished makes the pool smaller and never the run fail: whoever can't get
+//! a session leaves the work to the others, as long as there is one.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use crate::model::Remedy;
+use crate::store::{RetryPolicy, Retrying, Session, Store, StoreResult};
+
+/// Lends the sessions of one store.
+pub struct Pool {
+    store: Arc<dyn Store>,
+    policy: RetryPolicy,
+    state: Mutex<State>,
+    given_back: Condvar,
+}
+
+struct State {
+    idle: Vec<Retrying>,
+    /// Sessions there are, lent ones and those being opened included.
+    open: usize,
+    limit: usize,
+    /// The server said that there are too many.
+    shrunk: bool,
+}
+
+/// A session on loan. Dropping it gives it back.
+pub struct Lease<'p> {
+    pool: &'p Pool,
+    session: Option<Retrying>,
+}
+
+/// How long a first session may be refused for a limit before the refusal is believed: the sessions of a run that just ended are
+/// counted for a moment longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Pool {
+    /// Returns a pool of at most `sessions` sessions, none of which is open yet. A store on this machine has one for each
+    /// worker that asks.
+    pub fn new(store: Arc<dyn Store>, sessions: usize, policy: RetryPolicy) -> Self {
+        let limit = sessions.max(1);
+        let state = State { idle: Vec::new(), open: 0, limit, shrunk: false };
+        Self { store, policy, state: Mutex::new(state), given_back: Condvar::new() }
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Returns how many sessions there may be by now.
+    pub fn limit(&self) -> usize {
+        self.lock().limit
+    }
+
+    /// Returns to how many sessions the server limited the pool; `None` when it didn't.
+    pub fn shrunk_to(&self) -> Option<usize> {
+        let state = self.lock();
+        state.shrunk.then_some(state.limit)
+    }
+
+    /// Lends a session, opening one if there may be another, else waiting for one to be given back.
+    ///
+    /// # Errors
+    /// [`Remedy::Shrink`] when the server allows no more and others are at work already; else why none can be opened.
+    pub fn lease(&self) -> StoreResult<Lease<'_>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(session) = state.idle.pop() {
+                return Ok(self.lend(session));
+            }
+            if state.open < state.limit {
+                break;
+            }
+            state = self.given_back.wait(state).expect("no holder panics");
+        }
+        state.open += 1;
+        drop(state);
+        let started = Instant::now();
+        loop {
+            match Retrying::connect(Arc::clone(&self.store), self.policy.clone()) {
+                Ok(session) => return Ok(self.lend(session)),
+                Err(e) => {
+                    let mut state = self.lock();
+                    let alone = state.open == 1;
+                    let patient = started.elapsed() < PATIENCE && !self.policy.cancel.is_cancelled();
+                    if e.remedy() == Remedy::Shrink && alone && patient {
+                        drop(state);
+                        std::thread::sleep(Duration::from_millis(250));
+                        continue;
+                    }
+                    state.open -= 1;
+                    if e.remedy() == Remedy::Shrink {
+                        state.limit = state.open.max(1);
+                        state.shrunk = true;
+                    }
+                    // Whoever waits may open one in this one's place, or learn that it can't.
+                    self.given_back.notify_one();
+                    return Err(e);
+                }
+            }
+        }
+    }
+
+    fn lend(&self, session: Retrying) -> Lease<'_> {
+        Lease { pool: self, session: Some(session) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+}
+
+impl Lease<'_> {
+    /// Returns the session.
+    pub fn session(&mut self) -> &mut dyn Session {
+        self.session.as_mut().expect("only drop takes it")
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let session = self.session.take().expect("only drop takes it");
+        let mut state = self.pool.lock();
+        if session.is_usable() {
+            state.idle.push(session);
+        } else {
+            state.open -= 1;
+        }
+        self.pool.given_back.notify_one();
+    }
+}
+
+/// Runs `work` on up to `workers` threads and waits for all of them. Each gets its number, from 0.
+pub fn crew(workers: usize, work: impl Fn(usize) + Sync) {
+    if workers <= 1 {
+        return work(0);
+    }
+    std::thread::scope(|scope| {
+        for number in 1..workers {
+            let work = &work;
+            scope.spawn(move || work(number));
+        }
+        work(0);
+    });
+}
+
+/// Runs two jobs at once and returns both results.
+pub fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        match first.join() {
+            Ok(first) => (first, second),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}

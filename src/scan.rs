@@ -1,0 +1,195 @@
+//! From a store to a tree: every directory listed once, on as many sessions as there are.
+//!
+//! Directories wait in one queue; workers take some, list them in one batch and put the directories they found back. The
+//! filter is applied on the way, so that a directory that is left out is not even listed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Condvar, Mutex};
+
+use crate::filter::Filter;
+use crate::model::{Entry, RelPath, Remedy, Tree, Unproven};
+use crate::pool::{Pool, crew};
+use crate::store::{DirListing, StoreError, StoreResult};
+
+/// What a scan is to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct ScanOptions<'a> {
+    /// What belongs to the tree.
+    pub filter: &'a Filter,
+    /// Directories deeper than this are not entered: a directory that contains itself has no end otherwise.
+    pub max_depth: usize,
+}
+
+/// The tree of a store with what went wrong on the way.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// What is there.
+    pub tree: Tree,
+    /// Directories that could not be listed. Each is unproven in the tree, too.
+    pub failures: Vec<(RelPath, StoreError)>,
+    /// Directories that hold something outside the filter, so that they can't be removed.
+    pub keeps: BTreeSet<RelPath>,
+}
+
+/// Names of the program's own temporary files begin and end like this. They are never part of a tree.
+pub const TEMPORARY_PREFIX: &[u8] = b".oneway-";
+/// See [`TEMPORARY_PREFIX`].
+pub const TEMPORARY_SUFFIX: &[u8] = b".part";
+
+/// Lists everything below the root that the filter admits. `progress` hears of each directory how many entries it had.
+///
+/// # Errors
+/// When the root can't be listed, or when no session can be had, nothing is known at all. Anything below that can't be
+/// listed is among the failures instead.
+pub fn scan(
+    pool: &Pool,
+    options: &ScanOptions<'_>,
+    progress: &(dyn Fn(usize) + Sync),
+) -> StoreResult<Scanned> {
+    let queue = Queue::new();
+    let found = Mutex::new(Found::default());
+    let stranded = Mutex::new(None);
+    crew(pool.limit(), |_| {
+        let mut lease = None;
+        while let Some(dirs) = queue.take(pool.store().is_remote(), pool.limit()) {
+            // A session is opened only where there is something to do for it. Whoever gets none leaves the work to the
+            // others.
+            let lease = match &mut lease {
+                Some(lease) => lease,
+                none => match pool.lease() {
+                    Ok(opened) => none.insert(opened),
+                    Err(e) => {
+                        queue.done(dirs.len(), dirs);
+                        stranded.lock().expect("no holder panics").get_or_insert(e);
+                        return;
+                    }
+                },
+            };
+            let mut next = Vec::new();
+            let listings = lease.session().list(&dirs);
+            for (dir, listing) in dirs.iter().zip(listings) {
+                match listing {
+                    Ok(listing) => {
+                        progress(listing.entries.len());
+                        found.lock().expect("no holder panics").add(dir, listing, options, &mut next);
+                    }
+                    Err(e) if dir.is_root() || e.remedy() == Remedy::Abort => queue.fail(e),
+                    Err(e) => found.lock().expect("no holder panics").fail(dir, e),
+                }
+            }
+            queue.done(dirs.len(), next);
+        }
+    });
+    let (finished, error) = queue.into_end();
+    if let Some(error) = error {
+        return Err(error);
+    }
+    if let (false, Some(error)) = (finished, stranded.into_inner().expect("no holder panics")) {
+        return Err(error);
+    }
+    let Found { entries, unproven, failures, keeps } = found.into_inner().expect("no holder panics");
+    Ok(Scanned { tree: Tree::new(entries, unproven), failures, keeps })
+}
+
+#[derive(Default)]
+struct Found {
+    entries: Vec<Entry>,
+    unproven: BTreeMap<RelPath, Unproven>,
+    failures: Vec<(RelPath, StoreError)>,
+    keeps: BTreeSet<RelPath>,
+}
+
+impl Found {
+    fn add(&mut self, dir: &RelPath, listing: DirListing, options: &ScanOptions<'_>, next: &mut Vec<RelPath>) {
+        if let Some(doubt) = listing.doubt {
+            self.unproven.insert(dir.clone(), doubt);
+        }
+        for entry in listing.entries {
+            if is_temporary(entry.path.name()) || !options.filter.admits(&entry.path, entry.is_dir()) {
+                self.keeps.insert(dir.clone());
+                continue;
+            }
+            if entry.is_dir() {
+                if entry.path.depth() > options.max_depth {
+                    let why = format!("it is more than {} directories deep", options.max_depth);
+                    self.unproven.insert(entry.path.clone(), Unproven(why));
+                } else {
+                    next.push(entry.path.clone());
+                }
+            }
+            self.entries.push(entry);
+        }
+    }
+
+    fn fail(&mut self, dir: &RelPath, error: StoreError) {
+        self.unproven.insert(dir.clone(), Unproven(error.to_string()));
+        self.failures.push((dir.clone(), error));
+    }
+}
+
+fn is_temporary(name: &[u8]) -> bool {
+    name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX)
+}
+
+/// Directories yet to be listed. Ends when none is waiting and none is being listed.
+struct Queue {
+    state: Mutex<QueueState>,
+    changed: Condvar,
+}
+
+struct QueueState {
+    waiting: Vec<RelPath>,
+    under_way: usize,
+    /// What ended the scan before its time.
+    error: Option<StoreError>,
+}
+
+/// How many directories a remote session takes at once, at most.
+const REMOTE_BATCH: usize = 16;
+
+impl Queue {
+    fn new() -> Self {
+        let state = QueueState { waiting: vec![RelPath::root()], under_way: 0, error: None };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Returns the next directories, or `None` at the end of the scan. A remote session takes its share, so that the others
+    /// have something, too; a local one takes all there is, since it lists them in parallel by itself.
+    fn take(&self, remote: bool, workers: usize) -> Option<Vec<RelPath>> {
+        let mut state = self.state.lock().expect("no holder panics");
+        loop {
+            if state.error.is_some() {
+                return None;
+            }
+            if !state.waiting.is_empty() {
+                let waiting = state.waiting.len();
+                let share = if remote { waiting.div_ceil(workers).min(REMOTE_BATCH) } else { waiting };
+                state.under_way += share;
+                return Some(state.waiting.split_off(waiting - share));
+            }
+            if state.under_way == 0 {
+                return None;
+            }
+            state = self.changed.wait(state).expect("no holder panics");
+        }
+    }
+
+    fn done(&self, dirs: usize, next: Vec<RelPath>) {
+        let mut state = self.state.lock().expect("no holder panics");
+        state.under_way -= dirs;
+        state.waiting.extend(next);
+        self.changed.notify_all();
+    }
+
+    fn fail(&self, error: StoreError) {
+        let mut state = self.state.lock().expect("no holder panics");
+        state.error.get_or_insert(error);
+        self.changed.notify_all();
+    }
+
+    /// Returns whether every directory was listed, and what ended the scan if not.
+    fn into_end(self) -> (bool, Option<StoreError>) {
+        let state = self.state.into_inner().expect("no holder panics");
+        (state.waiting.is_empty(), state.error)
+    }
+}

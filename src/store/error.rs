@@ -1,0 +1,148 @@
+//! A failure with everything a person needs: the deed, the thing, the place, the cause, and what to do about it.
+
+use std::error::Error as StdError;
+use std::fmt::{self, Display, Formatter};
+use std::io;
+
+use crate::ftp::error::FtpError;
+use crate::model::{RelPath, Remedy};
+
+/// The result of a store's operation.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// A failed operation. Shown as `cannot remove `a/b` on ftp://host/: 550 Permission denied`.
+#[derive(Debug)]
+pub struct StoreError(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    operation: &'static str,
+    path: Option<RelPath>,
+    store: String,
+    remedy: Remedy,
+    hint: Option<&'static str>,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+impl StoreError {
+    /// Returns an error for `operation` ("remove", "list") on `path`.
+    pub fn new(
+        operation: &'static str,
+        path: &RelPath,
+        store: &str,
+        remedy: Remedy,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self(Box::new(Inner {
+            operation,
+            path: Some(path.clone()),
+            store: store.to_owned(),
+            remedy,
+            hint: None,
+            source: source.into(),
+        }))
+    }
+
+    /// Returns an error for an operation on the store as a whole ("log in to").
+    pub fn of_store(
+        operation: &'static str,
+        store: &str,
+        remedy: Remedy,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self(Box::new(Inner {
+            operation,
+            path: None,
+            store: store.to_owned(),
+            remedy,
+            hint: None,
+            source: source.into(),
+        }))
+    }
+
+    /// Returns an error of the local disk, with the remedy its kind calls for.
+    pub fn io(operation: &'static str, path: &RelPath, store: &str, source: io::Error) -> Self {
+        let remedy = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem => {
+                Remedy::Abort
+            }
+            io::ErrorKind::Interrupted | io::ErrorKind::ResourceBusy => Remedy::Retry,
+            _ => Remedy::Skip,
+        };
+        Self::new(operation, path, store, remedy, source)
+    }
+
+    /// Returns an error of an FTP session, with its remedy.
+    pub fn ftp(operation: &'static str, path: &RelPath, store: &str, source: FtpError) -> Self {
+        let remedy = source.remedy();
+        Self::new(operation, path, store, remedy, source)
+    }
+
+    /// Adds what a person can do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: &'static str) -> Self {
+        self.0.hint = Some(hint);
+        self
+    }
+
+    /// Gives it another remedy, where the caller knows better.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: Remedy) -> Self {
+        self.0.remedy = remedy;
+        self
+    }
+
+    /// Returns what to do about it.
+    pub fn remedy(&self) -> Remedy {
+        self.0.remedy
+    }
+
+    /// Returns what a person can do about it; `None` when the message says all.
+    pub fn hint(&self) -> Option<&'static str> {
+        self.0.hint
+    }
+
+    /// Returns whether somebody asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.0.source.downcast_ref(), Some(FtpError::Cancelled))
+    }
+}
+
+/// Shows the whole chain of causes, since this is what becomes one line of a report.
+impl Display for StoreError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Inner { operation, path, store, source, .. } = &*self.0;
+        match path {
+            Some(path) if path.is_root() => write!(f, "cannot {operation} {store}")?,
+            Some(path) => write!(f, "cannot {operation} `{path}` on {store}")?,
+            None => write!(f, "cannot {operation} {store}")?,
+        }
+        let mut cause: Option<&dyn StdError> = Some(&**source);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for StoreError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ftp::command::Verb;
+    use crate::ftp::reply::Reply;
+
+    #[test]
+    fn the_message_names_deed_thing_place_and_cause() {
+        let path = RelPath::parse("site/a.tmp").unwrap();
+        let cause = FtpError::refused(Verb::Rnto, Reply::new(550, "Permission denied"));
+        let error = StoreError::ftp("rename", &path, "ftp://web@example.org/", cause);
+        assert_eq!(
+            error.to_string(),
+            "cannot rename `site/a.tmp` on ftp://web@example.org/: RNTO was answered `550 Permission denied`"
+        );
+        assert_eq!(error.remedy(), Remedy::Skip);
+    }
+}

@@ -1,0 +1,233 @@
+//! Directories of a server: MLSD where there is one, else CWD and LIST, else NLST with a question for each name.
+//!
+//! LIST is never given a path: servers take blanks, brackets and leading hyphens in one for something else, and many
+//! answer an empty 226 for a directory that isn't there. CWD says whether there is one. A listing is proven when CWD or
+//! MLSD succeeded, the data ended, the closing reply is good and doesn't speak of truncation, every line was understood,
+//! and the number of entries is none at which this server is known to cut.
+
+use chrono::Utc;
+
+use crate::ftp::client::{command, read_size, read_time};
+use crate::ftp::command::{Command, Verb};
+use crate::ftp::error::{FtpError, is_unsupported};
+use crate::ftp::listing::{Listed, Listing, ListingFormat, Parser, format_named};
+use crate::ftp::reply::Reply;
+use crate::model::{Entry, Kind, Mtime, RelPath, Unproven, escape};
+use crate::store::DirListing;
+use crate::store::ftp::Hidden;
+use crate::store::ftp::session::FtpSession;
+
+/// Lists `dir` of the session's tree.
+pub(super) fn list_dir(session: &mut FtpSession, dir: &RelPath) -> Result<DirListing, FtpError> {
+    let path = session.full(dir);
+    let raw = list_path(session, &path)?;
+    let doubt = doubt_of(&raw, session.client.quirks().listing_caps);
+    let mut listing = DirListing { entries: Vec::with_capacity(raw.listing.entries.len()), doubt };
+    for listed in raw.listing.entries {
+        match dir.join(&listed.name) {
+            Ok(path) => listing.entries.push(entry_of(path, listed)),
+            Err(why) => {
+                let text = format!("the name `{}` can't be believed: {why}", escape(&listed.name));
+                listing.doubt.get_or_insert(Unproven(text));
+            }
+        }
+    }
+    Ok(listing)
+}
+
+/// Returns the names in the directory at the absolute `path`; `None` when they may not be all.
+pub(super) fn list_names(session: &mut FtpSession, path: &[u8]) -> Result<Option<Vec<Vec<u8>>>, FtpError> {
+    let raw = list_path(session, path)?;
+    let whole = doubt_of(&raw, session.client.quirks().listing_caps).is_none();
+    Ok(whole.then(|| raw.listing.entries.into_iter().map(|listed| listed.name).collect()))
+}
+
+/// Lists `dir` as the server tells it, owner and group included.
+pub(crate) fn list_raw(session: &mut FtpSession, dir: &RelPath) -> Result<Vec<Listed>, FtpError> {
+    let path = session.full(dir);
+    Ok(list_path(session, &path)?.listing.entries)
+}
+
+/// A listing and how it ended.
+struct RawListing {
+    listing: Listing,
+    closing: Reply,
+}
+
+fn list_path(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {
+    if session.client.features().has_mlsd() {
+        let mlsd = format_named("mlsd").expect("MLSD is in the table");
+        match receive(session, &command(Verb::Mlsd, path)?, Parser::with_format(mlsd, Utc::now())) {
+            Err(e) if e.reply().is_some_and(is_unsupported) => session.client.refuse(Verb::Mlsd),
+            done => return done,
+        }
+    }
+    session.client.change_dir(path)?;
+    if session.client.features().may(Verb::List) {
+        match list_here(session) {
+            Err(e) if e.reply().is_some_and(is_unsupported) => session.client.refuse(Verb::List),
+            Ok(raw) if raw.listing.format.is_none() && raw.listing.rejected_count > 0 => {}
+            done => return done,
+        }
+    }
+    list_names_here(session, path)
+}
+
+/// Lists the working directory with LIST, hidden files included where the server shows them.
+fn list_here(session: &mut FtpSession) -> Result<RawListing, FtpError> {
+    let known = session.learned.lock().expect("no holder panics").hidden;
+    match known {
+        Hidden::Flag => list_with(session, true),
+        Hidden::Plain => list_with(session, false),
+        Hidden::Unknown => {
+            let plain = list_with(session, false)?;
+            let all = match list_with(session, true) {
+                Ok(all) => all,
+                Err(e) if e.reply().is_some() => {
+                    learn_hidden(session, Hidden::Plain);
+                    return Ok(plain);
+                }
+                Err(e) => return Err(e),
+            };
+            // A server that takes `-a` for a name or a pattern shows less with it, most often nothing.
+            if !is_superset(&all.listing, &plain.listing) {
+                learn_hidden(session, Hidden::Plain);
+                return Ok(plain);
+            }
+            // An empty directory teaches nothing.
+            if !all.listing.entries.is_empty() {
+                learn_hidden(session, Hidden::Flag);
+            }
+            Ok(all)
+        }
+    }
+}
+
+fn learn_hidden(session: &FtpSession, hidden: Hidden) {
+    session.learned.lock().expect("no holder panics").hidden = hidden;
+}
+
+fn is_superset(all: &Listing, plain: &Listing) -> bool {
+    let names: std::collections::HashSet<&[u8]> =
+        all.entries.iter().map(|listed| listed.name.as_slice()).collect();
+    all.rejected_count <= plain.rejected_count
+        && plain.entries.iter().all(|listed| names.contains(listed.name.as_slice()))
+}
+
+fn list_with(session: &mut FtpSession, all: bool) -> Result<RawListing, FtpError> {
+    let list = if all { command(Verb::List, "-a")? } else { Command::bare(Verb::List) };
+    let known = session.learned.lock().expect("no holder panics").format;
+    let parser = match known {
+        Some(format) => Parser::with_format(format, Utc::now()),
+        None => Parser::new(Utc::now()),
+    };
+    let raw = match receive(session, &list, parser) {
+        Err(e) if e.reply().is_some_and(says_empty) => empty(&e),
+        other => other?,
+    };
+    if known.is_none() && !raw.listing.entries.is_empty() {
+        session.learned.lock().expect("no holder panics").format = raw.listing.format;
+    }
+    Ok(raw)
+}
+
+/// Lists names alone, and asks of each whether it is a file (it has a size) or a directory (it can be entered).
+fn list_names_here(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {
+    let nlst: &dyn ListingFormat = format_named("nlst").expect("NLST is in the table");
+    let parser = Parser::with_format(nlst, Utc::now());
+    let mut raw = match receive(session, &Command::bare(Verb::Nlst), parser) {
+        Err(e) if e.reply().is_some_and(says_empty) => empty(&e),
+        other => other?,
+    };
+    let names: Vec<Vec<u8>> = raw.listing.entries.iter().map(|listed| listed.name.clone()).collect();
+    let sizes = ask_names(session, Verb::Size, &names)?;
+    let times = ask_names(session, Verb::Mdtm, &names)?;
+    for ((listed, size), time) in raw.listing.entries.iter_mut().zip(sizes).zip(times) {
+        listed.mtime = time.and_then(|reply| read_time(reply).ok()).map(Mtime::exact);
+        listed.size = size.and_then(|reply| read_size(reply).ok());
+        listed.kind = match listed.size {
+            Some(_) => Kind::File,
+            None => Kind::Other,
+        };
+    }
+    for listed in raw.listing.entries.iter_mut().filter(|listed| listed.kind == Kind::Other) {
+        // Only CWD tells a directory, and each one entered must be left again.
+        if session.client.change_dir(&listed.name).is_ok() {
+            session.client.change_dir(path)?;
+            listed.kind = Kind::Dir;
+        }
+    }
+    Ok(raw)
+}
+
+fn ask_names(
+    session: &mut FtpSession,
+    verb: Verb,
+    names: &[Vec<u8>],
+) -> Result<Vec<Option<Reply>>, FtpError> {
+    let mut answers = Vec::with_capacity(names.len());
+    for name in names {
+        let Ok(command) = command(verb, name.as_slice()) else {
+            answers.push(None);
+            continue;
+        };
+        answers.push(Some(session.client.call(&command)?));
+    }
+    Ok(answers)
+}
+
+fn receive(session: &mut FtpSession, list: &Command, mut parser: Parser) -> Result<RawListing, FtpError> {
+    let mut download = session.client.list(list)?;
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match download.read(&mut buffer)? {
+            0 => break,
+            n => parser.push(&buffer[..n]),
+        }
+    }
+    let closing = download.finish(&mut session.client)?;
+    Ok(RawListing { listing: parser.finish(), closing })
+}
+
+/// Returns whether a refused LIST means an empty directory. Asked only behind a CWD that succeeded.
+fn says_empty(reply: &Reply) -> bool {
+    let text = reply.to_string().to_ascii_lowercase();
+    matches!(reply.code(), 450 | 550)
+        && ["no files", "no members", "no data sets", "directory is empty"].iter().any(|words| text.contains(words))
+}
+
+fn empty(said: &FtpError) -> RawListing {
+    let closing = said.reply().cloned().unwrap_or_else(|| Reply::new(226, ""));
+    RawListing { listing: Parser::new(Utc::now()).finish(), closing }
+}
+
+/// Returns why the listing may not be all there is.
+fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
+    let RawListing { listing, closing } = raw;
+    let count = listing.entries.len();
+    let text = if let Some(first) = listing.rejected.first() {
+        let n = listing.rejected_count;
+        let lines = if n == 1 { "a line of the listing was".into() } else { format!("{n} lines of the listing were") };
+        format!("{lines} not understood: `{}` ({})", escape(&first.line), first.reason)
+    } else if closing.to_string().to_ascii_lowercase().contains("truncated") {
+        format!("the server cut the listing: {closing}")
+    } else if listing.cut.is_some() {
+        format!("the listing is longer than can be read, {count} entries were")
+    } else if caps.contains(&count) {
+        format!("the listing has exactly {count} entries, where servers are known to cut")
+    } else {
+        return None;
+    };
+    Some(Unproven(text))
+}
+
+fn entry_of(path: RelPath, listed: Listed) -> Entry {
+    Entry {
+        path,
+        kind: listed.kind,
+        size: listed.size.filter(|_| listed.kind == Kind::File),
+        mtime: listed.mtime,
+        mode: listed.mode,
+        target: listed.target.map(Vec::into_boxed_slice),
+    }
+}

@@ -1,0 +1,147 @@
+//! A tree on an FTP server.
+
+mod listing;
+mod session;
+mod transfer;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::ftp::client::{Client, ClientOptions, HostNotes};
+use crate::ftp::error::FtpError;
+use crate::ftp::listing::ListingFormat;
+use crate::model::escape;
+use crate::store::{Session, Store, StoreError, StoreResult};
+
+use session::FtpSession;
+
+/// A directory on an FTP server.
+pub struct FtpStore {
+    options: ClientOptions,
+    root: RemoteRoot,
+    name: String,
+    notes: Arc<HostNotes>,
+    learned: Arc<Mutex<Learned>>,
+    sessions: AtomicU32,
+}
+
+/// Where the tree begins on its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemoteRoot {
+    /// Relative to the directory a login begins in, as in `ftp://host/path` (RFC 1738 §3.2.2).
+    Home(Vec<u8>),
+    /// From the server's root, as in `ftp://host/%2Fpath`.
+    Absolute(Vec<u8>),
+}
+
+impl RemoteRoot {
+    /// Returns the absolute path, without a separator at its end; empty for `/` itself.
+    fn resolve(&self, home: &[u8]) -> Vec<u8> {
+        let parts = match self {
+            Self::Home(path) => [home, b"/", path].concat(),
+            Self::Absolute(path) => path.clone(),
+        };
+        let names = parts.split(|&b| b == b'/').filter(|name| !name.is_empty());
+        names.flat_map(|name| [b"/", name]).flatten().copied().collect()
+    }
+}
+
+/// What the sessions of one run find out about how this server lists.
+#[derive(Debug, Default)]
+struct Learned {
+    /// The family of LIST; chosen once.
+    format: Option<&'static dyn ListingFormat>,
+    hidden: Hidden,
+}
+
+/// How files whose names begin with a dot are had from LIST.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Hidden {
+    #[default]
+    Unknown,
+    /// `LIST -a` shows them.
+    Flag,
+    /// `LIST` shows all there is to see.
+    Plain,
+}
+
+impl FtpStore {
+    /// Returns the tree at `root`. `name` is what people call it, a URL without its password.
+    pub fn new(options: ClientOptions, root: RemoteRoot, name: String) -> Self {
+        Self {
+            options,
+            root,
+            name,
+            notes: Arc::default(),
+            learned: Arc::default(),
+            sessions: AtomicU32::new(0),
+        }
+    }
+
+    /// Opens a session that is known to be one of FTP, for operations beyond a mirror's.
+    ///
+    /// # Errors
+    /// As [`Store::connect`].
+    pub(crate) fn open(&self) -> StoreResult<FtpSession> {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+        let client = Client::connect(&self.options, &self.notes, number).map_err(|e| self.fail(e))?;
+        let root = match client.home() {
+            Some(home) => self.root.resolve(home),
+            None => self.root.resolve(b"/"),
+        };
+        Ok(FtpSession::new(client, root, self.name.clone(), Arc::clone(&self.learned)))
+    }
+
+    fn fail(&self, error: FtpError) -> StoreError {
+        let remedy = error.remedy();
+        let reach = matches!(error, FtpError::Resolve { .. } | FtpError::Connect { .. });
+        let refused = error.reply().map(crate::ftp::reply::Reply::code);
+        let error = StoreError::of_store(if reach { "reach" } else { "log in to" }, &self.name, remedy, error);
+        match refused {
+            Some(530) => error.with_hint("check user and password; the password can come from $ONEWAY_PASSWORD"),
+            None if reach => error.with_hint("check host and port, and whether the server is running"),
+            _ => error,
+        }
+    }
+}
+
+impl Store for FtpStore {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn connect(&self) -> StoreResult<Box<dyn Session>> {
+        Ok(Box::new(self.open()?))
+    }
+}
+
+impl std::fmt::Debug for FtpStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FtpStore({}, {})", self.name, escape(&self.root.resolve(b"~")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_path_is_relative_to_the_login_directory_or_absolute() {
+        let home = |path: &str| RemoteRoot::Home(path.into());
+        let absolute = |path: &str| RemoteRoot::Absolute(path.into());
+        for (root, login, path) in [
+            (home(""), "/", ""),
+            (home("site"), "/", "/site"),
+            (home("site/"), "/home/anna", "/home/anna/site"),
+            (home(""), "/home/anna", "/home/anna"),
+            (absolute("/srv//www/"), "/home/anna", "/srv/www"),
+            (absolute("/"), "/home/anna", ""),
+        ] {
+            assert_eq!(root.resolve(login.as_bytes()), path.as_bytes(), "{root:?} {login}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! One control session as a [`Session`]: a tree's operations in the commands of FTP.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use crate::ftp::client::{Client, TimeSetter, command, read_time};
+use crate::ftp::command::{Command, Verb};
+use crate::ftp::error::{FtpError, is_unsupported};
+use crate::ftp::reply::Reply;
+use crate::model::{Mtime, RelPath, Remedy};
+use crate::store::ftp::{Learned, listing, transfer};
+use crate::store::{
+    Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, StoreError, StoreResult,
+    WriteRequest, Written,
+};
+
+/// A session on an FTP server.
+pub(crate) struct FtpSession {
+    pub(super) client: Client,
+    /// Absolute path of the tree's root, without a separator at its end.
+    root: Vec<u8>,
+    name: String,
+    pub(super) learned: Arc<Mutex<Learned>>,
+    pub(super) written: Vec<(RelPath, StoreResult<Written>)>,
+}
+
+impl FtpSession {
+    pub(super) fn new(client: Client, root: Vec<u8>, name: String, learned: Arc<Mutex<Learned>>) -> Self {
+        Self { client, root, name, learned, written: Vec::new() }
+    }
+
+    /// Returns the absolute path of `path` on the server.
+    pub(super) fn full(&self, path: &RelPath) -> Vec<u8> {
+        let separator: &[u8] = if path.is_root() && !self.root.is_empty() { b"" } else { b"/" };
+        [&self.root, separator, path.as_bytes()].concat()
+    }
+
+    pub(super) fn fail(&self, operation: &'static str, path: &RelPath, error: FtpError) -> StoreError {
+        StoreError::ftp(operation, path, &self.name, error)
+    }
+
+    /// Returns how this server sets times; `None` when it can't.
+    pub(super) fn time_setter(&self) -> Option<TimeSetter> {
+        TimeSetter::choose(self.client.features(), self.client.quirks())
+    }
+
+    /// Sends one command for each path, in windows, and returns what was answered. A path that can't be sent has an error.
+    fn ask_each(&mut self, verb: Verb, paths: &[RelPath]) -> Vec<Result<Reply, FtpError>> {
+        let commands: Vec<Result<Command, FtpError>> =
+            paths.iter().map(|path| command(verb, self.full(path))).collect();
+        let sendable: Vec<Command> = commands.iter().filter_map(|c| c.as_ref().ok()).cloned().collect();
+        let mut answers = self.client.call_all(&sendable).into_iter();
+        commands
+            .into_iter()
+            .map(|command| command.and_then(|_| answers.next().expect("an answer for each command sent")))
+            .collect()
+    }
+
+    /// Does the same to each path. Where the server refuses, `excuse` looks whether the wish is fulfilled all the same:
+    /// the text of a 550 never says which.
+    fn change_each(
+        &mut self,
+        operation: &'static str,
+        verb: Verb,
+        paths: &[RelPath],
+        mut excuse: impl FnMut(&mut Self, &RelPath) -> bool,
+    ) -> Vec<StoreResult<()>> {
+        let answers = self.ask_each(verb, paths);
+        let mut results = Vec::with_capacity(paths.len());
+        for (path, answer) in paths.iter().zip(answers) {
+            results.push(match answer {
+                Ok(reply) if reply.is_ok() => Ok(()),
+                Ok(reply) => {
+                    let fulfilled = matches!(reply.code(), 521 | 550) && excuse(self, path);
+                    let refused = FtpError::refused(verb, reply);
+                    if fulfilled { Ok(()) } else { Err(self.fail(operation, path, refused)) }
+                }
+                Err(e) => Err(self.fail(operation, path, e)),
+            });
+        }
+        results
+    }
+
+    /// Removes each path. A refusal is excused when a proven listing of the directory above shows nothing of that name.
+    fn remove_each(&mut self, verb: Verb, paths: &[RelPath]) -> Vec<StoreResult<()>> {
+        let mut seen: HashMap<RelPath, Option<DirListing>> = HashMap::new();
+        self.change_each("remove", verb, paths, |session, path| {
+            let Some(parent) = path.parent() else { return false };
+            let listing = seen.entry(parent).or_insert_with_key(|parent| {
+                listing::list_dir(session, parent).ok().filter(|listing| listing.doubt.is_none())
+            });
+            listing.as_ref().is_some_and(|listing| listing.entries.iter().all(|entry| entry.path != *path))
+        })
+    }
+}
+
+impl Session for FtpSession {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            sets_times: self.time_setter().is_some(),
+            exact_times: self.client.features().has_mlsd(),
+        }
+    }
+
+    fn is_usable(&self) -> bool {
+        self.client.is_usable()
+    }
+
+    fn root_exists(&mut self) -> StoreResult<bool> {
+        let root = RelPath::root();
+        let refusal = match self.client.change_dir(&self.full(&root)) {
+            Ok(()) => return Ok(true),
+            Err(e) if e.reply().is_none_or(|reply| reply.code() / 10 != 55) => {
+                return Err(self.fail("open", &root, e));
+            }
+            Err(refusal) => refusal,
+        };
+        // A refused CWD may be a missing directory or a closed one. It is missing only if the nearest directory above that
+        // can be entered is whole and doesn't name the next one.
+        let mut path = self.root.clone();
+        while let Some(cut) = path.iter().rposition(|&b| b == b'/') {
+            let name = path.split_off(cut)[1..].to_vec();
+            let above = if path.is_empty() { b"/".to_vec() } else { path.clone() };
+            match listing::list_names(self, &above) {
+                Ok(Some(names)) if !names.contains(&name) => return Ok(false),
+                Ok(_) => break,
+                Err(e) if e.reply().is_some() => {}
+                Err(e) => return Err(self.fail("open", &root, e)),
+            }
+        }
+        Err(self.fail("open", &root, refusal).with_remedy(Remedy::Skip))
+    }
+
+    fn make_root(&mut self) -> StoreResult<()> {
+        let root = RelPath::root();
+        if self.client.change_dir(&self.full(&root)).is_ok() {
+            return Ok(());
+        }
+        let mut refusal = None;
+        let ends = (1..self.root.len()).filter(|&i| self.root[i] == b'/').chain([self.root.len()]);
+        for end in ends.collect::<Vec<_>>() {
+            let made = command(Verb::Mkd, &self.root[..end]).and_then(|mkd| self.client.call(&mkd));
+            match made {
+                Ok(reply) if reply.is_ok() => refusal = None,
+                // It may be there already, or be closed while what is below it isn't: the last step tells.
+                Ok(reply) => refusal = Some(FtpError::refused(Verb::Mkd, reply)),
+                Err(e) => return Err(self.fail("create", &root, e)),
+            }
+        }
+        let entered = self.client.change_dir(&self.full(&root));
+        entered.map_err(|e| self.fail("create", &root, refusal.unwrap_or(e)))
+    }
+
+    fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
+        let one = |this: &mut Self, dir: &RelPath| {
+            listing::list_dir(this, dir).map_err(|e| this.fail("list", dir, e))
+        };
+        dirs.iter().map(|dir| one(self, dir)).collect()
+    }
+
+    fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>> {
+        if !self.client.features().may(Verb::Mdtm) {
+            return files.iter().map(|_| Ok(None)).collect();
+        }
+        let answers = self.ask_each(Verb::Mdtm, files);
+        let mut results = Vec::with_capacity(files.len());
+        for (path, answer) in files.iter().zip(answers) {
+            results.push(match answer {
+                Ok(reply) if reply.is_ok() => {
+                    read_time(reply).map(Mtime::exact).map(Some).map_err(|e| self.fail("look at", path, e))
+                }
+                Ok(reply) => {
+                    if is_unsupported(&reply) {
+                        self.client.refuse(Verb::Mdtm);
+                    }
+                    Ok(None)
+                }
+                Err(e) => Err(self.fail("look at", path, e)),
+            });
+        }
+        results
+    }
+
+    fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.change_each("create", Verb::Mkd, dirs, |session, dir| {
+            session.client.change_dir(&session.full(dir)).is_ok()
+        })
+    }
+
+    fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.remove_each(Verb::Dele, files)
+    }
+
+    fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.remove_each(Verb::Rmd, dirs)
+    }
+
+    fn read<'s>(
+        &'s mut self,
+        file: &ReadRequest,
+        _next: Option<&ReadRequest>,
+    ) -> StoreResult<Box<dyn Incoming + 's>> {
+        transfer::read(self, file)
+    }
+
+    fn write<'s>(
+        &'s mut self,
+        file: &WriteRequest,
+        _next: Option<&WriteRequest>,
+    ) -> StoreResult<Box<dyn Outgoing + 's>> {
+        transfer::write(self, file)
+    }
+
+    fn settle(&mut self, _which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
+        std::mem::take(&mut self.written)
+    }
+}

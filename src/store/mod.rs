@@ -1,0 +1,183 @@
+//! Where a tree lives: the same interface for the local disk, an FTP server and, in tests, memory.
+//!
+//! A [`Store`] hands out [`Session`]s, one for each worker. Operations take batches, because a session over a network
+//! answers a batch in as many round trips as one item takes; a local session just loops. Every result stands at the
+//! place of its request, so that one bad item never hides what became of the others.
+
+mod error;
+pub mod ftp;
+pub mod local;
+#[cfg(test)]
+pub mod memory;
+mod retry;
+
+pub use error::{StoreError, StoreResult};
+pub use retry::{RetryPolicy, Retrying};
+
+use crate::model::{Entry, Mtime, RelPath, Unproven};
+
+/// The home of a tree.
+pub trait Store: Send + Sync {
+    /// Returns what people call it: a path, or a URL without its password.
+    fn name(&self) -> &str;
+
+    /// Returns whether a session is a connection over a network, so that several of them help.
+    fn is_remote(&self) -> bool;
+
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// Why it can't be opened. [`Remedy::Shrink`](crate::model::Remedy::Shrink) says that there are too many already.
+    fn connect(&self) -> StoreResult<Box<dyn Session>>;
+}
+
+/// What the planner must know of a store before it decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Whether a file can be given the modification time of its source.
+    pub sets_times: bool,
+    /// Whether listed times are exact: UTC, to the second. Otherwise they are rounded and in the server's own zone, and
+    /// [`Session::mtimes`] is asked where they would decide.
+    pub exact_times: bool,
+}
+
+/// One worker's connection to a store.
+pub trait Session: Send {
+    /// Returns what the store can do, as far as it is known by now.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Returns whether the session can still be used. One that can't is replaced.
+    fn is_usable(&self) -> bool {
+        true
+    }
+
+    /// Returns whether the root is there. It is an error if that can't be told, or if it is no directory.
+    ///
+    /// # Errors
+    /// Why it can't be told. A root that is there but can't be read is an error, not an absence.
+    fn root_exists(&mut self) -> StoreResult<bool>;
+
+    /// Makes the root and the directories above it, as far as they are missing.
+    ///
+    /// # Errors
+    /// Why there is no root afterwards.
+    fn make_root(&mut self) -> StoreResult<()>;
+
+    /// Lists directories. An error means that nothing is known of the directory, so that all below it is in doubt.
+    fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>>;
+
+    /// Asks for the exact modification time of files; `None` where the store doesn't tell.
+    fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>>;
+
+    /// Makes directories, in this order. One that is already there is no error.
+    fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>>;
+
+    /// Removes files and symbolic links (themselves, not what they point to). One that is already gone is no error.
+    fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>>;
+
+    /// Removes empty directories, in this order. One that is already gone is no error.
+    fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>>;
+
+    /// Opens a file to be read. `next` is what will be read after it, if that is known: a session may prepare it.
+    ///
+    /// # Errors
+    /// Why it can't be opened.
+    fn read<'s>(
+        &'s mut self,
+        file: &ReadRequest,
+        next: Option<&ReadRequest>,
+    ) -> StoreResult<Box<dyn Incoming + 's>>;
+
+    /// Opens a file to be written. `next` is what will be written after it, if that is known: a session may prepare it.
+    ///
+    /// # Errors
+    /// Why it can't be opened.
+    fn write<'s>(
+        &'s mut self,
+        file: &WriteRequest,
+        next: Option<&WriteRequest>,
+    ) -> StoreResult<Box<dyn Outgoing + 's>>;
+
+    /// Returns what became of the files whose [`Outgoing::finish`] succeeded, each exactly once, in their order. With
+    /// `Settle::Ready`, only of those that are already decided; with `Settle::All`, of all.
+    fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)>;
+}
+
+/// Which finished writes to hear of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// Those that are decided without waiting.
+    Ready,
+    /// All of them.
+    All,
+}
+
+/// A directory as its listing told it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DirListing {
+    /// The entries, with paths below the root, in any order.
+    pub entries: Vec<Entry>,
+    /// Why the listing may be incomplete; `None` when it is proven.
+    pub doubt: Option<Unproven>,
+}
+
+/// A file to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadRequest {
+    /// Which one.
+    pub path: RelPath,
+    /// Its size by the listing, in bytes; `None` when unknown. A file of another size has changed since.
+    pub size: Option<u64>,
+}
+
+/// A file to be written. It gets its final name only when it is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteRequest {
+    /// Its final name.
+    pub path: RelPath,
+    /// Its name until then, in the same directory.
+    pub temporary: RelPath,
+    /// The modification time it gets; `None` leaves the time of writing.
+    pub mtime: Option<Mtime>,
+    /// The permission bits it gets; `None` leaves the store's default.
+    pub mode: Option<u32>,
+}
+
+/// What a finished write has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Bytes stored.
+    pub bytes: u64,
+    /// Whether it has the modification time that was asked for.
+    pub time_set: bool,
+}
+
+/// A file on its way in. Only [`Incoming::finish`] proves it whole; dropping it abandons it.
+pub trait Incoming {
+    /// Reads at least one byte; 0 at the end.
+    ///
+    /// # Errors
+    /// Why the rest can't be read.
+    fn read(&mut self, buffer: &mut [u8]) -> StoreResult<usize>;
+
+    /// Makes sure that what was read is the whole file, unchanged meanwhile, and returns its size in bytes.
+    ///
+    /// # Errors
+    /// Why it isn't.
+    fn finish(self: Box<Self>) -> StoreResult<u64>;
+}
+
+/// A file on its way out. Dropping it abandons it; its temporary file may stay behind.
+pub trait Outgoing {
+    /// Writes all bytes.
+    ///
+    /// # Errors
+    /// Why they can't be written.
+    fn write(&mut self, bytes: &[u8]) -> StoreResult<()>;
+
+    /// Says that the file is whole. It is then checked, dated and renamed; [`Session::settle`] tells how that went.
+    ///
+    /// # Errors
+    /// Why it failed already; `settle` doesn't tell of it then.
+    fn finish(self: Box<Self>) -> StoreResult<()>;
+}

@@ -1,0 +1,213 @@
+//! The one place that obeys [`Remedy`]: what failed for a passing reason is tried again, a lost session is replaced.
+//!
+//! [`Retrying`] is a session around a session. Batches are repeated for the items that failed only. Transfers are opened
+//! again here, too, but a transfer that breaks half-way is the copier's to begin anew: only it can go back to the
+//! start of the source.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::model::{Cancel, Mtime, RelPath, Remedy};
+use crate::store::{
+    Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, Store, StoreResult,
+    WriteRequest, Written,
+};
+
+/// How often and after which pauses something is tried again.
+#[derive(Clone, Debug)]
+pub struct RetryPolicy {
+    /// Tries after the first one.
+    pub retries: u32,
+    /// The pause before the first of them; each further one is twice as long, up to [`RetryPolicy::MAX_PAUSE`].
+    pub first_pause: Duration,
+    /// The wish to stop, which ends a pause.
+    pub cancel: Cancel,
+}
+
+impl RetryPolicy {
+    /// No pause is longer than this.
+    pub const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+    /// Returns a policy with the usual pauses.
+    pub fn new(retries: u32, cancel: Cancel) -> Self {
+        Self { retries, first_pause: Duration::from_millis(200), cancel }
+    }
+
+    /// Waits before try number `tried + 1` and returns whether there is to be one. `tried` counts the failed tries, at least 1.
+    pub fn again(&self, remedy: Remedy, tried: u32) -> bool {
+        if !matches!(remedy, Remedy::Retry | Remedy::Reconnect) || tried > self.retries {
+            return false;
+        }
+        let pause = self.first_pause.saturating_mul(1 << (tried - 1).min(16)).min(Self::MAX_PAUSE);
+        let until = Instant::now() + jittered(pause, tried);
+        while !self.cancel.is_cancelled() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(100)));
+        }
+        false
+    }
+}
+
+/// Spreads a pause over three quarters to five quarters of its length, so that sessions which failed together don't come
+/// back together. A hasher's keys are random enough for that.
+fn jittered(pause: Duration, tried: u32) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(tried) % 1024;
+    pause * 3 / 4 + pause / 2 * u32::try_from(random).unwrap_or(0) / 1024
+}
+
+/// A session that repeats what failed for a passing reason, on a new session where the old one is lost.
+pub struct Retrying {
+    store: Arc<dyn Store>,
+    policy: RetryPolicy,
+    inner: Box<dyn Session>,
+}
+
+impl Retrying {
+    /// Opens a session of `store`, trying again as the policy says.
+    ///
+    /// # Errors
+    /// The last failure.
+    pub fn connect(store: Arc<dyn Store>, policy: RetryPolicy) -> StoreResult<Self> {
+        let inner = persist(&policy, || store.connect())?;
+        Ok(Self { store, policy, inner })
+    }
+
+    /// Makes sure that there is a usable session.
+    fn renew(&mut self) -> StoreResult<()> {
+        if !self.inner.is_usable() {
+            // A limit on sessions may still count the lost one.
+            self.inner = persist(&self.policy, || {
+                self.store.connect().map_err(|e| match e.remedy() {
+                    Remedy::Shrink => e.with_remedy(Remedy::Reconnect),
+                    _ => e,
+                })
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Runs `batch` until each item has succeeded or failed for good.
+    fn repeat<I: Clone, T>(
+        &mut self,
+        items: &[I],
+        mut batch: impl FnMut(&mut dyn Session, &[I]) -> Vec<StoreResult<T>>,
+    ) -> Vec<StoreResult<T>> {
+        let mut results: Vec<Option<StoreResult<T>>> = items.iter().map(|_| None).collect();
+        let mut open: Vec<usize> = (0..items.len()).collect();
+        for tried in 1.. {
+            if let Err(e) = self.renew() {
+                // The first open item carries the message; the others failed for the same reason.
+                let text = e.to_string();
+                let remedy = e.remedy();
+                for &i in &open {
+                    let again = crate::store::StoreError::of_store("reach", self.store.name(), remedy, text.clone());
+                    results[i].get_or_insert(Err(again));
+                }
+                break;
+            }
+            let part: Vec<I> = open.iter().map(|&i| items[i].clone()).collect();
+            let mut remedy = None;
+            let mut still = Vec::new();
+            for (i, result) in open.iter().copied().zip(batch(&mut *self.inner, &part)) {
+                if let Err(e) = &result
+                    && matches!(e.remedy(), Remedy::Retry | Remedy::Reconnect)
+                {
+                    remedy = Some(e.remedy());
+                    still.push(i);
+                }
+                results[i] = Some(result);
+            }
+            open = still;
+            if !remedy.is_some_and(|remedy| self.policy.again(remedy, tried)) {
+                break;
+            }
+        }
+        results.into_iter().map(|r| r.expect("the first round leaves a result for each item")).collect()
+    }
+
+    /// Runs `step` on a usable session until it succeeds or fails for good.
+    fn persist<T>(&mut self, mut step: impl FnMut(&mut dyn Session) -> StoreResult<T>) -> StoreResult<T> {
+        for tried in 1.. {
+            self.renew()?;
+            match step(&mut *self.inner) {
+                Err(e) if self.policy.again(e.remedy(), tried) => {}
+                done => return done,
+            }
+        }
+        unreachable!("the policy allows a finite number of tries")
+    }
+}
+
+fn persist<T>(policy: &RetryPolicy, mut step: impl FnMut() -> StoreResult<T>) -> StoreResult<T> {
+    for tried in 1.. {
+        match step() {
+            Err(e) if policy.again(e.remedy(), tried) => {}
+            done => return done,
+        }
+    }
+    unreachable!("the policy allows a finite number of tries")
+}
+
+impl Session for Retrying {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn is_usable(&self) -> bool {
+        self.inner.is_usable()
+    }
+
+    fn root_exists(&mut self) -> StoreResult<bool> {
+        self.persist(|s| s.root_exists())
+    }
+
+    fn make_root(&mut self) -> StoreResult<()> {
+        self.persist(|s| s.make_root())
+    }
+
+    fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
+        self.repeat(dirs, |s, part| s.list(part))
+    }
+
+    fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>> {
+        self.repeat(files, |s, part| s.mtimes(part))
+    }
+
+    fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.repeat(dirs, |s, part| s.make_dirs(part))
+    }
+
+    fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.repeat(files, |s, part| s.remove_files(part))
+    }
+
+    fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.repeat(dirs, |s, part| s.remove_dirs(part))
+    }
+
+    fn read<'s>(
+        &'s mut self,
+        file: &ReadRequest,
+        next: Option<&ReadRequest>,
+    ) -> StoreResult<Box<dyn Incoming + 's>> {
+        self.renew()?;
+        self.inner.read(file, next)
+    }
+
+    fn write<'s>(
+        &'s mut self,
+        file: &WriteRequest,
+        next: Option<&WriteRequest>,
+    ) -> StoreResult<Box<dyn Outgoing + 's>> {
+        self.renew()?;
+        self.inner.write(file, next)
+    }
+
+    fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
+        self.inner.settle(which)
+    }
+}
