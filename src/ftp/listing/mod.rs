@@ -2,7 +2,7 @@
 //!
 //! There is no standard for LIST, so each family of servers has a format of its own, one a file behind
 //! [`ListingFormat`]. The family is chosen once per listing from its first lines and then kept: a later line that doesn't
-//! fit is rejected and counted, never given to another family to guess at.
+//! fit is rejected and counted, never given to another family to guess at. A [`Parser`] takes the bytes as they arrive.
 //!
 //! Where lines come in a reply on the control connection (STAT, MLST), some servers put one more blank before each. Who
 //! takes such a reply apart strips that blank; a line handed in here begins where the server's listing begins.
@@ -13,6 +13,7 @@ mod fields;
 mod mlsd;
 mod month;
 mod nlst;
+mod parser;
 mod unix;
 
 use std::fmt::Debug;
@@ -25,6 +26,7 @@ pub use date::timestamp;
 pub use dos::Dos;
 pub use mlsd::Mlsd;
 pub use nlst::Nlst;
+pub use parser::{Cut, Limits, Listing, Parser, Rejected};
 pub use unix::Unix;
 
 /// All families, in the order in which they win when the lines fit several alike.
@@ -119,3 +121,6 @@ impl Listed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
