@@ -1,11 +1,84 @@
-//! Listings: from the bytes of LIST, MLSD or STAT to entries.
+//! Listings: from the bytes of LIST, MLSD, NLST or STAT to entries.
 //!
 //! There is no standard for LIST, so each family of servers has a format of its own, one a file behind
 //! [`ListingFormat`]. The family is chosen once per listing from its first lines and then kept: a later line that doesn't
-//! fit is rejected and counted, never given to another family to guess at.
+//! fit is rejected and counted, never given to another family to guess at. A [`Parser`] takes the bytes as they arrive.
+//!
+//! Where lines come in a reply on the control connection (STAT, MLST), some servers put one more blank before each. Who
+//! takes such a reply apart strips that blank; a line handed in here begins where the server's listing begins.
+
+mod date;
+mod dos;
+mod fields;
+mod mlsd;
+mod month;
+mod nlst;
+mod parser;
+mod unix;
+
+use std::fmt::Debug;
+
+use chrono::{DateTime, Utc};
 
 use crate::model::{Kind, Mtime};
-use chrono::{DateTime, Utc};
+
+pub use date::timestamp;
+pub use dos::Dos;
+pub use mlsd::Mlsd;
+pub use nlst::Nlst;
+pub use parser::{Cut, Limits, Listing, Parser, Rejected};
+pub use unix::Unix;
+
+/// All families, in the order in which they win when the lines fit several alike.
+pub const FORMATS: &[&dyn ListingFormat] = &[&Mlsd, &Unix, &Dos, &Nlst];
+
+/// Returns the family users call `name`.
+pub fn format_named(name: &str) -> Option<&'static dyn ListingFormat> {
+    FORMATS.iter().copied().find(|format| format.name() == name)
+}
+
+/// One family of listings.
+pub trait ListingFormat: Debug + Sync {
+    /// Returns the name users see and give with `--format`.
+    fn name(&self) -> &'static str;
+
+    /// Returns whether its times are UTC rather than the server's local time.
+    fn times_are_utc(&self) -> bool;
+
+    /// Returns whether lines can show that they are of this family. One that takes any line for its own can't be
+    /// detected, only asked for.
+    fn is_detectable(&self) -> bool {
+        true
+    }
+
+    /// Reads one line without its line end; `None` when the line is not of this family.
+    /// `now` is for dates without a year.
+    fn parse(&self, line: &[u8], now: DateTime<Utc>) -> Option<Line>;
+}
+
+/// What one line of a listing is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// An entry.
+    Entry(Listed),
+    /// A line known to be no entry: `total 12`, `.`, `..`.
+    Noise,
+    /// A line of this family that can't be believed, and why.
+    Rejected(String),
+}
+
+impl Line {
+    /// Returns the line that tells of `listed`: noise where it is the directory itself or the one above, rejected where
+    /// there is no name. All other names are left to [`RelPath::join`](crate::model::RelPath::join).
+    fn of(listed: Listed) -> Self {
+        match &listed.name[..] {
+            b"" => Self::Rejected("the name is empty".into()),
+            // A file of that name is no line a server writes by itself, so it goes on and is refused aloud as a path.
+            b"." | b".." if listed.kind == Kind::Dir => Self::Noise,
+            _ => Self::Entry(listed),
+        }
+    }
+}
 
 /// What a listing told about one name. What it didn't tell is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +89,13 @@ pub struct Listed {
     pub kind: Kind,
     /// Size in bytes, of files alone.
     pub size: Option<u64>,
-    /// When it last changed. In UTC when the format says so ([`ListingFormat::times_are_utc`]); otherwise the server's local
-    /// time written down as if it were UTC.
+    /// When it last changed: in UTC where [`utc`](Self::utc) says so; otherwise the server's local time written down as if
+    /// it were UTC.
     pub mtime: Option<Mtime>,
-    /// Permission bits.
+    /// Whether `mtime` is UTC, because the family's times are ([`ListingFormat::times_are_utc`]) or because its zone stood
+    /// next to it (`ls --full-time`).
+    pub utc: bool,
+    /// Permission bits (`0o7777`).
     pub mode: Option<u32>,
     /// Where a symbolic link points.
     pub target: Option<Vec<u8>>,
@@ -29,26 +105,22 @@ pub struct Listed {
     pub group: Option<Vec<u8>>,
 }
 
-/// What one line of a listing is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line {
-    /// An entry.
-    Entry(Listed),
-    /// A line known to be no entry: `total 12`, `.`, `..`, a blank line.
-    Noise,
-    /// A line of this family that can't be believed, and why.
-    Rejected(String),
+impl Listed {
+    /// Returns an entry of which nothing but name and kind is known.
+    pub fn new(name: impl Into<Vec<u8>>, kind: Kind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            size: None,
+            mtime: None,
+            utc: false,
+            mode: None,
+            target: None,
+            owner: None,
+            group: None,
+        }
+    }
 }
 
-/// One family of listings.
-pub trait ListingFormat: Sync {
-    /// Returns the name users see and give with `--format`.
-    fn name(&self) -> &'static str;
-
-    /// Returns whether its times are UTC rather than the server's local time.
-    fn times_are_utc(&self) -> bool;
-
-    /// Reads one line without its line end; `None` when the line is not of this family.
-    /// `now` is for dates without a year.
-    fn parse(&self, line: &[u8], now: DateTime<Utc>) -> Option<Line>;
-}
+#[cfg(test)]
+mod tests;
