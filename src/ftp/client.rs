@@ -17,6 +17,7 @@ use crate::ftp::control::Control;
 use crate::ftp::data::{ActiveListener, DataMode, connect_passive, parse_epsv, parse_pasv};
 use crate::ftp::error::{Clock, FtpError};
 use crate::ftp::features::Features;
+use crate::ftp::listing;
 use crate::ftp::login::{Credentials, Welcome, log_in};
 use crate::ftp::pipeline::{Window, exchange};
 use crate::ftp::quirks::Quirks;
@@ -24,7 +25,7 @@ use crate::ftp::reply::{Class, Reply};
 use crate::ftp::timestamp;
 use crate::ftp::transcript::{Direction, Transcript};
 use crate::ftp::transfer::{Download, Transfer, Upload};
-use crate::model::Cancel;
+use crate::model::{Cancel, Mtime};
 
 /// Where to log in, as whom, and how.
 #[derive(Clone)]
@@ -317,11 +318,11 @@ pub fn read_size(reply: Reply) -> Result<u64, FtpError> {
 ///
 /// # Errors
 /// As [`read_size`].
-pub fn read_time(reply: Reply) -> Result<DateTime<Utc>, FtpError> {
+pub fn read_time(reply: Reply) -> Result<Mtime, FtpError> {
     if !reply.is_ok() {
         return Err(FtpError::refused(Verb::Mdtm, reply));
     }
-    timestamp::parse(reply.text().trim_ascii())
+    listing::timestamp(reply.text().trim_ascii())
         .ok_or_else(|| FtpError::Protocol(format!("`{reply}` tells no time")))
 }
 

@@ -246,7 +246,7 @@ impl Planner<'_> {
         let unproven: BTreeSet<&RelPath> = self.destination.unproven().map(|(path, _)| path).collect();
         let keeps = self.keeps;
         let first_within = |set: &BTreeSet<&RelPath>, dir: &RelPath| {
-            set.range(dir..).next().is_some_and(|path| path.is_within(dir))
+            set.range::<RelPath, _>(dir..).next().is_some_and(|path| path.is_within(dir))
         };
         let mut full = Vec::new();
         self.plan.actions.retain(|action| {

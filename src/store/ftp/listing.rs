@@ -12,7 +12,7 @@ use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::listing::{Listed, Listing, ListingFormat, Parser, format_named};
 use crate::ftp::reply::Reply;
-use crate::model::{Entry, Kind, Mtime, RelPath, Unproven, escape};
+use crate::model::{Entry, Kind, RelPath, Unproven, escape};
 use crate::store::DirListing;
 use crate::store::ftp::Hidden;
 use crate::store::ftp::session::FtpSession;
@@ -143,7 +143,7 @@ fn list_names_here(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, 
     let sizes = ask_names(session, Verb::Size, &names)?;
     let times = ask_names(session, Verb::Mdtm, &names)?;
     for ((listed, size), time) in raw.listing.entries.iter_mut().zip(sizes).zip(times) {
-        listed.mtime = time.and_then(|reply| read_time(reply).ok()).map(Mtime::exact);
+        listed.mtime = time.and_then(|reply| read_time(reply).ok());
         listed.size = size.and_then(|reply| read_size(reply).ok());
         listed.kind = match listed.size {
             Some(_) => Kind::File,
@@ -213,6 +213,8 @@ fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
         format!("the server cut the listing: {closing}")
     } else if listing.cut.is_some() {
         format!("the listing is longer than can be read, {count} entries were")
+    } else if listing.mixed_line_ends {
+        "a line break in a name may have forged an entry: the lines end in different ways".to_owned()
     } else if caps.contains(&count) {
         format!("the listing has exactly {count} entries, where servers are known to cut")
     } else {

@@ -167,7 +167,7 @@ impl Session for FtpSession {
         for (path, answer) in files.iter().zip(answers) {
             results.push(match answer {
                 Ok(reply) if reply.is_ok() => {
-                    read_time(reply).map(Mtime::exact).map(Some).map_err(|e| self.fail("look at", path, e))
+                    read_time(reply).map(Some).map_err(|e| self.fail("look at", path, e))
                 }
                 Ok(reply) => {
                     if is_unsupported(&reply) {
