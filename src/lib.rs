@@ -10,11 +10,15 @@
 //! handler.
 
 pub mod compare;
+pub mod config;
+pub mod execute;
 pub mod filter;
 pub mod ftp;
 pub mod model;
 pub mod plan;
 pub mod pool;
+pub mod report;
 pub mod rooted;
+pub mod run;
 pub mod scan;
 pub mod store;

@@ -98,6 +98,8 @@ impl Action {
 pub struct Refused {
     /// Which path.
     pub path: RelPath,
+    /// What stands there.
+    pub kind: Kind,
     /// Why, for people.
     pub why: String,
 }

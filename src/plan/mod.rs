@@ -127,10 +127,10 @@ impl Planner<'_> {
             }
             (Kind::File, Kind::Dir) => self.file_for_dir(source, destination),
             (Kind::Dir, Kind::Symlink) => {
-                self.refuse(&source.path, "it is a symbolic link at the destination, and nothing is written through one");
+                self.refuse(destination, "it is a symbolic link at the destination, and nothing is written through one");
             }
             (Kind::File | Kind::Dir, Kind::Other) => {
-                self.refuse(&source.path, "it is a device or another special file at the destination");
+                self.refuse(destination, "it is a device or another special file at the destination");
             }
         }
     }
@@ -155,9 +155,9 @@ impl Planner<'_> {
     fn file_for_dir(&mut self, source: &Entry, destination: &Entry) {
         let path = &source.path;
         if !self.options.delete {
-            self.refuse(path, "it is a directory at the destination, which only --delete removes");
+            self.refuse(destination, "it is a directory at the destination, which only --delete removes");
         } else if self.holds_unknown(path) {
-            self.refuse(path, "it is a directory at the destination that holds something outside this mirror");
+            self.refuse(destination, "it is a directory at the destination that holds something outside this mirror");
         } else {
             self.act(Deed::DeleteDir, Phase::Room, Reason::Kind, None, Some(destination));
             self.act(Deed::Replace, Phase::Files, Reason::Kind, Some(source), None);
@@ -175,15 +175,14 @@ impl Planner<'_> {
         }
         if let Some((dir, doubt)) = self.source.doubt(path).or_else(|| self.destination.doubt(path)) {
             let why = format!("the listing of `{dir}` is not proven: {}", doubt.0);
-            self.plan.spared.push(Refused { path: path.clone(), why });
+            self.spare(destination, why);
             return;
         }
         match destination.kind {
             Kind::File | Kind::Symlink => self.act(Deed::Delete, delete, Reason::Extra, None, Some(destination)),
             Kind::Dir => self.act(Deed::DeleteDir, delete_dir, Reason::Extra, None, Some(destination)),
             Kind::Other => {
-                let why = "it is a device or another special file".to_owned();
-                self.plan.spared.push(Refused { path: path.clone(), why });
+                self.spare(destination, "it is a device or another special file".to_owned());
             }
         }
     }
@@ -206,8 +205,13 @@ impl Planner<'_> {
         self.leave_alone(&source.path);
     }
 
-    fn refuse(&mut self, path: &RelPath, why: &str) {
-        self.plan.refused.push(Refused { path: path.clone(), why: why.to_owned() });
+    fn spare(&mut self, Entry { path, kind, .. }: &Entry, why: String) {
+        self.plan.spared.push(Refused { path: path.clone(), kind: *kind, why });
+    }
+
+    fn refuse(&mut self, destination: &Entry, why: &str) {
+        let Entry { path, kind, .. } = destination;
+        self.plan.refused.push(Refused { path: path.clone(), kind: *kind, why: why.to_owned() });
         self.leave_alone(path);
     }
 
@@ -256,7 +260,11 @@ impl Planner<'_> {
                     || first_within(&unproven, &action.path)
                     || keeps.range(&action.path..).next().is_some_and(|path| path.is_within(&action.path)));
             if stays {
-                full.push(Refused { path: action.path.clone(), why: "it holds something that stays".into() });
+                full.push(Refused {
+                    path: action.path.clone(),
+                    kind: Kind::Dir,
+                    why: "it holds something that stays".to_owned(),
+                });
             }
             !stays
         });

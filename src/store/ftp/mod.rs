@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::ftp::client::{Client, ClientOptions, HostNotes};
 use crate::ftp::error::FtpError;
-use crate::ftp::listing::ListingFormat;
-use crate::model::escape;
+use crate::ftp::listing::{Listed, ListingFormat};
+use crate::model::{RelPath, escape};
 use crate::store::{Session, Store, StoreError, StoreResult};
 
 use session::FtpSession;
@@ -90,6 +90,17 @@ impl FtpStore {
             None => self.root.resolve(b"/"),
         };
         Ok(FtpSession::new(client, root, self.name.clone(), Arc::clone(&self.learned)))
+    }
+
+    /// Lists the root as the server tells it, owner and group included, with names as they stand there.
+    ///
+    /// # Errors
+    /// Why it can't be listed.
+    pub fn list_root(&self) -> StoreResult<Vec<Listed>> {
+        let mut session = self.open()?;
+        let root = RelPath::root();
+        let listed = listing::list_raw(&mut session, &root);
+        listed.map_err(|e| StoreError::ftp("list", &root, &self.name, e))
     }
 
     fn fail(&self, error: FtpError) -> StoreError {

@@ -1,0 +1,263 @@
+//! The command line as it is typed. What it means is worked out by the commands.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use oneway::plan::MaxDelete;
+
+use crate::commands::serve::ServeArgs;
+use crate::values::{Sessions, duration, max_delete, sessions, timeout};
+
+/// Mirrors a directory one way over FTP.
+#[derive(Debug, Parser)]
+#[command(name = "oneway", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make DST a mirror of SRC; one side is a local directory, the other a URL, or both are URLs
+    Sync(SyncArgs),
+    /// Say what `sync` with the same options would do; exit status 1 when something differs
+    Diff(SyncArgs),
+    /// List a directory of a server
+    Ls(LsArgs),
+    /// Serve a directory over FTP
+    Serve(ServeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// Where files come from: a directory, or ftp://[user[:password]@]host[:port]/path
+    #[arg(value_name = "SRC")]
+    pub(crate) source: String,
+
+    /// Where files go: a directory or a URL
+    #[arg(value_name = "DST")]
+    pub(crate) destination: String,
+
+    /// Remove what only DST has
+    #[arg(long)]
+    pub(crate) delete: bool,
+
+    /// Refuse a run that would delete more than this many files, or this much of DST [default: 50%]
+    #[arg(long, value_name = "N|P%", value_parser = max_delete)]
+    pub(crate) max_delete: Option<MaxDelete>,
+
+    /// Let an empty SRC delete everything
+    #[arg(long)]
+    pub(crate) allow_empty_source: bool,
+
+    /// What makes two files differ
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Compare::SizeTime)]
+    pub(crate) compare: Compare,
+
+    /// Times closer than this are equal [default: from the precision of both sides]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) modify_window: Option<Duration>,
+
+    /// Leave files alone that are newer at DST
+    #[arg(long)]
+    pub(crate) update: bool,
+
+    /// Send only files that DST doesn't have
+    #[arg(long, conflicts_with = "existing")]
+    pub(crate) ignore_existing: bool,
+
+    /// Send only files that DST has already
+    #[arg(long)]
+    pub(crate) existing: bool,
+
+    /// Mirror what matches; gitignore syntax, relative to SRC; the first rule that matches decides
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// Leave alone what matches, on both sides; gitignore syntax, relative to SRC; the first rule that matches decides
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+
+    /// Read rules from a file, one a line: a pattern is left alone, `!` before it mirrors it
+    #[arg(long, value_name = "FILE")]
+    filter_from: Vec<PathBuf>,
+
+    /// Don't carry modification times
+    #[arg(long)]
+    pub(crate) no_times: bool,
+
+    /// Plan and print, change nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+
+    /// The report's format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    /// Write the report to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+
+    /// Rules in the order in which they were typed.
+    #[arg(skip)]
+    pub(crate) rules: Vec<RuleArg>,
+}
+
+/// One filter option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RuleArg {
+    Include(String),
+    Exclude(String),
+    File(PathBuf),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LsArgs {
+    /// ftp://[user[:password]@]host[:port]/path
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// The output's format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
+    /// Trace every command and reply on standard error when given twice (-vv)
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct ConnectionArgs {
+    /// Control sessions in parallel, 1 to 64
+    #[arg(short = 'j', long, value_name = "N|auto", value_parser = sessions, default_value = "auto")]
+    pub(crate) sessions: Sessions,
+
+    /// Tries of a failed operation after the first one, with growing pauses
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) retries: u32,
+
+    /// A silent connection is dead after this long
+    #[arg(long, value_name = "DURATION", value_parser = timeout, default_value = "30s")]
+    pub(crate) timeout: Duration,
+
+    /// No connection within this long is a failure
+    #[arg(long, value_name = "DURATION", value_parser = timeout, default_value = "10s")]
+    pub(crate) connect_timeout: Duration,
+
+    /// Let the server open data connections
+    #[arg(long, overrides_with = "passive")]
+    pub(crate) active: bool,
+
+    /// Open data connections from here (the default)
+    #[arg(long, overrides_with = "active")]
+    pub(crate) passive: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct ShowArgs {
+    /// Show progress on standard error: on a terminal, always, or never
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
+    pub(crate) progress: When,
+
+    /// Print nothing but failures
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Also print each change and what was left alone; twice (-vv) traces every command and reply, secrets struck out
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compare {
+    /// Size, or modification time
+    SizeTime,
+    /// Size alone
+    Size,
+    /// Send every file
+    Always,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON object a line, for programs
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Reads the command line.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    read(std::env::args_os())
+}
+
+fn read(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(words)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if let (Command::Sync(args) | Command::Diff(args), Some((_, matches))) =
+        (&mut cli.command, matches.subcommand())
+    {
+        args.rules = rules(matches);
+    }
+    Ok(cli)
+}
+
+/// Returns the filter options in the order in which they were typed, since the first rule that matches decides.
+fn rules(matches: &ArgMatches) -> Vec<RuleArg> {
+    fn each<T: Clone + Send + Sync + 'static>(
+        matches: &ArgMatches,
+        id: &str,
+        make: impl Fn(T) -> RuleArg,
+    ) -> Vec<(usize, RuleArg)> {
+        let indices = matches.indices_of(id).into_iter().flatten();
+        let values = matches.get_many::<T>(id).into_iter().flatten();
+        indices.zip(values.map(|value| make(value.clone()))).collect()
+    }
+    let mut all = each(matches, "include", RuleArg::Include);
+    all.extend(each(matches, "exclude", RuleArg::Exclude));
+    all.extend(each(matches, "filter_from", RuleArg::File));
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, rule)| rule).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn filter_options_keep_their_order() {
+        let line = "oneway sync a ftp://h/ --exclude x --include=y --filter-from f --exclude z";
+        let cli = read(line.split(' ').map(Into::into)).unwrap();
+        let Command::Sync(args) = cli.command else { panic!("{cli:?}") };
+        assert_eq!(args.rules, [
+            RuleArg::Exclude("x".into()),
+            RuleArg::Include("y".into()),
+            RuleArg::File("f".into()),
+            RuleArg::Exclude("z".into()),
+        ]);
+    }
+}

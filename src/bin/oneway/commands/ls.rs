@@ -1,0 +1,59 @@
+//! `oneway ls`.
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use oneway::ftp::listing::Listed;
+use oneway::model::{Cancel, Kind, escape};
+use oneway::report::listed_json;
+
+use crate::args::{Format, LsArgs};
+use crate::commands::connect;
+use crate::signals::Signals;
+
+pub(crate) fn run(args: &LsArgs) -> anyhow::Result<ExitCode> {
+    let cancel = Cancel::new();
+    let place = connect::place("URL", &args.url)?;
+    let store = connect::ftp_store(place, &args.connection, args.verbose, &cancel)?;
+    let _signals = Signals::watch(&cancel)?;
+    let mut entries = store.list_root()?;
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut out = BufWriter::new(io::stdout().lock());
+    match args.format {
+        Format::Json => {
+            for entry in &entries {
+                listed_json(entry, &mut out)?;
+            }
+        }
+        Format::Text => {
+            let sizes: Vec<String> = entries.iter().map(size).collect();
+            let width = sizes.iter().map(String::len).max().unwrap_or(0);
+            for (entry, size) in entries.iter().zip(sizes) {
+                writeln!(out, "{size:>width$}  {:16}  {}", time(entry), name(entry))?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn size(entry: &Listed) -> String {
+    match (entry.kind, entry.size) {
+        (Kind::File, Some(bytes)) => bytes.to_string(),
+        _ => "-".to_owned(),
+    }
+}
+
+fn time(entry: &Listed) -> String {
+    entry.mtime.map_or_else(|| "-".to_owned(), |mtime| mtime.at.format("%Y-%m-%d %H:%M").to_string())
+}
+
+fn name(entry: &Listed) -> String {
+    let name = escape(&entry.name);
+    match (entry.kind, &entry.target) {
+        (Kind::Dir, _) => format!("{name}/"),
+        (Kind::Symlink, Some(target)) => format!("{name} -> {}", escape(target)),
+        (Kind::Symlink, None) => format!("{name}@"),
+        _ => name,
+    }
+}

@@ -1,0 +1,23 @@
+//! One file a command.
+
+mod connect;
+mod ls;
+pub(crate) mod serve;
+mod sync;
+
+use std::process::ExitCode;
+
+use oneway::report::Mode;
+
+use crate::args::{Cli, Command};
+
+/// Runs the command that was typed.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Sync(args) if args.dry_run => sync::run(&args, Mode::DryRun),
+        Command::Sync(args) => sync::run(&args, Mode::Sync),
+        Command::Diff(args) => sync::run(&args, Mode::Diff),
+        Command::Ls(args) => ls::run(&args),
+        Command::Serve(args) => serve::run(&args),
+    }
+}

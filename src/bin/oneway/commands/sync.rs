@@ -1,0 +1,176 @@
+//! `oneway sync` and `oneway diff`.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use oneway::compare::{Basis, CompareOptions};
+use oneway::filter::{Filter, Verdict};
+use oneway::model::Cancel;
+use oneway::plan::{GuardOptions, Presence};
+use oneway::report::{Detail, Mode, Report, Stop, format_named};
+use oneway::run::{RunOptions, run as run_mirror};
+
+use crate::args::{Compare, Format, RuleArg, SyncArgs};
+use crate::commands::connect;
+use crate::exit::UsageError;
+use crate::signals::Signals;
+use crate::ui::progress::Progress;
+
+/// Sessions where nobody chose a number.
+const AUTO_SESSIONS: usize = 4;
+
+pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
+    let source = connect::place("SRC", &args.source)?;
+    let destination = connect::place("DST", &args.destination)?;
+    if source.is_local() && destination.is_local() {
+        let text = "both SRC and DST are local; one of them must be a URL such as ftp://host/path";
+        return Err(UsageError(text.to_owned()).into());
+    }
+    let cancel = Cancel::new();
+    let options = options(args, mode, &cancel)?;
+    let verbose = args.show.verbose;
+    let source = connect::store(source, &args.connection, verbose, &cancel)?;
+    let destination = connect::store(destination, &args.connection, verbose, &cancel)?;
+    // Opened before anything is done: a report that can't be written is no reason to find out afterwards.
+    let output = args.output.as_deref().map(create).transpose()?;
+
+    let signals = Signals::watch(&cancel)?;
+    let progress = Progress::new(args.show.progress, args.show.quiet);
+    let result = run_mirror(&source, &destination, &options, &progress);
+    progress.finish();
+    let mut report = match (result, signals.stop()) {
+        (Ok(report), _) => report,
+        (Err(_), Some(stop)) => {
+            eprintln!("oneway: stopped before anything was changed");
+            return Ok(ExitCode::from(match stop {
+                Stop::Interrupt => 130,
+                Stop::Terminate => 143,
+            }));
+        }
+        (Err(e), None) => return Err(e.into()),
+    };
+    report.stopped = signals.stop();
+    complain(&report);
+    let out: Box<dyn Write> = match output {
+        Some(file) => Box::new(file),
+        None => Box::new(io::stdout().lock()),
+    };
+    if args.format != Format::Text || !args.show.quiet || args.output.is_some() {
+        write(&report, args, out)?;
+    }
+    Ok(ExitCode::from(report.exit_status()))
+}
+
+fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOptions> {
+    let window = args.modify_window.map(chrono::Duration::from_std).transpose();
+    let window = window.map_err(|_| UsageError("--modify-window is too long".to_owned()))?;
+    Ok(RunOptions {
+        mode,
+        sessions: args.connection.sessions.0.unwrap_or(AUTO_SESSIONS),
+        filter: filter(&args.rules)?,
+        compare: CompareOptions {
+            basis: match args.compare {
+                Compare::SizeTime => Basis::SizeTime,
+                Compare::Size => Basis::Size,
+                Compare::Always => Basis::Always,
+            },
+            window: window.unwrap_or_default(),
+            ..CompareOptions::default()
+        },
+        delete: args.delete,
+        update: args.update,
+        presence: match (args.ignore_existing, args.existing) {
+            (true, _) => Presence::OnlyNew,
+            (_, true) => Presence::OnlyExisting,
+            _ => Presence::Any,
+        },
+        guard: GuardOptions { max_delete: args.max_delete, allow_empty_source: args.allow_empty_source },
+        carry_times: !args.no_times,
+        retries: args.connection.retries,
+        cancel: cancel.clone(),
+        ..RunOptions::default()
+    })
+}
+
+fn filter(rules: &[RuleArg]) -> anyhow::Result<Filter> {
+    let mut filter = Filter::default();
+    let mut add = |verdict, pattern: &str, place: &str| {
+        filter.push(verdict, pattern).map_err(|e| UsageError(format!("{place}: {e}")))
+    };
+    for rule in rules {
+        match rule {
+            RuleArg::Include(pattern) => add(Verdict::Include, pattern, "--include")?,
+            RuleArg::Exclude(pattern) => add(Verdict::Exclude, pattern, "--exclude")?,
+            RuleArg::File(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the filter rules in {}", path.display()))?;
+                for (number, line) in text.lines().enumerate() {
+                    let line = line.trim_end();
+                    if line.is_empty() || line.starts_with('#') {
+                        continue;
+                    }
+                    let place = format!("{} line {}", path.display(), number + 1);
+                    match line.strip_prefix('!') {
+                        Some(pattern) => add(Verdict::Include, pattern, &place)?,
+                        None => add(Verdict::Exclude, line, &place)?,
+                    }
+                }
+            }
+        }
+    }
+    Ok(filter)
+}
+
+fn create(path: &Path) -> anyhow::Result<File> {
+    File::create(path).with_context(|| format!("cannot write the report to {}", path.display()))
+}
+
+fn write(report: &Report, args: &SyncArgs, out: Box<dyn Write>) -> anyhow::Result<()> {
+    let name = match args.format {
+        Format::Text => "text",
+        Format::Json => "json",
+    };
+    let format = format_named(name).expect("every format of the arguments is in the table");
+    let mut out = BufWriter::new(out);
+    let written = format.write(report, Detail { verbose: args.show.verbose > 0 }, &mut out);
+    match written.and_then(|()| out.flush()) {
+        // Whoever read the report has had enough; what was done is done.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.context("cannot write the report"),
+    }
+}
+
+/// Says on standard error what failed and what a person should know, one line each.
+fn complain(report: &Report) {
+    for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
+        let Some(error) = &outcome.error else { continue };
+        // Store errors name their path; the others don't.
+        if error.contains(&action.path.to_string()) {
+            eprintln!("oneway: error: {error}");
+        } else {
+            eprintln!("oneway: error: `{}`: {error}", action.path);
+        }
+    }
+    for refused in &report.plan.refused {
+        eprintln!("oneway: error: `{}` was left alone: {}", refused.path, refused.why);
+    }
+    for (side, dir, doubt) in &report.unproven {
+        let dir = if dir.is_root() { String::new() } else { format!(" `{dir}`") };
+        eprintln!("oneway: error: nothing is deleted below{dir} on {side}: {}", doubt.0);
+    }
+    for note in &report.notes {
+        eprintln!("oneway: note: {note}");
+    }
+    if let Some(refusal) = &report.refusal {
+        eprintln!("oneway: error: refused: {refusal}");
+    }
+    match report.stopped {
+        Some(Stop::Interrupt | Stop::Terminate) => {
+            eprintln!("oneway: stopped; what was finished is kept, the next run does the rest");
+        }
+        None => {}
+    }
+}

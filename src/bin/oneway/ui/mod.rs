@@ -1,0 +1,4 @@
+//! What a person sees while a command runs.
+
+pub(crate) mod progress;
+pub(crate) mod trace;

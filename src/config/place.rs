@@ -1,0 +1,224 @@
+//! A place of a tree: a local directory or a URL (RFC 1738 §3.2).
+
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode;
+use thiserror::Error;
+
+use crate::model::{Secret, escape};
+use crate::store::ftp::RemoteRoot;
+
+/// Where a tree is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A directory of this machine.
+    Local(PathBuf),
+    /// A directory on an FTP server.
+    Ftp {
+        /// Host name or address, without brackets.
+        host: String,
+        /// Control port.
+        port: u16,
+        /// User; `None` when the URL names none.
+        user: Option<Vec<u8>>,
+        /// Password; `None` when the URL holds none.
+        password: Option<Secret>,
+        /// Where the tree begins.
+        root: RemoteRoot,
+        /// The URL for people, without its password.
+        name: String,
+    },
+}
+
+/// Why an argument is no place.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlaceError {
+    /// Nothing at all.
+    #[error("the path is empty")]
+    Empty,
+    /// A scheme other than `ftp`.
+    #[error("`{0}://` is not supported; use ftp://host/path or a local directory")]
+    Scheme(String),
+    /// TLS was asked for, and is never silently left out.
+    #[error("`{0}://` asks for TLS, which this version cannot speak yet; nothing was sent")]
+    Tls(String),
+    /// No host name.
+    #[error("the URL names no host")]
+    NoHost,
+    /// A port that is none.
+    #[error("`{0}` is not a port between 1 and 65535")]
+    Port(String),
+    /// A control byte in a part that is sent to the server.
+    #[error("the {0} holds a control character, which FTP cannot carry")]
+    Control(&'static str),
+    /// A query or fragment, which FTP URLs don't have; `?` and `#` of a name are written `%3F` and `%23`.
+    #[error("the URL holds `{0}`; write it as {1} if it belongs to a name")]
+    Reserved(char, &'static str),
+}
+
+impl Place {
+    /// Reads a URL or a local path. Whatever has `://` in it is meant as a URL.
+    ///
+    /// # Errors
+    /// Says what is wrong with it. The password never occurs in the message.
+    pub fn parse(text: &str) -> Result<Self, PlaceError> {
+        if text.is_empty() {
+            return Err(PlaceError::Empty);
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(Self::Local(PathBuf::from(text)));
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "ftp" => Self::parse_ftp(rest),
+            tls @ ("ftps" | "ftpes") => Err(PlaceError::Tls(tls.to_owned())),
+            _ => Err(PlaceError::Scheme(escape(scheme.as_bytes()))),
+        }
+    }
+
+    fn parse_ftp(rest: &str) -> Result<Self, PlaceError> {
+        const DEFAULT_PORT: u16 = 21;
+        for (reserved, escaped) in [('?', "%3F"), ('#', "%23")] {
+            // A password may hold them unescaped; the path may not.
+            if rest.split_once('/').is_some_and(|(_, path)| path.contains(reserved)) {
+                return Err(PlaceError::Reserved(reserved, escaped));
+            }
+        }
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (login, server) = match authority.rsplit_once('@') {
+            Some((login, server)) => (Some(login), server),
+            None => (None, authority),
+        };
+        let (host, port) = split_port(server)?;
+        let (user, password) = match login.map(|login| login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)))) {
+            Some((user, password)) => (Some(user), password),
+            None => (None, None),
+        };
+        let path = decode(path, "path")?;
+        let decoded_user = user.filter(|user| !user.is_empty()).map(|user| decode(user, "user")).transpose()?;
+        let password = password.map(|password| decode(password, "password")).transpose()?;
+        let password = password.map(|bytes| Secret::new(String::from_utf8_lossy(&bytes)));
+        let shown_user = user.filter(|user| !user.is_empty()).map_or_else(String::new, |user| format!("{user}@"));
+        let shown_port = if port.is_some_and(|port| port != DEFAULT_PORT) { server } else { host_part(server) };
+        let name = format!("ftp://{shown_user}{shown_port}/{}", rest.split_once('/').map_or("", |(_, path)| path));
+        Ok(Self::Ftp {
+            host,
+            port: port.unwrap_or(DEFAULT_PORT),
+            user: decoded_user,
+            password,
+            root: if path.first() == Some(&b'/') { RemoteRoot::Absolute(path) } else { RemoteRoot::Home(path) },
+            name: escape(name.as_bytes()),
+        })
+    }
+
+    /// Returns whether it is a directory of this machine.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_))
+    }
+}
+
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`.
+fn split_port(server: &str) -> Result<(String, Option<u16>), PlaceError> {
+    let host = host_part(server);
+    let port = match &server[host.len()..] {
+        "" | ":" => None,
+        rest => {
+            let digits = rest.strip_prefix(':').unwrap_or(rest);
+            let port = digits.parse().ok().filter(|&port| port > 0);
+            Some(port.ok_or_else(|| PlaceError::Port(escape(digits.as_bytes())))?)
+        }
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    match host.as_str() {
+        "" => Err(PlaceError::NoHost),
+        text if text.bytes().any(|b| b <= b' ' || b == 0x7f) => Err(PlaceError::Control("host")),
+        _ => Ok((host, port)),
+    }
+}
+
+fn host_part(server: &str) -> &str {
+    let end = match server.find(']') {
+        Some(bracket) if server.starts_with('[') => bracket + 1,
+        _ => server.find(':').unwrap_or(server.len()),
+    };
+    &server[..end]
+}
+
+fn decode(text: &str, what: &'static str) -> Result<Vec<u8>, PlaceError> {
+    let bytes: Vec<u8> = percent_decode(text.as_bytes()).collect();
+    if bytes.iter().any(|&b| b < 0x20 || b == 0x7f) { Err(PlaceError::Control(what)) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        match Place::parse(text) {
+            Ok(Place::Local(path)) => format!("local {}", path.display()),
+            Ok(Place::Ftp { host, port, user, password, root, name }) => {
+                let user = user.map(|user| escape(&user));
+                let password = password.map(|password| password.reveal().to_owned());
+                let root = match root {
+                    RemoteRoot::Home(path) => format!("~/{}", escape(&path)),
+                    RemoteRoot::Absolute(path) => escape(&path),
+                };
+                format!("{host} {port} {user:?} {password:?} {root} {name}")
+            }
+            Err(e) => format!("error: {e}"),
+        }
+    }
+
+    #[test]
+    fn urls_and_paths() {
+        for (text, read) in [
+            ("build", "local build"),
+            ("./a b", "local ./a b"),
+            ("C:/x", "local C:/x"),
+            ("ftp://h", "h 21 None None ~/ ftp://h/"),
+            ("ftp://h/", "h 21 None None ~/ ftp://h/"),
+            ("FTP://h:2121/a/b", "h 2121 None None ~/a/b ftp://h:2121/a/b"),
+            ("ftp://u:p@h/a", r#"h 21 Some("u") Some("p") ~/a ftp://u@h/a"#),
+            ("ftp://u%40x:p%3A%2F@h/a%20b", r#"h 21 Some("u@x") Some("p:/") ~/a b ftp://u%40x@h/a%20b"#),
+            ("ftp://u:p@q@h/", r#"h 21 Some("u") Some("p@q") ~/ ftp://u@h/"#),
+            ("ftp://u:@h/", r#"h 21 Some("u") Some("") ~/ ftp://u@h/"#),
+            ("ftp://h/%2Fsrv/www", "h 21 None None /srv/www ftp://h/%2Fsrv/www"),
+            ("ftp://h//srv/www", "h 21 None None /srv/www ftp://h//srv/www"),
+            ("ftp://[::1]:2121/x", "::1 2121 None None ~/x ftp://[::1]:2121/x"),
+            ("ftp://[::1]/x", "::1 21 None None ~/x ftp://[::1]/x"),
+            ("", "error: the path is empty"),
+            ("ftp://", "error: the URL names no host"),
+            ("ftp:///x", "error: the URL names no host"),
+            ("ftp://h:0/", "error: `0` is not a port between 1 and 65535"),
+            ("ftp://h:x/", "error: `x` is not a port between 1 and 65535"),
+            ("ftp://h:70000/", "error: `70000` is not a port between 1 and 65535"),
+            ("http://h/", "error: `http://` is not supported; use ftp://host/path or a local directory"),
+            ("ftp://h/a%0d%0aDELE%20x", "error: the path holds a control character, which FTP cannot carry"),
+            ("ftp://u%0a:p@h/", "error: the user holds a control character, which FTP cannot carry"),
+            ("ftp://u:p%00@h/", "error: the password holds a control character, which FTP cannot carry"),
+            ("ftp://h/a?b", "error: the URL holds `?`; write it as %3F if it belongs to a name"),
+        ] {
+            assert_eq!(shown(text), read, "{text}");
+        }
+    }
+
+    #[test]
+    fn tls_is_never_silently_left_out() {
+        assert_eq!(Place::parse("ftps://h/"), Err(PlaceError::Tls("ftps".into())));
+        assert_eq!(Place::parse("ftpes://h/"), Err(PlaceError::Tls("ftpes".into())));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_place_or_an_error_without_the_password(text in "(ftp://)?\\PC{0,30}") {
+            let _ = Place::parse(&text);
+        }
+
+        #[test]
+        fn no_name_shows_the_password(password in "[a-z]{12}") {
+            let Ok(Place::Ftp { name, .. }) = Place::parse(&format!("ftp://u:{password}@h/x")) else { panic!() };
+            prop_assert!(!name.contains(&password));
+        }
+    }
+}

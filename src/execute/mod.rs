@@ -1,0 +1,245 @@
+//! From a plan to outcomes: exactly one for each action, whatever happens.
+//!
+//! The phases run one after the other; within a phase, sessions work side by side. Deletions come last and only if
+//! everything before them went well: a mirror that lost a file on the way must not lose the old one, too.
+
+mod copy;
+mod event;
+
+pub use event::{Event, Observer, Silent};
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::execute::copy::copy_files;
+use crate::model::{Cancel, RelPath, Remedy};
+use crate::plan::{Action, Deed, Phase, Plan};
+use crate::pool::{Pool, crew};
+use crate::store::{RetryPolicy, Session, StoreError, StoreResult};
+
+/// How a plan is carried out.
+#[derive(Clone, Debug)]
+pub struct ExecuteOptions {
+    /// Give files the modification times of their sources.
+    pub carry_times: bool,
+    /// Distinguishes the temporary files of this run from those of others.
+    pub run_id: u64,
+    /// How often a transfer is tried again.
+    pub retry: RetryPolicy,
+    /// The wish to stop.
+    pub cancel: Cancel,
+}
+
+/// What became of one action.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// `None` when it was done; else why not, for people.
+    pub error: Option<String>,
+    /// Bytes transferred.
+    pub bytes: u64,
+    /// How long it took, from the start of the last try.
+    pub seconds: f64,
+    /// How often it was tried; 0 when it never began.
+    pub tries: u32,
+    /// Whether the destination has the time of the source; `None` when that was not asked for.
+    pub time_set: Option<bool>,
+}
+
+impl Outcome {
+    fn failed(error: impl Into<String>, tries: u32) -> Self {
+        Self { error: Some(error.into()), bytes: 0, seconds: 0.0, tries, time_set: None }
+    }
+
+    /// Returns whether it was done.
+    pub fn is_done(&self) -> bool {
+        self.error.is_none()
+    }
+}
+
+/// Carries out the plan and returns one outcome for each of its actions, in their order.
+pub fn execute(
+    plan: &Plan,
+    source: &Pool,
+    destination: &Pool,
+    options: &ExecuteOptions,
+    observer: &dyn Observer,
+) -> Vec<Outcome> {
+    let run = Run {
+        plan,
+        source,
+        destination,
+        options,
+        observer,
+        outcomes: Mutex::new(vec![None; plan.actions.len()]),
+        stop: Mutex::new(None),
+        failed: AtomicBool::new(false),
+    };
+    run.all_phases();
+    let left = run.stop_reason().unwrap_or_else(|| "not reached".to_owned());
+    let outcomes = run.outcomes.into_inner().expect("no holder panics");
+    outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Outcome::failed(left.clone(), 0))).collect()
+}
+
+/// What the workers of one execution share.
+struct Run<'r> {
+    plan: &'r Plan,
+    source: &'r Pool,
+    destination: &'r Pool,
+    options: &'r ExecuteOptions,
+    observer: &'r dyn Observer,
+    outcomes: Mutex<Vec<Option<Outcome>>>,
+    /// Why nothing more is begun.
+    stop: Mutex<Option<String>>,
+    /// Something has failed.
+    failed: AtomicBool,
+}
+
+/// How many removals or folders a session takes at once.
+const BATCH: usize = 64;
+
+impl Run<'_> {
+    fn all_phases(&self) {
+        if self.plan.actions.is_empty() {
+            return;
+        }
+        if let Err(e) = self.destination.lease().and_then(|mut lease| lease.session().make_root()) {
+            return self.stop(e.to_string());
+        }
+        for &phase in Phase::ALL {
+            let indices: Vec<usize> = (0..self.plan.actions.len())
+                .filter(|&i| self.plan.actions[i].phase == phase && !self.is_settled(i))
+                .collect();
+            if indices.is_empty() {
+                continue;
+            }
+            match phase {
+                // Order matters: children before their directory, parents before their content.
+                Phase::Room | Phase::Folders | Phase::Removals => self.in_order(&indices),
+                Phase::Files => copy_files(self, indices),
+                Phase::Deletions => self.side_by_side(&indices),
+            }
+            if matches!(phase, Phase::Room | Phase::Folders) {
+                self.give_up_below_failed(phase);
+            }
+            if phase == Phase::Files && self.failed.load(Ordering::Relaxed) {
+                self.stop("not deleted, since something before it failed".to_owned());
+            }
+        }
+    }
+
+    /// Runs batches of like deeds one after the other on one session.
+    fn in_order(&self, indices: &[usize]) {
+        let mut lease = match self.destination.lease() {
+            Ok(lease) => lease,
+            Err(e) => return self.stop(e.to_string()),
+        };
+        for batch in indices.chunk_by(|&a, &b| self.action(a).deed == self.action(b).deed) {
+            for part in batch.chunks(BATCH) {
+                self.change(lease.session(), part);
+            }
+        }
+    }
+
+    /// Runs batches on all sessions at once.
+    fn side_by_side(&self, indices: &[usize]) {
+        let parts: Mutex<Vec<&[usize]>> = Mutex::new(indices.chunks(BATCH).rev().collect());
+        let workers = self.destination.limit().min(indices.len().div_ceil(BATCH));
+        crew(workers, |_| {
+            let mut lease = match self.destination.lease() {
+                Ok(lease) => lease,
+                // The others, or the check at the end, see what is left.
+                Err(_) => return,
+            };
+            loop {
+                let part = parts.lock().expect("no holder panics").pop();
+                let Some(part) = part else { return };
+                self.change(lease.session(), part);
+            }
+        });
+    }
+
+    /// Does one batch of like deeds that need no bytes.
+    fn change(&self, session: &mut dyn Session, indices: &[usize]) {
+        if self.is_stopped() {
+            return;
+        }
+        let started = Instant::now();
+        let paths: Vec<RelPath> = indices.iter().map(|&i| self.action(i).path.clone()).collect();
+        let results: Vec<StoreResult<()>> = match self.action(indices[0]).deed {
+            Deed::CreateDir => session.make_dirs(&paths),
+            Deed::Delete => session.remove_files(&paths),
+            Deed::DeleteDir => session.remove_dirs(&paths),
+            Deed::Copy | Deed::Replace => unreachable!("files are copied in a phase of their own"),
+        };
+        let seconds = started.elapsed().as_secs_f64() / indices.len() as f64;
+        for (&i, result) in indices.iter().zip(results) {
+            let outcome = match result {
+                Ok(()) => Outcome { error: None, bytes: 0, seconds, tries: 1, time_set: None },
+                Err(e) => self.failure(&e, 1),
+            };
+            self.settle(i, outcome);
+        }
+    }
+
+    /// Without its room or its folder, nothing below can be done.
+    fn give_up_below_failed(&self, phase: Phase) {
+        let failed: Vec<&RelPath> = (0..self.plan.actions.len())
+            .filter(|&i| self.action(i).phase == phase && self.has_failed(i))
+            .map(|i| &self.action(i).path)
+            .collect();
+        if failed.is_empty() {
+            return;
+        }
+        for i in 0..self.plan.actions.len() {
+            if let Some(cause) = failed.iter().find(|path| self.action(i).path.is_within(path))
+                && !self.is_settled(i)
+            {
+                self.settle(i, Outcome::failed(format!("not tried, since `{cause}` could not be made"), 0));
+            }
+        }
+    }
+
+    fn action(&self, i: usize) -> &Action {
+        &self.plan.actions[i]
+    }
+
+    fn settle(&self, i: usize, outcome: Outcome) {
+        if !outcome.is_done() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        let mut outcomes = self.outcomes.lock().expect("no holder panics");
+        assert!(outcomes[i].is_none(), "an action has one outcome");
+        self.observer.event(&Event::Finished { action: self.action(i), outcome: &outcome });
+        outcomes[i] = Some(outcome);
+    }
+
+    fn is_settled(&self, i: usize) -> bool {
+        self.outcomes.lock().expect("no holder panics")[i].is_some()
+    }
+
+    fn has_failed(&self, i: usize) -> bool {
+        self.outcomes.lock().expect("no holder panics")[i].as_ref().is_some_and(|outcome| !outcome.is_done())
+    }
+
+    /// Makes an outcome of an error; one that ends the run also stops the other workers.
+    fn failure(&self, error: &StoreError, tries: u32) -> Outcome {
+        if error.remedy() == Remedy::Abort {
+            self.stop(if error.is_cancelled() { "stopped".to_owned() } else { format!("not tried, since {error}") });
+        }
+        Outcome::failed(error.to_string(), tries)
+    }
+
+    fn stop(&self, why: String) {
+        self.stop.lock().expect("no holder panics").get_or_insert(why);
+    }
+
+    fn stop_reason(&self) -> Option<String> {
+        let stopped = self.stop.lock().expect("no holder panics").clone();
+        stopped.or_else(|| self.options.cancel.is_cancelled().then(|| "stopped".to_owned()))
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop_reason().is_some()
+    }
+}

@@ -1,0 +1,252 @@
+//! One JSON object a line, for programs.
+
+use std::io::{self, Write};
+
+use chrono::SecondsFormat;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::ftp::listing::Listed;
+use crate::model::{Entry, Mtime, RelPath};
+use crate::plan::{Action, Deed};
+use crate::report::{Detail, Format, Mode, Report};
+
+/// `change` for each planned action, `done` or `failed` for each one carried out, `warning` for what a person should know,
+/// `summary` last.
+pub(super) struct Json;
+
+impl Format for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn write(&self, report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
+        for action in &report.plan.actions {
+            line(out, &Change::of(action))?;
+        }
+        if detail.verbose {
+            for spared in &report.plan.spared {
+                line(out, &Kept {
+                    event: "change",
+                    action: "keep",
+                    path: PathField(&spared.path),
+                    kind: spared.kind.as_str(),
+                    reason: "extra",
+                    why: &spared.why,
+                })?;
+            }
+        }
+        for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
+            line(out, &Done {
+                event: if outcome.is_done() { "done" } else { "failed" },
+                path: PathField(&action.path),
+                action: action.deed.as_str(),
+                bytes: outcome.bytes,
+                seconds: rounded(outcome.seconds),
+                tries: outcome.tries,
+                error: outcome.error.as_deref(),
+            })?;
+        }
+        for refused in &report.plan.refused {
+            line(out, &Done {
+                event: "failed",
+                path: PathField(&refused.path),
+                action: Deed::Replace.as_str(),
+                bytes: 0,
+                seconds: 0.0,
+                tries: 0,
+                error: Some(&refused.why),
+            })?;
+        }
+        for (side, dir, doubt) in &report.unproven {
+            let text = format!("the listing of `{dir}` on {side} is not proven: {}", doubt.0);
+            line(out, &Warning { event: "warning", text: &text })?;
+        }
+        for note in &report.notes {
+            line(out, &Warning { event: "warning", text: note })?;
+        }
+        line(out, &Summary {
+            event: "summary",
+            source: &report.source,
+            destination: &report.destination,
+            dry_run: report.mode != Mode::Sync,
+            scanned: report.plan.scanned,
+            changes: Counts(report),
+            bytes: report.bytes(),
+            failed: report.failed(),
+            unchanged: report.plan.unchanged,
+            seconds: rounded(report.seconds),
+            exit: report.exit_status(),
+        })
+    }
+}
+
+fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+/// Microseconds are more than anybody measures.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e6
+}
+
+#[derive(Serialize)]
+struct Change<'r> {
+    event: &'static str,
+    action: &'static str,
+    #[serde(flatten)]
+    path: PathField<'r>,
+    kind: &'static str,
+    reason: &'static str,
+    size: Option<u64>,
+    old_size: Option<u64>,
+    modified: Option<String>,
+    old_modified: Option<String>,
+    target: Option<String>,
+}
+
+impl<'r> Change<'r> {
+    fn of(action: &'r Action) -> Self {
+        let (new, old) = (action.source.as_ref(), action.destination.as_ref());
+        let size = |entry: Option<&Entry>| entry.and_then(|entry| entry.size);
+        let modified = |entry: Option<&Entry>| entry.and_then(|entry| entry.mtime).map(|time| rfc3339(&time));
+        Self {
+            event: "change",
+            action: action.deed.as_str(),
+            path: PathField(&action.path),
+            kind: action.kind().as_str(),
+            reason: action.reason.as_str(),
+            size: size(new),
+            old_size: size(old),
+            modified: modified(new),
+            old_modified: modified(old),
+            target: action.entry().target.as_deref().map(|target| percent(target).0),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Kept<'r> {
+    event: &'static str,
+    action: &'static str,
+    #[serde(flatten)]
+    path: PathField<'r>,
+    kind: &'static str,
+    reason: &'static str,
+    why: &'r str,
+}
+
+#[derive(Serialize)]
+struct Done<'r> {
+    event: &'static str,
+    #[serde(flatten)]
+    path: PathField<'r>,
+    action: &'static str,
+    bytes: u64,
+    seconds: f64,
+    tries: u32,
+    error: Option<&'r str>,
+}
+
+#[derive(Serialize)]
+struct Warning<'r> {
+    event: &'static str,
+    text: &'r str,
+}
+
+#[derive(Serialize)]
+struct Summary<'r> {
+    event: &'static str,
+    source: &'r str,
+    destination: &'r str,
+    dry_run: bool,
+    scanned: usize,
+    changes: Counts<'r>,
+    bytes: u64,
+    failed: usize,
+    unchanged: usize,
+    seconds: f64,
+    exit: u8,
+}
+
+struct Counts<'r>(&'r Report);
+
+impl Serialize for Counts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.changes().map(|(deed, count)| (deed.as_str(), count)))
+    }
+}
+
+/// `"path"`, and `"path_encoded": true` beside it where bytes that are not UTF-8 are written as `%FF`.
+struct PathField<'r>(&'r RelPath);
+
+impl Serialize for PathField<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (text, encoded) = percent(self.0.as_bytes());
+        let mut map = serializer.serialize_map(Some(1 + usize::from(encoded)))?;
+        map.serialize_entry("path", &text)?;
+        if encoded {
+            map.serialize_entry("path_encoded", &true)?;
+        }
+        map.end()
+    }
+}
+
+/// Writes one entry of a listing as `ls` and `parse-listing` print it: one JSON object a line, null where the server doesn't
+/// tell.
+///
+/// # Errors
+/// What the output says.
+pub fn listed_json(listed: &Listed, out: &mut dyn Write) -> io::Result<()> {
+    let text = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| percent(bytes).0);
+    let (name, encoded) = percent(&listed.name);
+    line(out, &ListedLine {
+        name,
+        name_encoded: encoded.then_some(true),
+        kind: listed.kind.as_str(),
+        size: listed.size,
+        modified: listed.mtime.as_ref().map(rfc3339),
+        precision: listed.mtime.map(|mtime| mtime.precision.as_str()),
+        target: text(&listed.target),
+        mode: listed.mode.map(|mode| format!("{mode:04o}")),
+        owner: text(&listed.owner),
+        group: text(&listed.group),
+    })
+}
+
+#[derive(Serialize)]
+struct ListedLine {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_encoded: Option<bool>,
+    kind: &'static str,
+    size: Option<u64>,
+    modified: Option<String>,
+    precision: Option<&'static str>,
+    target: Option<String>,
+    mode: Option<String>,
+    owner: Option<String>,
+    group: Option<String>,
+}
+
+/// Returns the bytes as text, and whether some had to be written as `%FF`. Where some had, a `%` of the name is `%25`, so
+/// that the name can be had back.
+pub(crate) fn percent(bytes: &[u8]) -> (String, bool) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return (text.to_owned(), false);
+    }
+    let mut out = String::new();
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(&chunk.valid().replace('%', "%25"));
+        for byte in chunk.invalid() {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    (out, true)
+}
+
+/// Returns a time as the reports write it: UTC, to the second.
+pub(crate) fn rfc3339(mtime: &Mtime) -> String {
+    mtime.at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

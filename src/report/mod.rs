@@ -1,0 +1,139 @@
+//! A run as one value, and the formats it is written in.
+//!
+//! A format turns the value into bytes and knows nothing of terminals or files.
+
+mod json;
+mod size;
+mod text;
+
+pub use json::listed_json;
+pub use size::human_bytes;
+
+use std::io::{self, Write};
+
+use crate::execute::Outcome;
+use crate::model::{RelPath, Unproven};
+use crate::plan::{Deed, Plan, Refusal};
+
+/// What was meant to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Make the destination a mirror of the source.
+    Sync,
+    /// Only say what `Sync` would do.
+    DryRun,
+    /// As `DryRun`, and tell by the exit status whether anything differs.
+    Diff,
+}
+
+/// Why a run ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+/// Everything about one run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was meant to happen.
+    pub mode: Mode,
+    /// Name of the source.
+    pub source: String,
+    /// Name of the destination.
+    pub destination: String,
+    /// What was decided.
+    pub plan: Plan,
+    /// What became of each action, in the plan's order; empty when nothing was carried out.
+    pub outcomes: Vec<Outcome>,
+    /// Why the plan was not carried out; `None` when it was, or wasn't meant to be.
+    pub refusal: Option<Refusal>,
+    /// Directories whose listing is not proven, by side.
+    pub unproven: Vec<(String, RelPath, Unproven)>,
+    /// What a person should know and no action shows.
+    pub notes: Vec<String>,
+    /// Why the run ended early; `None` when it didn't.
+    pub stopped: Option<Stop>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Report {
+    /// Returns what the exit status is to be.
+    pub fn exit_status(&self) -> u8 {
+        match (self.stopped, &self.refusal) {
+            (Some(Stop::Interrupt), _) => 130,
+            (Some(Stop::Terminate), _) => 143,
+            (None, Some(_)) => 5,
+            (None, None) if self.failed() > 0 || !self.unproven.is_empty() => 3,
+            (None, None) if self.mode == Mode::Diff && !self.plan.actions.is_empty() => 1,
+            (None, None) => 0,
+        }
+    }
+
+    /// Returns how many operations failed, refused ones included.
+    pub fn failed(&self) -> usize {
+        self.outcomes.iter().filter(|outcome| !outcome.is_done()).count() + self.plan.refused.len()
+    }
+
+    /// Returns the number of changes by deed: done ones of a run, planned ones of a dry run.
+    pub fn changes(&self) -> impl Iterator<Item = (Deed, usize)> {
+        Deed::ALL.iter().filter_map(|&deed| {
+            let count = self
+                .plan
+                .actions
+                .iter()
+                .enumerate()
+                .filter(|(i, action)| action.deed == deed && self.counts(*i))
+                .count();
+            (count > 0).then_some((deed, count))
+        })
+    }
+
+    /// Returns the bytes transferred, or those a dry run would transfer.
+    pub fn bytes(&self) -> u64 {
+        match self.mode {
+            Mode::Sync => self.outcomes.iter().map(|outcome| outcome.bytes).sum(),
+            Mode::DryRun | Mode::Diff => self.plan.actions.iter().map(crate::plan::Action::bytes).sum(),
+        }
+    }
+
+    fn counts(&self, action: usize) -> bool {
+        match self.mode {
+            Mode::Sync => self.outcomes.get(action).is_some_and(Outcome::is_done),
+            Mode::DryRun | Mode::Diff => true,
+        }
+    }
+}
+
+/// How much of a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// Also what is usually left out: each change of a run that went well, what was left alone and why.
+    pub verbose: bool,
+}
+
+/// One way to write a report.
+pub trait Format: Sync {
+    /// Returns the name it is chosen by.
+    fn name(&self) -> &'static str;
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    /// What the output says.
+    fn write(&self, report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// All formats.
+pub const FORMATS: &[&dyn Format] = &[&text::Text, &json::Json];
+
+/// Returns the format of this name.
+pub fn format_named(name: &str) -> Option<&'static dyn Format> {
+    FORMATS.iter().copied().find(|format| format.name() == name)
+}
+
+#[cfg(test)]
+mod tests;

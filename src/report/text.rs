@@ -1,0 +1,119 @@
+//! Text for people: what differs, what failed, and one line that sums it up.
+
+use std::io::{self, Write};
+
+use crate::compare::Reason;
+use crate::model::Precision;
+use crate::plan::{Action, Deed};
+use crate::report::{Detail, Format, Mode, Report, human_bytes};
+
+/// One line a change, failures and warnings after them, the summary last.
+pub(super) struct Text;
+
+impl Format for Text {
+    fn name(&self) -> &'static str {
+        "text"
+    }
+
+    fn write(&self, report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
+        if report.mode != Mode::Sync || detail.verbose {
+            self.changes(report, out)?;
+        }
+        if detail.verbose {
+            for spared in &report.plan.spared {
+                writeln!(out, "= {}  kept: {}", spared.path, spared.why)?;
+            }
+            for skipped in &report.plan.skipped {
+                writeln!(out, "= {}  left out: {}", skipped.path, skipped.kind.as_str())?;
+            }
+        }
+        let dry = report.mode != Mode::Sync;
+        let verb = if dry { "would change" } else { "changed" };
+        let mut parts: Vec<String> =
+            report.changes().map(|(deed, count)| format!("{count} {}", plural(deed, count))).collect();
+        if parts.is_empty() {
+            parts.push(if dry { "nothing differs" } else { "nothing to do" }.to_owned());
+        } else {
+            parts[0] = format!("{verb}: {}", parts[0]);
+            parts.push(human_bytes(report.bytes()));
+        }
+        if report.failed() > 0 {
+            parts.push(format!("{} failed", report.failed()));
+        }
+        parts.push(format!("{} unchanged", report.plan.unchanged));
+        parts.push(format!("{:.1} s", report.seconds));
+        writeln!(out, "{}", parts.join(", "))
+    }
+}
+
+impl Text {
+    fn changes(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        let width = report.plan.actions.iter().map(|action| action.path.to_string().chars().count()).max();
+        let width = width.unwrap_or(0).min(60);
+        let mut actions: Vec<&Action> = report.plan.actions.iter().collect();
+        actions.sort_by(|a, b| a.path.cmp(&b.path));
+        for action in actions {
+            let slash = if action.entry().is_dir() { "/" } else { "" };
+            let path = format!("{}{slash}", action.path);
+            writeln!(out, "{} {path:width$}  {}", sign(action.deed), reason(action))?;
+        }
+        Ok(())
+    }
+}
+
+fn sign(deed: Deed) -> char {
+    match deed {
+        Deed::CreateDir | Deed::Copy => '+',
+        Deed::Replace => '~',
+        Deed::Delete | Deed::DeleteDir => '-',
+    }
+}
+
+fn plural(deed: Deed, count: usize) -> &'static str {
+    match (deed, count) {
+        (Deed::CreateDir, 1) => "folder created",
+        (Deed::CreateDir, _) => "folders created",
+        (Deed::Copy, 1) => "new file",
+        (Deed::Copy, _) => "new files",
+        (Deed::Replace, _) => "replaced",
+        (Deed::Delete, _) => "deleted",
+        (Deed::DeleteDir, 1) => "folder removed",
+        (Deed::DeleteDir, _) => "folders removed",
+    }
+}
+
+fn reason(action: &Action) -> String {
+    let (new, old) = (action.source.as_ref(), action.destination.as_ref());
+    let size = |entry: Option<&crate::model::Entry>| {
+        entry.and_then(|entry| entry.size).map_or_else(|| "unknown".to_owned(), human_bytes)
+    };
+    let time = |entry: Option<&crate::model::Entry>| {
+        let Some(mtime) = entry.and_then(|entry| entry.mtime) else { return "unknown".to_owned() };
+        let pattern = match mtime.precision {
+            Precision::Second => "%Y-%m-%d %H:%M:%S",
+            Precision::Minute => "%Y-%m-%d %H:%M",
+            Precision::Day => "%Y-%m-%d",
+        };
+        mtime.at.format(pattern).to_string()
+    };
+    match action.reason {
+        Reason::Missing if action.entry().is_dir() => "new".to_owned(),
+        Reason::Missing => format!("new, {}", size(new)),
+        Reason::Size => {
+            let (from, to) = (size(old), size(new));
+            // Where both look alike for people, the bytes tell them apart.
+            let exact = |entry: Option<&crate::model::Entry>| entry.and_then(|entry| entry.size);
+            match (exact(old), exact(new)) {
+                (Some(a), Some(b)) if from == to => format!("size {a} → {b} bytes"),
+                _ => format!("size {from} → {to}"),
+            }
+        }
+        Reason::Time => format!("time {} → {}", time(old), time(new)),
+        Reason::Kind => match old {
+            Some(old) => format!("is a {} there", old.kind.as_str()),
+            None => "takes the place of something else".to_owned(),
+        },
+        Reason::Forced => "asked for".to_owned(),
+        Reason::Extra => "only at the destination".to_owned(),
+    }
+}

@@ -1,0 +1,215 @@
+//! A run from its two stores to its report: scan both sides, compare, plan, guard, execute.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::compare::{CompareOptions, Side, Times, questions};
+use crate::execute::{Event, ExecuteOptions, Observer, execute};
+use crate::filter::Filter;
+use crate::model::{Cancel, RelPath, Tree};
+use crate::plan::{GuardOptions, PlanOptions, Presence, check, plan};
+use crate::pool::{Pool, both, crew};
+use crate::report::{Mode, Report};
+use crate::scan::{ScanOptions, Scanned, scan};
+use crate::store::{RetryPolicy, Store, StoreError, StoreResult};
+
+/// How a run is made.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// What is meant to happen.
+    pub mode: Mode,
+    /// Sessions of a remote store, at most.
+    pub sessions: usize,
+    /// What belongs to the mirror.
+    pub filter: Filter,
+    /// How files are compared.
+    pub compare: CompareOptions,
+    /// Remove what only the destination has.
+    pub delete: bool,
+    /// Leave files alone that are newer at the destination.
+    pub update: bool,
+    /// Which files are sent, by whether the destination has them.
+    pub presence: Presence,
+    /// What a plan must not exceed.
+    pub guard: GuardOptions,
+    /// Give files the modification times of their sources.
+    pub carry_times: bool,
+    /// Tries after the first one.
+    pub retries: u32,
+    /// Directories deeper than this are not entered.
+    pub max_depth: usize,
+    /// The wish to stop.
+    pub cancel: Cancel,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Sync,
+            sessions: 4,
+            filter: Filter::default(),
+            compare: CompareOptions::default(),
+            delete: false,
+            update: false,
+            presence: Presence::default(),
+            guard: GuardOptions::default(),
+            carry_times: true,
+            retries: 5,
+            max_depth: 256,
+            cancel: Cancel::new(),
+        }
+    }
+}
+
+/// Mirrors `source` to `destination`, or says what that would do.
+///
+/// # Errors
+/// When a side can't be reached or its root can't be listed; nothing was changed then. Everything else is in the report.
+pub fn run(
+    source: &Arc<dyn Store>,
+    destination: &Arc<dyn Store>,
+    options: &RunOptions,
+    observer: &dyn Observer,
+) -> StoreResult<Report> {
+    let started = Instant::now();
+    let pool = |store: &Arc<dyn Store>| {
+        let policy = RetryPolicy::new(options.retries, options.cancel.clone());
+        Pool::new(Arc::clone(store), if store.is_remote() { options.sessions } else { LOCAL_SESSIONS }, policy)
+    };
+    let (source, destination) = (pool(source), pool(destination));
+    let (from, to) = both(
+        || scan_side(&source, Side::Source, options, observer),
+        || scan_side(&destination, Side::Destination, options, observer),
+    );
+    let (mut from, mut to) = (from?, to?);
+
+    let times_kept = options.carry_times && destination.lease()?.session().capabilities().sets_times;
+    let times = if times_kept { options.compare.times } else { Times::NotOlder };
+    let compare = CompareOptions { times, ..options.compare };
+    refine(&source, &destination, Side::Source, &mut from.tree, &mut to.tree, &compare)?;
+    refine(&source, &destination, Side::Destination, &mut from.tree, &mut to.tree, &compare)?;
+
+    let plan_options =
+        PlanOptions { compare, delete: options.delete, update: options.update, presence: options.presence };
+    let plan = plan(&from.tree, &to.tree, &to.keeps, &plan_options);
+    let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
+    let dry = options.mode != Mode::Sync || refusal.is_some();
+    observer.event(&Event::Planned { plan: &plan, dry });
+    let outcomes = if dry {
+        Vec::new()
+    } else {
+        let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+        let retry = RetryPolicy::new(options.retries, options.cancel.clone());
+        let cancel = options.cancel.clone();
+        let options = ExecuteOptions { carry_times: options.carry_times, run_id, retry, cancel };
+        execute(&plan, &source, &destination, &options, observer)
+    };
+
+    let mut report = Report {
+        mode: options.mode,
+        source: source.store().name().to_owned(),
+        destination: destination.store().name().to_owned(),
+        plan,
+        outcomes,
+        refusal,
+        unproven: Vec::new(),
+        notes: Vec::new(),
+        stopped: None,
+        seconds: 0.0,
+    };
+    for (pool, scanned) in [(&source, &from), (&destination, &to)] {
+        let side = pool.store().name();
+        let unproven = scanned.tree.unproven();
+        report.unproven.extend(unproven.map(|(dir, why)| (side.to_owned(), dir.clone(), why.clone())));
+        if let Some(limit) = pool.shrunk_to() {
+            report.notes.push(format!("{side} allows no more than {limit} sessions"));
+        }
+    }
+    add_notes(&mut report, options.carry_times && !times_kept);
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// Sessions of a store on this machine, one for each worker of the other side.
+const LOCAL_SESSIONS: usize = 64;
+
+/// Scans one side. A destination that isn't there yet is an empty tree; a source must be there.
+fn scan_side(
+    pool: &Pool,
+    side: Side,
+    options: &RunOptions,
+    observer: &dyn Observer,
+) -> StoreResult<Scanned> {
+    let there = pool.lease()?.session().root_exists()?;
+    if !there {
+        return match side {
+            Side::Destination => Ok(Scanned::default()),
+            Side::Source => {
+                let root = RelPath::root();
+                let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+                Err(StoreError::io("list", &root, pool.store().name(), missing)
+                    .with_hint("the source must be a directory that exists"))
+            }
+        };
+    }
+    let options = ScanOptions { filter: &options.filter, max_depth: options.max_depth };
+    scan(pool, &options, &|entries| observer.event(&Event::Listed { side, entries }))
+}
+
+/// Asks one side for the times that its listing told too roughly to decide.
+fn refine(
+    source: &Pool,
+    destination: &Pool,
+    side: Side,
+    from: &mut Tree,
+    to: &mut Tree,
+    options: &CompareOptions,
+) -> StoreResult<()> {
+    let pool = if side == Side::Source { source } else { destination };
+    if pool.lease()?.session().capabilities().exact_times {
+        return Ok(());
+    }
+    let files = questions(from, to, side, options);
+    let parts: Vec<&[RelPath]> = files.chunks(QUESTIONS).collect();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let answers = std::sync::Mutex::new(Vec::with_capacity(files.len()));
+    crew(pool.limit().min(parts.len()), |_| {
+        let Ok(mut lease) = pool.lease() else { return };
+        while let Some(part) = parts.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            let mtimes = lease.session().mtimes(part);
+            let known = part.iter().zip(mtimes).filter_map(|(path, mtime)| Some((path, mtime.ok()??)));
+            answers.lock().expect("no holder panics").extend(known);
+        }
+    });
+    let tree = if side == Side::Source { from } else { to };
+    for (path, mtime) in answers.into_inner().expect("no holder panics") {
+        tree.update(path, |entry| entry.mtime = Some(mtime));
+    }
+    Ok(())
+}
+
+/// How many times a session is asked for at once.
+const QUESTIONS: usize = 256;
+
+/// Adds what a person should know and no action shows.
+fn add_notes(report: &mut Report, times_lost: bool) {
+    let links = report.plan.skipped.iter().filter(|e| e.kind == crate::model::Kind::Symlink).count();
+    let others = report.plan.skipped.len() - links;
+    let many = |n: usize, one: &str, more: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {more}") };
+    if links > 0 {
+        report.notes.push(format!("{} left out", many(links, "symbolic link was", "symbolic links were")));
+    }
+    if others > 0 {
+        report.notes.push(format!("{} left out", many(others, "special file was", "special files were")));
+    }
+    if !report.plan.spared.is_empty() {
+        let spared = many(report.plan.spared.len(), "extra path was", "extra paths were");
+        report.notes.push(format!("{spared} kept at the destination; -v says why"));
+    }
+    if times_lost {
+        report.notes.push(format!(
+            "{} can't set times; only files that are newer at the source are sent again",
+            report.destination
+        ));
+    }
+}

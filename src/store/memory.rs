@@ -1,0 +1,328 @@
+//! A tree in memory, with faults on demand: what the laws of mirroring are tested on.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::model::{Entry, Kind, Mtime, RelPath, Remedy, Unproven};
+use crate::store::{
+    Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, Store, StoreError,
+    StoreResult, WriteRequest, Written,
+};
+
+/// What is at one path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    Dir,
+    File { content: Vec<u8>, mtime: Mtime },
+    Symlink,
+    Other,
+}
+
+impl Node {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Dir => Kind::Dir,
+            Self::File { .. } => Kind::File,
+            Self::Symlink => Kind::Symlink,
+            Self::Other => Kind::Other,
+        }
+    }
+}
+
+/// A tree whose sessions share it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<Shared>>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    nodes: BTreeMap<RelPath, Node>,
+    /// Directories whose listing is told to be unproven.
+    doubtful: Vec<RelPath>,
+    /// Fails every operation whose number is in here, with this remedy. Counted from 0.
+    faults: BTreeMap<usize, Remedy>,
+    operations: usize,
+    /// Every change, in order.
+    journal: Vec<String>,
+    /// Sessions allowed at once; 0 for any number.
+    session_limit: usize,
+    sessions: usize,
+    cannot_set_times: bool,
+}
+
+impl MemoryStore {
+    pub fn new(nodes: impl IntoIterator<Item = (RelPath, Node)>) -> Self {
+        let store = Self::default();
+        store.lock().nodes.extend(nodes);
+        store
+    }
+
+    pub fn with_faults(self, faults: impl IntoIterator<Item = (usize, Remedy)>) -> Self {
+        self.lock().faults.extend(faults);
+        self
+    }
+
+    pub fn with_doubtful(self, dirs: impl IntoIterator<Item = RelPath>) -> Self {
+        self.lock().doubtful.extend(dirs);
+        self
+    }
+
+    pub fn with_session_limit(self, limit: usize) -> Self {
+        self.lock().session_limit = limit;
+        self
+    }
+
+    pub fn without_times(self) -> Self {
+        self.lock().cannot_set_times = true;
+        self
+    }
+
+    pub fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    pub fn nodes(&self) -> BTreeMap<RelPath, Node> {
+        self.lock().nodes.clone()
+    }
+
+    pub fn journal(&self) -> Vec<String> {
+        self.lock().journal.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Store for MemoryStore {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn connect(&self) -> StoreResult<Box<dyn Session>> {
+        let mut shared = self.lock();
+        if shared.session_limit > 0 && shared.sessions >= shared.session_limit {
+            return Err(StoreError::of_store("log in to", "memory", Remedy::Shrink, "too many connections"));
+        }
+        shared.sessions += 1;
+        Ok(Box::new(MemorySession { store: self.clone(), usable: true, written: vec![] }))
+    }
+}
+
+struct MemorySession {
+    store: MemoryStore,
+    usable: bool,
+    written: Vec<(RelPath, StoreResult<Written>)>,
+}
+
+impl Drop for MemorySession {
+    fn drop(&mut self) {
+        self.store.lock().sessions -= 1;
+    }
+}
+
+impl MemorySession {
+    /// Counts an operation, and fails it if it is its turn.
+    fn step(&mut self, operation: &'static str, path: &RelPath) -> StoreResult<MutexGuard<'_, Shared>> {
+        let mut shared = self.store.0.lock().unwrap();
+        let number = shared.operations;
+        shared.operations += 1;
+        match shared.faults.get(&number) {
+            Some(&remedy) => {
+                self.usable &= remedy != Remedy::Reconnect;
+                Err(StoreError::new(operation, path, "memory", remedy, "injected"))
+            }
+            None => Ok(shared),
+        }
+    }
+
+    fn each(
+        &mut self,
+        operation: &'static str,
+        paths: &[RelPath],
+        change: impl Fn(&mut Shared, &RelPath) -> io::Result<()>,
+    ) -> Vec<StoreResult<()>> {
+        let mut results = vec![];
+        for path in paths {
+            results.push(self.step(operation, path).and_then(|mut shared| {
+                change(&mut shared, path).map_err(|e| StoreError::io(operation, path, "memory", e))?;
+                shared.journal.push(format!("{operation} {path}"));
+                Ok(())
+            }));
+        }
+        results
+    }
+}
+
+fn no(kind: io::ErrorKind) -> io::Result<()> {
+    Err(kind.into())
+}
+
+impl Session for MemorySession {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { sets_times: !self.store.lock().cannot_set_times, exact_times: true }
+    }
+
+    fn is_usable(&self) -> bool {
+        self.usable
+    }
+
+    fn root_exists(&mut self) -> StoreResult<bool> {
+        Ok(true)
+    }
+
+    fn make_root(&mut self) -> StoreResult<()> {
+        Ok(())
+    }
+
+    fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
+        let mut results = vec![];
+        for dir in dirs {
+            results.push(self.step("list", dir).map(|shared| {
+                let here = shared.nodes.iter().filter(|(path, _)| path.parent().as_ref() == Some(dir));
+                let entries = here.map(|(path, node)| match node {
+                    Node::File { content, mtime } => {
+                        Entry::file(path.clone(), content.len() as u64, Some(*mtime))
+                    }
+                    other => Entry::new(path.clone(), other.kind()),
+                });
+                let doubt = shared.doubtful.contains(dir).then(|| Unproven("told so".into()));
+                DirListing { entries: entries.collect(), doubt }
+            }));
+        }
+        results
+    }
+
+    fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>> {
+        files.iter().map(|_| Ok(None)).collect()
+    }
+
+    fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.each("make", dirs, |shared, path| {
+            let parent = path.parent().unwrap();
+            match shared.nodes.get(path) {
+                _ if !parent.is_root() && shared.nodes.get(&parent) != Some(&Node::Dir) => {
+                    no(io::ErrorKind::NotFound)
+                }
+                Some(Node::Dir) => Ok(()),
+                Some(_) => no(io::ErrorKind::AlreadyExists),
+                None => {
+                    shared.nodes.insert(path.clone(), Node::Dir);
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.each("remove", files, |shared, path| match shared.nodes.get(path) {
+            Some(Node::Dir) => no(io::ErrorKind::IsADirectory),
+            _ => {
+                shared.nodes.remove(path);
+                Ok(())
+            }
+        })
+    }
+
+    fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.each("rmdir", dirs, |shared, path| {
+            if shared.nodes.keys().any(|other| other != path && other.is_within(path)) {
+                return no(io::ErrorKind::DirectoryNotEmpty);
+            }
+            shared.nodes.remove(path);
+            Ok(())
+        })
+    }
+
+    fn read<'s>(
+        &'s mut self,
+        file: &ReadRequest,
+        _: Option<&ReadRequest>,
+    ) -> StoreResult<Box<dyn Incoming + 's>> {
+        let shared = self.step("read", &file.path)?;
+        let Some(Node::File { content, .. }) = shared.nodes.get(&file.path).cloned() else {
+            let gone = io::ErrorKind::NotFound.into();
+            return Err(StoreError::io("read", &file.path, "memory", gone));
+        };
+        drop(shared);
+        Ok(Box::new(MemoryIncoming { session: self, path: file.path.clone(), content, at: 0 }))
+    }
+
+    fn write<'s>(
+        &'s mut self,
+        file: &WriteRequest,
+        _: Option<&WriteRequest>,
+    ) -> StoreResult<Box<dyn Outgoing + 's>> {
+        drop(self.step("write", &file.path)?);
+        Ok(Box::new(MemoryOutgoing { session: self, request: file.clone(), content: vec![] }))
+    }
+
+    fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
+        // As a session whose confirmations ride along with later files: half of them are late.
+        let ready = if which == Settle::All { self.written.len() } else { self.written.len() / 2 };
+        self.written.drain(..ready).collect()
+    }
+}
+
+struct MemoryIncoming<'s> {
+    session: &'s mut MemorySession,
+    path: RelPath,
+    content: Vec<u8>,
+    at: usize,
+}
+
+impl Incoming for MemoryIncoming<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> StoreResult<usize> {
+        drop(self.session.step("read", &self.path)?);
+        // In pieces, so that a fault can come in the middle.
+        let n = (self.content.len() - self.at).min(3).min(buffer.len());
+        buffer[..n].copy_from_slice(&self.content[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+
+    fn finish(self: Box<Self>) -> StoreResult<u64> {
+        drop(self.session.step("read", &self.path)?);
+        Ok(self.at as u64)
+    }
+}
+
+struct MemoryOutgoing<'s> {
+    session: &'s mut MemorySession,
+    request: WriteRequest,
+    content: Vec<u8>,
+}
+
+impl Outgoing for MemoryOutgoing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> StoreResult<()> {
+        drop(self.session.step("write", &self.request.path)?);
+        self.content.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> StoreResult<()> {
+        let Self { session, request, content } = *self;
+        let WriteRequest { path, mtime, .. } = request;
+        let bytes = content.len() as u64;
+        let mut shared = session.step("write", &path)?;
+        let parent = path.parent().unwrap();
+        let fits = (parent.is_root() || shared.nodes.get(&parent) == Some(&Node::Dir))
+            && shared.nodes.get(&path) != Some(&Node::Dir);
+        if !fits {
+            let why = io::ErrorKind::NotFound.into();
+            return Err(StoreError::io("write", &path, "memory", why));
+        }
+        let sets = !shared.cannot_set_times;
+        let now = Mtime::from_unix(2_000_000_000, 0).unwrap();
+        let mtime = mtime.filter(|_| sets);
+        shared.nodes.insert(path.clone(), Node::File { content, mtime: mtime.unwrap_or(now) });
+        shared.journal.push(format!("write {path}"));
+        drop(shared);
+        session.written.push((path, Ok(Written { bytes, time_set: mtime.is_some() })));
+        Ok(())
+    }
+}
