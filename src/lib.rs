@@ -11,3 +11,5 @@
 
 pub mod ftp;
 pub mod model;
+#[cfg(unix)]
+pub mod server;
