@@ -21,4 +21,5 @@ pub mod report;
 pub mod rooted;
 pub mod run;
 pub mod scan;
+pub mod server;
 pub mod store;

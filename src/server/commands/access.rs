@@ -1,0 +1,63 @@
+//! Logging in and out: USER, PASS, ACCT, REIN, QUIT (RFC 959 §4.1.1).
+
+use crate::ftp::reply::Reply;
+use crate::server::commands::Handled;
+use crate::server::login::accepts;
+use crate::server::session::{Session, User};
+use crate::server::{Login, ServerEvent};
+
+pub(super) fn user(session: &mut Session, name: &[u8]) -> Handled {
+    if matches!(session.user, User::In(_)) {
+        return Err(Reply::new(530, "Already logged in; REIN starts over"));
+    }
+    session.user = User::Named(name.to_vec());
+    // A wrong name gets the same answer, or names could be guessed one by one.
+    Ok(Reply::new(
+        331,
+        match session.shared.options.login {
+            Login::Anonymous => "Any password will do",
+            Login::User { .. } => "Password, please",
+        },
+    ))
+}
+
+pub(super) fn pass(session: &mut Session, password: &[u8]) -> Handled {
+    let name = match &session.user {
+        User::Named(name) => name.clone(),
+        User::Unknown => return Err(Reply::new(503, "USER comes first")),
+        User::In(_) => return Err(Reply::new(503, "Already logged in")),
+    };
+    if accepts(&session.shared.options.login, &name, password) {
+        session.tell(&ServerEvent::LoggedIn { user: &name });
+        session.user = User::In(name);
+        session.failed_logins = 0;
+        return Ok(Reply::new(230, "Logged in"));
+    }
+    session.tell(&ServerEvent::LoginFailed { user: &name });
+    session.user = User::Unknown;
+    session.failed_logins += 1;
+    session.control.flush();
+    session.shared.stop.sleep(session.shared.options.login_pause.saturating_mul(session.failed_logins));
+    if session.failed_logins < MAX_FAILED_LOGINS {
+        return Err(Reply::new(530, "Login incorrect"));
+    }
+    session.leaving = true;
+    Err(Reply::new(530, "Login incorrect; closing the control connection"))
+}
+
+pub(super) fn acct(_: &mut Session, _: &[u8]) -> Handled {
+    Ok(Reply::new(202, "No account is needed"))
+}
+
+pub(super) fn rein(session: &mut Session, _: &[u8]) -> Handled {
+    session.forget_user();
+    Ok(Reply::new(220, "Ready for a new user"))
+}
+
+pub(super) fn quit(session: &mut Session, _: &[u8]) -> Handled {
+    session.leaving = true;
+    Ok(Reply::new(221, "Goodbye"))
+}
+
+/// How often a client may be wrong in one session.
+const MAX_FAILED_LOGINS: u32 = 3;

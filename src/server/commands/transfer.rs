@@ -1,0 +1,158 @@
+//! File content over a data connection: REST, RETR, STOR, APPE, ABOR (RFC 959 §4.1.3, RFC 3659 §5).
+//!
+//! What can be refused is refused before the data connection is opened. A file is cut to length only after that, so that a
+//! transfer that never begins destroys nothing; a new file may be left behind empty.
+
+use std::io::{Seek, SeekFrom};
+use std::time::Instant;
+
+use crate::ftp::command::Verb;
+use crate::ftp::reply::Reply;
+use crate::model::RelPath;
+use crate::server::commands::Handled;
+use crate::server::control::Interrupt;
+use crate::server::copy::{Broken, Transfer};
+use crate::server::data::{self, NoConnection};
+use crate::server::files::Writing;
+use crate::server::session::Session;
+use crate::server::{ServerEvent, TransferEnd, Transferred};
+
+pub(super) fn rest(session: &mut Session, argument: &[u8]) -> Handled {
+    let number = str::from_utf8(argument).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    let offset =
+        number.and_then(|text| text.parse().ok()).ok_or_else(|| Reply::new(501, "REST needs a number"))?;
+    session.restart = offset;
+    Ok(Reply::new(350, format!("The next transfer begins at {offset}")))
+}
+
+pub(super) fn retr(session: &mut Session, argument: &[u8]) -> Handled {
+    let offset = std::mem::take(&mut session.restart);
+    let path = session.resolve(argument)?;
+    let (mut file, meta) = session.shared.root.open_file(&path)?;
+    let left = meta.size.checked_sub(offset).ok_or_else(beyond_the_end)?;
+    let mut buffer = take_buffer(session);
+    let handled = transfer(session, Verb::Retr, &path, &format!("{left} bytes follow"), |transfer| {
+        transfer.send_file(&mut file, offset, &mut buffer)?;
+        transfer.finish()
+    });
+    session.buffer = buffer;
+    handled
+}
+
+pub(super) fn stor(session: &mut Session, argument: &[u8]) -> Handled {
+    let offset = std::mem::take(&mut session.restart);
+    receive(session, argument, Verb::Stor, Writing::InPlace, offset)
+}
+
+pub(super) fn appe(session: &mut Session, argument: &[u8]) -> Handled {
+    session.restart = 0;
+    receive(session, argument, Verb::Appe, Writing::Append, 0)
+}
+
+/// ABOR without a transfer, or after the one it ended: that one was answered 426 already.
+pub(super) fn abor(session: &mut Session, _: &[u8]) -> Handled {
+    session.data = data::Setup::None;
+    Ok(Reply::new(226, "Nothing is being transferred any more"))
+}
+
+fn receive(session: &mut Session, argument: &[u8], verb: Verb, how: Writing, offset: u64) -> Handled {
+    let path = session.resolve(argument)?;
+    // Asked before anything else, since the opening makes the file.
+    agreed(session)?;
+    let (mut file, meta) = session.shared.root.open_for_writing(&path, how)?;
+    // A hole between the end and the offset would be filled with zeros nobody sent.
+    meta.size.checked_sub(offset).ok_or_else(beyond_the_end)?;
+    let mut buffer = take_buffer(session);
+    let handled = transfer(session, verb, &path, "Send", |transfer| {
+        match (how, offset) {
+            (Writing::Append, _) => Ok(()),
+            (Writing::InPlace, 0) => file.set_len(0),
+            (Writing::InPlace, offset) => file.seek(SeekFrom::Start(offset)).map(drop),
+        }
+        .map_err(|error| Broken::file(&error))?;
+        transfer.receive_file(&mut file, &mut buffer)
+    });
+    session.buffer = buffer;
+    handled
+}
+
+/// Opens the data connection, lets `work` use it, and returns the final reply.
+pub(super) fn transfer(
+    session: &mut Session,
+    verb: Verb,
+    path: &RelPath,
+    opening: &str,
+    work: impl FnOnce(&mut Transfer<'_>) -> Result<(), Broken>,
+) -> Handled {
+    let begun = Instant::now();
+    let mut bytes = 0;
+    let done = connect_and(session, opening, &mut bytes, work);
+    let end = match &done {
+        Ok(()) => TransferEnd::Complete,
+        Err(Failure { aborted: true, .. }) => TransferEnd::Aborted,
+        Err(Failure { aborted: false, .. }) => TransferEnd::Failed,
+    };
+    session.tell(&ServerEvent::Transferred(&Transferred { verb, path, bytes, took: begun.elapsed(), end }));
+    match done {
+        Ok(()) => Ok(Reply::new(226, "Transfer complete")),
+        Err(failure) => Err(failure.reply),
+    }
+}
+
+fn connect_and(
+    session: &mut Session,
+    opening: &str,
+    bytes: &mut u64,
+    work: impl FnOnce(&mut Transfer<'_>) -> Result<(), Broken>,
+) -> Result<(), Failure> {
+    let patience = session.shared.options.data_timeout;
+    let (local, peer) = (session.local, session.peer.ip());
+    agreed(session)?;
+    let setup = std::mem::take(&mut session.data);
+    session.control.reply(&Reply::new(150, opening));
+    // Together with the reply to PASV or EPSV when the commands came together; the client calls after that.
+    session.control.flush();
+    let stream = data::open(setup, &mut session.control, local, peer, patience)?;
+    if session.control.holds_abort() {
+        return Err(NoConnection::Interrupted(Interrupt::Aborted).into());
+    }
+    let mut transfer = Transfer::new(&mut session.control, stream, patience);
+    let done = work(&mut transfer);
+    *bytes = transfer.bytes();
+    Ok(done?)
+}
+
+/// Demands that it was said who opens the data connection.
+fn agreed(session: &Session) -> Result<(), NoConnection> {
+    if matches!(session.data, data::Setup::None) { Err(NoConnection::NotAgreed) } else { Ok(()) }
+}
+
+struct Failure {
+    aborted: bool,
+    reply: Reply,
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        Self { aborted: matches!(broken, Broken::Interrupted(Interrupt::Aborted)), reply: broken.into() }
+    }
+}
+
+impl From<NoConnection> for Failure {
+    fn from(why: NoConnection) -> Self {
+        Self { aborted: matches!(why, NoConnection::Interrupted(Interrupt::Aborted)), reply: why.into() }
+    }
+}
+
+/// Lends the session's buffer, so that it isn't borrowed together with the rest of the session.
+fn take_buffer(session: &mut Session) -> Vec<u8> {
+    let mut buffer = std::mem::take(&mut session.buffer);
+    buffer.resize(BUFFER_BYTES, 0);
+    buffer
+}
+
+fn beyond_the_end() -> Reply {
+    Reply::new(554, "REST points beyond the end of the file")
+}
+
+const BUFFER_BYTES: usize = 128 << 10;

@@ -1,0 +1,232 @@
+//! The control connection: command lines in, replies out.
+//!
+//! Replies are gathered and sent when there's nothing left to do but wait, so a batch of commands that came in one segment is
+//! answered in one segment. A connection that breaks is not told to each command; the session learns of it when it asks
+//! for the next line.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+
+use crate::ftp::reply::Reply;
+use crate::server::line::{Line, Lines};
+use crate::server::session::Shared;
+use crate::server::stream::Stream;
+use crate::server::wait::{Waited, deadline_in};
+
+/// The control connection of one session.
+#[derive(Debug)]
+pub(super) struct Control {
+    stream: Stream,
+    shared: Arc<Shared>,
+    lines: Lines,
+    replies: Vec<u8>,
+    /// Whether the client will send nothing more.
+    ended: bool,
+    /// Whether nothing can be sent any more.
+    broken: bool,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// A command line.
+    Line(Line),
+    /// Nothing for longer than the idle timeout.
+    Idle,
+    /// The end of the server.
+    Stopping,
+    /// The client is gone.
+    Closed,
+}
+
+/// What ends a transfer from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interrupt {
+    /// ABOR came.
+    Aborted,
+    /// The data connection stood still for too long.
+    Silent,
+    /// The server stops.
+    Stopping,
+    /// The control connection broke, and with it whoever would hear of the end.
+    Gone,
+}
+
+impl Control {
+    pub(super) fn new(socket: TcpStream, shared: Arc<Shared>) -> io::Result<Self> {
+        // Replies are small and each is waited for.
+        socket.set_nodelay(true)?;
+        // Clients send the end of ABOR as urgent data (RFC 959 §4.1.3); it is to be found where it stands in the stream.
+        rustix::net::sockopt::set_socket_oobinline(&socket, true)?;
+        Ok(Self {
+            stream: Stream::plain(socket)?,
+            shared,
+            lines: Lines::default(),
+            replies: Vec::new(),
+            ended: false,
+            broken: false,
+        })
+    }
+
+    /// Adds a reply to those that wait to be sent.
+    pub(super) fn reply(&mut self, reply: &Reply) {
+        reply.encode(&mut self.replies);
+        self.send_when_many();
+    }
+
+    /// Adds part of a reply, line ends included.
+    pub(super) fn write(&mut self, part: &[u8]) {
+        self.replies.extend_from_slice(part);
+        self.send_when_many();
+    }
+
+    /// Returns the next command line; sends the waiting replies before it waits itself.
+    pub(super) fn next(&mut self) -> Input {
+        let mut deadline = None;
+        loop {
+            if self.broken {
+                return Input::Closed;
+            }
+            if self.shared.stop.is_raised() {
+                return Input::Stopping;
+            }
+            if let Some(line) = self.lines.take() {
+                return Input::Line(line);
+            }
+            if self.ended {
+                return Input::Closed;
+            }
+            self.flush();
+            // One deadline for the whole line: a client that drips bytes is as idle as one that sends none.
+            let until = *deadline.get_or_insert_with(|| deadline_in(self.shared.options.idle_timeout));
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Input::Idle;
+            }
+            match self.wait_for(PollFlags::IN, until) {
+                Ok(Waited::Ready) => self.fill(),
+                Ok(Waited::TimedOut) => return Input::Idle,
+                Ok(Waited::Stopping) => return Input::Stopping,
+                Err(_) => self.broken = true,
+            }
+        }
+    }
+
+    /// Sends the replies that wait.
+    pub(super) fn flush(&mut self) {
+        let mut sent = 0;
+        let mut deadline = None;
+        while sent < self.replies.len() && !self.broken {
+            match self.stream.write(&self.replies[sent..]) {
+                Ok(n) => {
+                    sent += n;
+                    deadline = None;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let until =
+                        *deadline.get_or_insert_with(|| deadline_in(self.shared.options.data_timeout));
+                    let waited = self.wait_for(PollFlags::OUT, until);
+                    self.broken = !matches!(waited, Ok(Waited::Ready));
+                }
+                Err(_) => self.broken = true,
+            }
+        }
+        self.replies.clear();
+    }
+
+    /// Waits until `socket`, a data connection, is ready. Commands that come meanwhile are kept for later, but ABOR ends the
+    /// wait. The replies must have been sent.
+    pub(super) fn wait_beside(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        ready: PollFlags,
+        patience: Duration,
+    ) -> Result<(), Interrupt> {
+        let deadline = deadline_in(patience);
+        loop {
+            if self.lines.holds_abort() {
+                return Err(Interrupt::Aborted);
+            }
+            if self.broken {
+                return Err(Interrupt::Gone);
+            }
+            let stop = &self.shared.stop;
+            let mut sockets = [
+                stop.bell(),
+                PollFd::from_borrowed_fd(socket, ready),
+                PollFd::from_borrowed_fd(self.stream.as_fd(), PollFlags::IN),
+            ];
+            // A client that closed its side, or sends without end, would be ready all the time.
+            let listening = !self.ended && self.lines.waiting() < MAX_WAITING_BYTES;
+            let watched = if listening { &mut sockets[..] } else { &mut sockets[..2] };
+            match stop.wait(watched, deadline) {
+                Ok(Waited::Ready) => {}
+                Ok(Waited::TimedOut) => return Err(Interrupt::Silent),
+                Ok(Waited::Stopping) => return Err(Interrupt::Stopping),
+                Err(_) => {
+                    self.broken = true;
+                    continue;
+                }
+            }
+            let (data, control) = (!sockets[1].revents().is_empty(), !sockets[2].revents().is_empty());
+            if control && listening {
+                self.fill();
+                if self.lines.holds_abort() {
+                    return Err(Interrupt::Aborted);
+                }
+            }
+            if data {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Returns whether ABOR is among the lines that came already.
+    pub(super) fn holds_abort(&self) -> bool {
+        self.lines.holds_abort()
+    }
+
+    /// Sends what waits and ends the connection so that the client can read the last reply.
+    pub(super) fn close(mut self) {
+        self.flush();
+        // A client that is gone already needs no end.
+        let _ = self.stream.finish();
+        // Closing a socket with unread bytes resets the connection, and the reset may overtake the last reply.
+        let mut rest = [0; 4096];
+        for _ in 0..64 {
+            if !matches!(self.stream.read(&mut rest), Ok(n) if n > 0) {
+                break;
+            }
+        }
+    }
+
+    /// Takes what the client sent. The socket must be ready.
+    fn fill(&mut self) {
+        let mut bytes = [0; 8192];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => self.ended = true,
+            Ok(n) => self.lines.push(&bytes[..n]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => (self.ended, self.broken) = (true, true),
+        }
+    }
+
+    fn wait_for(&self, ready: PollFlags, deadline: Option<Instant>) -> io::Result<Waited> {
+        let socket = PollFd::from_borrowed_fd(self.stream.as_fd(), ready);
+        self.shared.stop.wait(&mut [self.shared.stop.bell(), socket], deadline)
+    }
+
+    fn send_when_many(&mut self) {
+        if self.replies.len() > MAX_WAITING_BYTES {
+            self.flush();
+        }
+    }
+}
+
+/// How many bytes of commands are taken in during a transfer, and of replies gathered.
+const MAX_WAITING_BYTES: usize = 64 << 10;

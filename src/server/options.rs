@@ -1,0 +1,92 @@
+//! What a server may be told.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::Secret;
+use crate::server::{ServeError, ServerObserver};
+
+/// What to serve, where, and to whom. [`ServeOptions::new`] fills in everything but the directory.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// The directory that clients see as `/`. A symbolic link here is followed, once, at the start; links below never are.
+    pub root: PathBuf,
+    /// Where to listen; port 0 takes a free one. Default: `127.0.0.1:0`.
+    pub listen: SocketAddr,
+    /// Who may log in. Default: anonymous.
+    pub login: Login,
+    /// What may be done. Default: only reading.
+    pub access: Access,
+    /// The ports for passive data connections; `None` leaves the choice to the system. Default: `None`.
+    pub passive_ports: Option<RangeInclusive<u16>>,
+    /// How long a control session may send nothing between transfers. Default: 5 minutes.
+    pub idle_timeout: Duration,
+    /// How long to wait for a data connection, and how long one may stand still. Default: 1 minute.
+    pub data_timeout: Duration,
+    /// How many control sessions at once; the next one is answered 421. Default: 64.
+    pub max_connections: usize,
+    /// The pause after the first failed login; twice that after the second, and so on. Default: 1 second.
+    pub login_pause: Duration,
+    /// Is told what happens. Default: nobody.
+    pub observer: Option<Arc<dyn ServerObserver>>,
+}
+
+impl ServeOptions {
+    /// Returns options to serve `root` on a free port of 127.0.0.1, to anonymous, for reading.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            login: Login::Anonymous,
+            access: Access::Read,
+            passive_ports: None,
+            idle_timeout: Duration::from_secs(300),
+            data_timeout: Duration::from_secs(60),
+            max_connections: 64,
+            login_pause: Duration::from_secs(1),
+            observer: None,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), ServeError> {
+        if let Some(ports) = &self.passive_ports
+            && (ports.is_empty() || *ports.start() == 0)
+        {
+            return Err(ServeError::PassivePorts { low: *ports.start(), high: *ports.end() });
+        }
+        if let Login::User { name, password } = &self.login {
+            for text in [name.as_str(), password.reveal()] {
+                if text.is_empty() || text.bytes().any(|b| b < 0x20) {
+                    return Err(ServeError::Login);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who may log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// `anonymous` or `ftp` with any password, and nobody else.
+    Anonymous,
+    /// One user, and not anonymous.
+    User {
+        /// The user's name.
+        name: String,
+        /// The user's password.
+        password: Secret,
+    },
+}
+
+/// What clients may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// List and fetch.
+    Read,
+    /// Change everything below the root, too.
+    Write,
+}
