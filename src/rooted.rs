@@ -270,8 +270,8 @@ mod tests {
     #[test]
     fn a_fifo_is_neither_opened_nor_waited_for() {
         let dir = tempfile::tempdir().unwrap();
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
+        fs::mknodat(
+            fs::CWD,
             dir.path().join("p"),
             FileType::Fifo,
             Mode::from_raw_mode(0o600),

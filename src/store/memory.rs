@@ -12,7 +12,7 @@ use crate::store::{
 
 /// What is at one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Node {
+pub(crate) enum Node {
     Dir,
     File { content: Vec<u8>, mtime: Mtime },
     Symlink,
@@ -32,7 +32,7 @@ impl Node {
 
 /// A tree whose sessions share it.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryStore(Arc<Mutex<Shared>>);
+pub(crate) struct MemoryStore(Arc<Mutex<Shared>>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -51,41 +51,41 @@ struct Shared {
 }
 
 impl MemoryStore {
-    pub fn new(nodes: impl IntoIterator<Item = (RelPath, Node)>) -> Self {
+    pub(crate) fn new(nodes: impl IntoIterator<Item = (RelPath, Node)>) -> Self {
         let store = Self::default();
         store.lock().nodes.extend(nodes);
         store
     }
 
-    pub fn with_faults(self, faults: impl IntoIterator<Item = (usize, Remedy)>) -> Self {
+    pub(crate) fn with_faults(self, faults: impl IntoIterator<Item = (usize, Remedy)>) -> Self {
         self.lock().faults.extend(faults);
         self
     }
 
-    pub fn with_doubtful(self, dirs: impl IntoIterator<Item = RelPath>) -> Self {
+    pub(crate) fn with_doubtful(self, dirs: impl IntoIterator<Item = RelPath>) -> Self {
         self.lock().doubtful.extend(dirs);
         self
     }
 
-    pub fn with_session_limit(self, limit: usize) -> Self {
+    pub(crate) fn with_session_limit(self, limit: usize) -> Self {
         self.lock().session_limit = limit;
         self
     }
 
-    pub fn without_times(self) -> Self {
+    pub(crate) fn without_times(self) -> Self {
         self.lock().cannot_set_times = true;
         self
     }
 
-    pub fn clear_faults(&self) {
+    pub(crate) fn clear_faults(&self) {
         self.lock().faults.clear();
     }
 
-    pub fn nodes(&self) -> BTreeMap<RelPath, Node> {
+    pub(crate) fn nodes(&self) -> BTreeMap<RelPath, Node> {
         self.lock().nodes.clone()
     }
 
-    pub fn journal(&self) -> Vec<String> {
+    pub(crate) fn journal(&self) -> Vec<String> {
         self.lock().journal.clone()
     }
 

@@ -8,7 +8,7 @@ mod error;
 pub mod ftp;
 pub mod local;
 #[cfg(test)]
-pub mod memory;
+pub(crate) mod memory;
 mod retry;
 
 pub use error::{StoreError, StoreResult};
