@@ -1,0 +1,9 @@
+//! The integration tests: one binary, a module per theme.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests read the clock and the environment and say what they skip; the bans are for the library"
+)]
+
+mod support;
+mod support_itself;
