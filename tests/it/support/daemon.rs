@@ -1,5 +1,5 @@
 //! Real FTP daemons: each one with a configuration, a root directory and a port of its own in the test's sandbox, and
-//! one virtual user. `tests/set-up-daemons` fetches them.
+//! one virtual user. `tests/set-up` fetches them.
 //!
 //! A daemon takes some 20 ms to start, so each test has its own. Where one can't run, a test is reported as skipped;
 //! with `CI` in the environment it fails instead, for there everything has to be tested.
@@ -328,9 +328,9 @@ fn find(software: Software) -> Result<Program, String> {
     let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/daemons").join(name);
     let installed = Path::new("/usr/sbin").join(name);
     let file = [unpacked.join("usr/sbin").join(name), installed].into_iter().find(|file| file.exists());
-    let file = file.ok_or("run tests/set-up-daemons")?;
+    let file = file.ok_or("run tests/set-up")?;
     if software == Software::Vsftpd && !Path::new(vsftpd::PAM_SERVICE).exists() {
-        return Err(format!("{} is missing, run tests/set-up-daemons as root", vsftpd::PAM_SERVICE));
+        return Err(format!("{} is missing, run tests/set-up as root", vsftpd::PAM_SERVICE));
     }
     Ok(Program { file, libraries: unpacked.join("lib") })
 }
@@ -360,7 +360,7 @@ fn descendants(process: u32) -> Vec<u32> {
     children.flat_map(|child| [vec![child], descendants(child)].concat()).collect()
 }
 
-/// The one virtual user. Its password has what URLs have to escape. Both stand in tests/set-up-daemons, too.
+/// The one virtual user. Its password has what URLs have to escape. Both stand in tests/set-up, too.
 pub(crate) const USER: &str = "mirror";
 pub(crate) const PASSWORD: &str = "s3cret-%41/@:";
 

@@ -5,7 +5,7 @@ use std::fs;
 
 use super::daemon::{Options, Place};
 
-/// Made by `tests/set-up-daemons`: vsftpd has no user database of its own, and PAM reads no service from elsewhere.
+/// Made by `tests/set-up`: vsftpd has no user database of its own, and PAM reads no service from elsewhere.
 pub(super) const PAM_SERVICE: &str = "/etc/pam.d/oneway-tests";
 
 /// Writes the configuration and returns the arguments to start with.
