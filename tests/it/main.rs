@@ -5,5 +5,6 @@
     reason = "tests read the clock and the environment and say what they skip; the bans are for the library"
 )]
 
+mod architecture;
 mod support;
 mod support_itself;
