@@ -6,5 +6,8 @@
 )]
 
 mod architecture;
+mod cli;
+mod daemons;
+mod heavy;
 mod support;
 mod support_itself;

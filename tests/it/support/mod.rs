@@ -10,9 +10,9 @@ mod script;
 mod tree;
 mod vsftpd;
 
-pub(crate) use daemon::{Daemon, Direction, Software, for_each_daemon};
+pub(crate) use daemon::{Daemon, Direction, PASSWORD, Software, for_each_daemon};
 pub(crate) use dir::{Files, LONG_AGO};
-pub(crate) use sandbox::Sandbox;
+pub(crate) use sandbox::{Output, Sandbox};
 pub(crate) use script::ScriptServer;
 pub(crate) use tree::{assert_same_tree, assert_same_tree_and_times, differences, snapshot};
 
