@@ -128,7 +128,8 @@ mod tests {
     #[test]
     fn the_first_rule_that_matches_decides() {
         use Verdict::*;
-        let f = filter(&[(Include, "keep.map"), (Exclude, "*.map"), (Exclude, "/build/"), (Exclude, "a/**/z")]);
+        let f =
+            filter(&[(Include, "keep.map"), (Exclude, "*.map"), (Exclude, "/build/"), (Exclude, "a/**/z")]);
         for (path, belongs) in [
             ("a.map", false),
             ("x/y/a.map", false),

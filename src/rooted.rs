@@ -205,7 +205,11 @@ fn times(mtime: Mtime) -> Timestamps {
     }
 }
 
-#[expect(clippy::useless_conversion, clippy::unnecessary_cast, reason = "the fields' types differ by platform")]
+#[expect(
+    clippy::useless_conversion,
+    clippy::unnecessary_cast,
+    reason = "the fields' types differ by platform"
+)]
 fn meta_of(stat: &Stat) -> Meta {
     Meta {
         kind: match FileType::from_raw_mode(stat.st_mode) {
@@ -270,14 +274,7 @@ mod tests {
     #[test]
     fn a_fifo_is_neither_opened_nor_waited_for() {
         let dir = tempfile::tempdir().unwrap();
-        fs::mknodat(
-            fs::CWD,
-            dir.path().join("p"),
-            FileType::Fifo,
-            Mode::from_raw_mode(0o600),
-            0,
-        )
-        .unwrap();
+        fs::mknodat(fs::CWD, dir.path().join("p"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
         let root = Rooted::open(dir.path()).unwrap();
         assert!(root.open_file(&path("p")).is_err());
         assert!(root.write_file(&path("p")).is_err());

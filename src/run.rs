@@ -74,7 +74,11 @@ pub fn run(
     let started = Instant::now();
     let pool = |store: &Arc<dyn Store>| {
         let policy = RetryPolicy::new(options.retries, options.cancel.clone());
-        Pool::new(Arc::clone(store), if store.is_remote() { options.sessions } else { LOCAL_SESSIONS }, policy)
+        Pool::new(
+            Arc::clone(store),
+            if store.is_remote() { options.sessions } else { LOCAL_SESSIONS },
+            policy,
+        )
     };
     let (source, destination) = (pool(source), pool(destination));
     let (from, to) = both(
@@ -134,12 +138,7 @@ pub fn run(
 const LOCAL_SESSIONS: usize = 64;
 
 /// Scans one side. A destination that isn't there yet is an empty tree; a source must be there.
-fn scan_side(
-    pool: &Pool,
-    side: Side,
-    options: &RunOptions,
-    observer: &dyn Observer,
-) -> StoreResult<Scanned> {
+fn scan_side(pool: &Pool, side: Side, options: &RunOptions, observer: &dyn Observer) -> StoreResult<Scanned> {
     let there = pool.lease()?.session().root_exists()?;
     if !there {
         return match side {
@@ -195,7 +194,8 @@ const QUESTIONS: usize = 256;
 fn add_notes(report: &mut Report, times_lost: bool) {
     let links = report.plan.skipped.iter().filter(|e| e.kind == crate::model::Kind::Symlink).count();
     let others = report.plan.skipped.len() - links;
-    let many = |n: usize, one: &str, more: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {more}") };
+    let many =
+        |n: usize, one: &str, more: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {more}") };
     if links > 0 {
         report.notes.push(format!("{} left out", many(links, "symbolic link was", "symbolic links were")));
     }

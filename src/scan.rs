@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex};
 
 use crate::filter::Filter;
-use crate::model::{Entry, RelPath, Remedy, Tree, Unproven};
+use crate::model::{Entry, RelPath, Remedy, Tree, Unproven, is_temporary};
 use crate::pool::{Pool, crew};
 use crate::store::{DirListing, StoreError, StoreResult};
 
@@ -30,11 +30,6 @@ pub struct Scanned {
     /// Directories that hold something outside the filter, so that they can't be removed.
     pub keeps: BTreeSet<RelPath>,
 }
-
-/// Names of the program's own temporary files begin and end like this. They are never part of a tree.
-pub const TEMPORARY_PREFIX: &[u8] = b".oneway-";
-/// See [`TEMPORARY_PREFIX`].
-pub const TEMPORARY_SUFFIX: &[u8] = b".part";
 
 /// Lists everything below the root that the filter admits. `progress` hears of each directory how many entries it had.
 ///
@@ -100,7 +95,13 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, dir: &RelPath, listing: DirListing, options: &ScanOptions<'_>, next: &mut Vec<RelPath>) {
+    fn add(
+        &mut self,
+        dir: &RelPath,
+        listing: DirListing,
+        options: &ScanOptions<'_>,
+        next: &mut Vec<RelPath>,
+    ) {
         if let Some(doubt) = listing.doubt {
             self.unproven.insert(dir.clone(), doubt);
         }
@@ -125,10 +126,6 @@ impl Found {
         self.unproven.insert(dir.clone(), Unproven(error.to_string()));
         self.failures.push((dir.clone(), error));
     }
-}
-
-fn is_temporary(name: &[u8]) -> bool {
-    name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX)
 }
 
 /// Directories yet to be listed. Ends when none is waiting and none is being listed.

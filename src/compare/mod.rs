@@ -107,12 +107,7 @@ pub enum Side {
 
 /// Returns the files on `side` whose exact time would decide: their sizes agree, and the listed time either differs, which
 /// may be the server's zone alone, or is only known to the day.
-pub fn questions(
-    source: &Tree,
-    destination: &Tree,
-    side: Side,
-    options: &CompareOptions,
-) -> Vec<RelPath> {
+pub fn questions(source: &Tree, destination: &Tree, side: Side, options: &CompareOptions) -> Vec<RelPath> {
     if options.basis != Basis::SizeTime {
         return Vec::new();
     }

@@ -89,23 +89,32 @@ impl Place {
             None => (None, authority),
         };
         let (host, port) = split_port(server)?;
-        let (user, password) = match login.map(|login| login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)))) {
-            Some((user, password)) => (Some(user), password),
-            None => (None, None),
-        };
+        let (user, password) =
+            match login.map(|login| login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)))) {
+                Some((user, password)) => (Some(user), password),
+                None => (None, None),
+            };
         let path = decode(path, "path")?;
-        let decoded_user = user.filter(|user| !user.is_empty()).map(|user| decode(user, "user")).transpose()?;
+        let decoded_user =
+            user.filter(|user| !user.is_empty()).map(|user| decode(user, "user")).transpose()?;
         let password = password.map(|password| decode(password, "password")).transpose()?;
         let password = password.map(|bytes| Secret::new(String::from_utf8_lossy(&bytes)));
-        let shown_user = user.filter(|user| !user.is_empty()).map_or_else(String::new, |user| format!("{user}@"));
-        let shown_port = if port.is_some_and(|port| port != DEFAULT_PORT) { server } else { host_part(server) };
-        let name = format!("ftp://{shown_user}{shown_port}/{}", rest.split_once('/').map_or("", |(_, path)| path));
+        let shown_user =
+            user.filter(|user| !user.is_empty()).map_or_else(String::new, |user| format!("{user}@"));
+        let shown_port =
+            if port.is_some_and(|port| port != DEFAULT_PORT) { server } else { host_part(server) };
+        let name =
+            format!("ftp://{shown_user}{shown_port}/{}", rest.split_once('/').map_or("", |(_, path)| path));
         Ok(Self::Ftp {
             host,
             port: port.unwrap_or(DEFAULT_PORT),
             user: decoded_user,
             password,
-            root: if path.first() == Some(&b'/') { RemoteRoot::Absolute(path) } else { RemoteRoot::Home(path) },
+            root: if path.first() == Some(&b'/') {
+                RemoteRoot::Absolute(path)
+            } else {
+                RemoteRoot::Home(path)
+            },
             name: escape(name.as_bytes()),
         })
     }

@@ -9,17 +9,14 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::execute::{Event, Outcome, Run};
-use crate::model::{Mtime, Precision, RelPath, Remedy};
+use crate::model::{Kind, Mtime, Precision, RelPath, Remedy, temporary_for};
 use crate::plan::Deed;
-use crate::pool::crew;
-use crate::scan::{TEMPORARY_PREFIX, TEMPORARY_SUFFIX};
-use crate::store::{
-    ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest, Written,
-};
+use crate::pool::{Pool, crew};
+use crate::store::{ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest, Written};
 
 /// Copies the files of these actions.
 pub(super) fn copy_files(run: &Run<'_>, indices: Vec<usize>) {
-    let remote = |pool: &crate::pool::Pool| pool.store().is_remote().then(|| pool.limit());
+    let remote = |pool: &Pool| pool.store().is_remote().then(|| pool.limit());
     let workers = [remote(run.source), remote(run.destination)].into_iter().flatten().min();
     let workers = workers.unwrap_or(LOCAL_WORKERS).min(indices.len());
     let queue = Mutex::new(VecDeque::from(indices));
@@ -163,8 +160,7 @@ impl Copier<'_, '_> {
                 attempt.bytes += n as u64;
                 observer.event(&Event::Moved { bytes: n as u64 });
                 if self.run.is_stopped() {
-                    let stopped = crate::ftp::error::FtpError::Cancelled;
-                    return Err(StoreError::ftp("send", &read.path, self.run.source.store().name(), stopped));
+                    return Err(StoreError::cancelled("send", &read.path, self.run.source.store().name()));
                 }
             }
             incoming.finish()?;
@@ -190,13 +186,16 @@ impl Copier<'_, '_> {
             match result {
                 Ok(Written { bytes, time_set }) => {
                     let asked = self.run.options.carry_times;
-                    self.run.settle(attempt.action, Outcome {
-                        error: None,
-                        bytes,
-                        seconds: attempt.started.elapsed().as_secs_f64(),
-                        tries: attempt.tried,
-                        time_set: asked.then_some(time_set),
-                    });
+                    self.run.settle(
+                        attempt.action,
+                        Outcome {
+                            error: None,
+                            bytes,
+                            seconds: attempt.started.elapsed().as_secs_f64(),
+                            tries: attempt.tried,
+                            time_set: asked.then_some(time_set),
+                        },
+                    );
                 }
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
@@ -259,9 +258,10 @@ impl Copier<'_, '_> {
         let size = action.source.as_ref().and_then(|entry| entry.size);
         let read = ReadRequest { path: action.path.clone(), size };
         // A file that is replaced keeps its bits: a script stays executable.
-        let replaced = action.destination.as_ref().filter(|entry| {
-            action.deed == Deed::Replace && entry.kind == crate::model::Kind::File
-        });
+        let replaced = action
+            .destination
+            .as_ref()
+            .filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
         let write = WriteRequest {
             path: action.path.clone(),
             temporary: self.temporary(i),
@@ -271,12 +271,7 @@ impl Copier<'_, '_> {
         (read, write)
     }
 
-    /// Returns the name of an action's temporary file, in the same directory and not used by any other.
     fn temporary(&self, i: usize) -> RelPath {
-        let action = self.run.action(i);
-        let unique = format!("{:016x}-{i}", self.run.options.run_id);
-        let name = [TEMPORARY_PREFIX, unique.as_bytes(), TEMPORARY_SUFFIX].concat();
-        let dir = action.path.parent().expect("a file is in a directory");
-        dir.join(name).expect("the name has no separator")
+        temporary_for(&self.run.action(i).path, self.run.options.run_id, i)
     }
 }

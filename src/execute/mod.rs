@@ -225,7 +225,11 @@ impl Run<'_> {
     /// Makes an outcome of an error; one that ends the run also stops the other workers.
     fn failure(&self, error: &StoreError, tries: u32) -> Outcome {
         if error.remedy() == Remedy::Abort {
-            self.stop(if error.is_cancelled() { "stopped".to_owned() } else { format!("not tried, since {error}") });
+            self.stop(if error.is_cancelled() {
+                "stopped".to_owned()
+            } else {
+                format!("not tried, since {error}")
+            });
         }
         Outcome::failed(error.to_string(), tries)
     }

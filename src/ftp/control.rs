@@ -254,7 +254,9 @@ impl Control {
         loop {
             while let Some(reply) = self.parse_buffered(Limits::PLAIN)? {
                 match reply.code() {
-                    421 => return Err(FtpError::Refused { verb: Answered::Greeting, reply: Box::new(reply) }),
+                    421 => {
+                        return Err(FtpError::Refused { verb: Answered::Greeting, reply: Box::new(reply) });
+                    }
                     226 if self.last_code == 226 => {}
                     _ => return Err(FtpError::Protocol(format!("`{reply}` came without a command"))),
                 }

@@ -201,8 +201,17 @@ fn remedy_for(verb: Answered, reply: &Reply) -> Remedy {
 
 /// Returns whether the text speaks of too many users or connections.
 fn is_crowded(reply: &Reply) -> bool {
-    const WORDS: [&str; 9] =
-        ["too many", "maximum", "limit", "connections", "overloaded", "simultaneous", "already", "try again", "users"];
+    const WORDS: [&str; 9] = [
+        "too many",
+        "maximum",
+        "limit",
+        "connections",
+        "overloaded",
+        "simultaneous",
+        "already",
+        "try again",
+        "users",
+    ];
     contains_any(reply, &WORDS)
 }
 
@@ -234,7 +243,12 @@ mod tests {
             (greeting, 421, "Service not available", Reconnect),
             (greeting, 500, "OOPS: cannot locate user", Abort),
             (to(Verb::Pass), 530, "Login incorrect.", Abort),
-            (to(Verb::Pass), 530, "Sorry, the maximum number of clients (3) for this user are already connected.", Shrink),
+            (
+                to(Verb::Pass),
+                530,
+                "Sorry, the maximum number of clients (3) for this user are already connected.",
+                Shrink,
+            ),
             (to(Verb::Pass), 421, "Too many users", Shrink),
             (to(Verb::Cwd), 421, "Timeout.", Reconnect),
             (to(Verb::Retr), 425, "Failed to establish connection.", Retry),

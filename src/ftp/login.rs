@@ -111,8 +111,16 @@ fn questions(features: &Features) -> Vec<Command> {
     all.push(command(Verb::Opts, "UTF8 ON"));
     if features.has_mlsd() {
         const WANTED: [&str; 10] = [
-            "type", "size", "modify", "unique", "unix.mode", "unix.owner", "unix.group", "unix.ownername",
-            "unix.groupname", "unix.uid",
+            "type",
+            "size",
+            "modify",
+            "unique",
+            "unix.mode",
+            "unix.owner",
+            "unix.group",
+            "unix.ownername",
+            "unix.groupname",
+            "unix.uid",
         ];
         let facts: String = WANTED
             .iter()

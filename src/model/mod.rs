@@ -7,6 +7,7 @@ mod mtime;
 mod path;
 mod remedy;
 mod secret;
+mod temporary;
 mod tree;
 
 pub use cancel::Cancel;
@@ -16,4 +17,5 @@ pub use mtime::{Mtime, Precision};
 pub use path::{PathError, RelPath};
 pub use remedy::Remedy;
 pub use secret::Secret;
+pub use temporary::{is_temporary, temporary_for};
 pub use tree::{Tree, Unproven};

@@ -83,9 +83,7 @@ pub fn check(plan: &Plan, source: &Tree, destination: &Tree, options: &GuardOpti
     let limit = options.max_delete.unwrap_or(GuardOptions::USUAL);
     let exceeded = match limit {
         MaxDelete::Count(most) => deletions > most,
-        MaxDelete::Percent(most) => {
-            u128::from(deletions) * 100 > u128::from(most) * u128::from(files)
-        }
+        MaxDelete::Percent(most) => u128::from(deletions) * 100 > u128::from(most) * u128::from(files),
     };
     if exceeded { Err(Refusal::TooManyDeletions { deletions, files, limit }) } else { Ok(()) }
 }

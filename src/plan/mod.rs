@@ -67,7 +67,8 @@ pub struct Plan {
 /// Plans what makes `destination` a mirror of `source`. `keeps` are directories of the destination that hold something
 /// outside the filter, so that they can't be removed.
 pub fn plan(source: &Tree, destination: &Tree, keeps: &BTreeSet<RelPath>, options: &PlanOptions) -> Plan {
-    let mut planner = Planner { source, destination, keeps, options, plan: Plan::default(), alone: None, room: None };
+    let mut planner =
+        Planner { source, destination, keeps, options, plan: Plan::default(), alone: None, room: None };
     for pair in march(source.entries(), destination.entries()) {
         planner.plan.scanned += 1;
         planner.step(pair);
@@ -127,7 +128,10 @@ impl Planner<'_> {
             }
             (Kind::File, Kind::Dir) => self.file_for_dir(source, destination),
             (Kind::Dir, Kind::Symlink) => {
-                self.refuse(destination, "it is a symbolic link at the destination, and nothing is written through one");
+                self.refuse(
+                    destination,
+                    "it is a symbolic link at the destination, and nothing is written through one",
+                );
             }
             (Kind::File | Kind::Dir, Kind::Other) => {
                 self.refuse(destination, "it is a device or another special file at the destination");
@@ -157,7 +161,10 @@ impl Planner<'_> {
         if !self.options.delete {
             self.refuse(destination, "it is a directory at the destination, which only --delete removes");
         } else if self.holds_unknown(path) {
-            self.refuse(destination, "it is a directory at the destination that holds something outside this mirror");
+            self.refuse(
+                destination,
+                "it is a directory at the destination that holds something outside this mirror",
+            );
         } else {
             self.act(Deed::DeleteDir, Phase::Room, Reason::Kind, None, Some(destination));
             self.act(Deed::Replace, Phase::Files, Reason::Kind, Some(source), None);
@@ -179,7 +186,9 @@ impl Planner<'_> {
             return;
         }
         match destination.kind {
-            Kind::File | Kind::Symlink => self.act(Deed::Delete, delete, Reason::Extra, None, Some(destination)),
+            Kind::File | Kind::Symlink => {
+                self.act(Deed::Delete, delete, Reason::Extra, None, Some(destination))
+            }
             Kind::Dir => self.act(Deed::DeleteDir, delete_dir, Reason::Extra, None, Some(destination)),
             Kind::Other => {
                 self.spare(destination, "it is a device or another special file".to_owned());

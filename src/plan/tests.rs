@@ -52,7 +52,8 @@ const DELETE: PlanOptions = PlanOptions {
 };
 
 fn lines(plan: &Plan) -> Vec<String> {
-    let actions = plan.actions.iter().map(|a| format!("{} {} {}", a.deed.as_str(), a.path, a.reason.as_str()));
+    let actions =
+        plan.actions.iter().map(|a| format!("{} {} {}", a.deed.as_str(), a.path, a.reason.as_str()));
     let refused = plan.refused.iter().map(|r| format!("refused {}", r.path));
     let skipped = plan.skipped.iter().map(|e| format!("skipped {}", e.path));
     let spared = plan.spared.iter().map(|r| format!("spared {}", r.path));
@@ -82,17 +83,16 @@ fn folders_come_before_their_files_and_deletions_last_and_deepest_first() {
 
 #[test]
 fn large_files_start_first() {
-    assert_eq!(planned(&["a", "b=2000000", "c=3000000", "d"], &[]), [
-        "copy c missing",
-        "copy b missing",
-        "copy a missing",
-        "copy d missing"
-    ]);
+    assert_eq!(
+        planned(&["a", "b=2000000", "c=3000000", "d"], &[]),
+        ["copy c missing", "copy b missing", "copy a missing", "copy d missing"]
+    );
 }
 
 #[test]
 fn nothing_is_deleted_unless_asked() {
-    let kept = plan(&tree(&["a"]), &tree(&["a", "b", "d/", "d/x"]), &BTreeSet::new(), &PlanOptions::default());
+    let kept =
+        plan(&tree(&["a"]), &tree(&["a", "b", "d/", "d/x"]), &BTreeSet::new(), &PlanOptions::default());
     assert_eq!(lines(&kept), [""; 0]);
     assert_eq!((kept.unchanged, kept.scanned), (1, 4));
 }
@@ -101,30 +101,24 @@ fn nothing_is_deleted_unless_asked() {
 fn nothing_is_deleted_below_an_unproven_directory_of_either_side() {
     let source = tree_with(&["d/", "ok/"], &["d"]);
     let destination = tree(&["d/", "d/x", "ok/", "ok/y", "old/", "old/z"]);
-    assert_eq!(lines(&plan(&source, &destination, &BTreeSet::new(), &DELETE)), [
-        "delete ok/y extra",
-        "delete old/z extra",
-        "delete_dir old extra",
-        "spared d/x"
-    ]);
+    assert_eq!(
+        lines(&plan(&source, &destination, &BTreeSet::new(), &DELETE)),
+        ["delete ok/y extra", "delete old/z extra", "delete_dir old extra", "spared d/x"]
+    );
     let destination = tree_with(&["d/", "d/x", "old/", "old/sub/"], &["old/sub"]);
-    assert_eq!(lines(&plan(&tree(&["d/"]), &destination, &BTreeSet::new(), &DELETE)), [
-        "delete d/x extra",
-        "spared old/sub",
-        "spared old"
-    ]);
+    assert_eq!(
+        lines(&plan(&tree(&["d/"]), &destination, &BTreeSet::new(), &DELETE)),
+        ["delete d/x extra", "spared old/sub", "spared old"]
+    );
 }
 
 #[test]
 fn a_directory_that_holds_something_outside_the_filter_stays() {
     let destination = tree(&["old/", "old/sub/", "old/sub/x", "old/y"]);
-    assert_eq!(lines(&plan(&tree(&["a"]), &destination, &keeps(&["old/sub"]), &DELETE)), [
-        "copy a missing",
-        "delete old/sub/x extra",
-        "delete old/y extra",
-        "spared old/sub",
-        "spared old"
-    ]);
+    assert_eq!(
+        lines(&plan(&tree(&["a"]), &destination, &keeps(&["old/sub"]), &DELETE)),
+        ["copy a missing", "delete old/sub/x extra", "delete old/y extra", "spared old/sub", "spared old"]
+    );
 }
 
 #[test]
@@ -145,13 +139,16 @@ fn a_file_gives_way_to_a_directory() {
 #[test]
 fn a_directory_gives_way_to_a_file_only_with_delete_and_only_whole() {
     let (source, destination) = (tree(&["a"]), tree(&["a/", "a/s/", "a/s/x", "a/y"]));
-    assert_eq!(lines(&plan(&source, &destination, &BTreeSet::new(), &DELETE)), [
-        "delete a/y extra",
-        "delete a/s/x extra",
-        "delete_dir a/s extra",
-        "delete_dir a kind",
-        "replace a kind",
-    ]);
+    assert_eq!(
+        lines(&plan(&source, &destination, &BTreeSet::new(), &DELETE)),
+        [
+            "delete a/y extra",
+            "delete a/s/x extra",
+            "delete_dir a/s extra",
+            "delete_dir a kind",
+            "replace a kind",
+        ]
+    );
     assert_eq!(lines(&plan(&source, &destination, &keeps(&["a/s"]), &DELETE)), ["refused a"]);
     assert_eq!(lines(&plan(&source, &destination, &BTreeSet::new(), &PlanOptions::default())), ["refused a"]);
     let doubtful = tree_with(&["a/", "a/s/"], &["a/s"]);

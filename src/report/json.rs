@@ -26,37 +26,46 @@ impl Format for Json {
         }
         if detail.verbose {
             for spared in &report.plan.spared {
-                line(out, &Kept {
-                    event: "change",
-                    action: "keep",
-                    path: PathField(&spared.path),
-                    kind: spared.kind.as_str(),
-                    reason: "extra",
-                    why: &spared.why,
-                })?;
+                line(
+                    out,
+                    &Kept {
+                        event: "change",
+                        action: "keep",
+                        path: PathField(&spared.path),
+                        kind: spared.kind.as_str(),
+                        reason: "extra",
+                        why: &spared.why,
+                    },
+                )?;
             }
         }
         for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
-            line(out, &Done {
-                event: if outcome.is_done() { "done" } else { "failed" },
-                path: PathField(&action.path),
-                action: action.deed.as_str(),
-                bytes: outcome.bytes,
-                seconds: rounded(outcome.seconds),
-                tries: outcome.tries,
-                error: outcome.error.as_deref(),
-            })?;
+            line(
+                out,
+                &Done {
+                    event: if outcome.is_done() { "done" } else { "failed" },
+                    path: PathField(&action.path),
+                    action: action.deed.as_str(),
+                    bytes: outcome.bytes,
+                    seconds: rounded(outcome.seconds),
+                    tries: outcome.tries,
+                    error: outcome.error.as_deref(),
+                },
+            )?;
         }
         for refused in &report.plan.refused {
-            line(out, &Done {
-                event: "failed",
-                path: PathField(&refused.path),
-                action: Deed::Replace.as_str(),
-                bytes: 0,
-                seconds: 0.0,
-                tries: 0,
-                error: Some(&refused.why),
-            })?;
+            line(
+                out,
+                &Done {
+                    event: "failed",
+                    path: PathField(&refused.path),
+                    action: Deed::Replace.as_str(),
+                    bytes: 0,
+                    seconds: 0.0,
+                    tries: 0,
+                    error: Some(&refused.why),
+                },
+            )?;
         }
         for (side, dir, doubt) in &report.unproven {
             let text = format!("the listing of `{dir}` on {side} is not proven: {}", doubt.0);
@@ -65,19 +74,22 @@ impl Format for Json {
         for note in &report.notes {
             line(out, &Warning { event: "warning", text: note })?;
         }
-        line(out, &Summary {
-            event: "summary",
-            source: &report.source,
-            destination: &report.destination,
-            dry_run: report.mode != Mode::Sync,
-            scanned: report.plan.scanned,
-            changes: Counts(report),
-            bytes: report.bytes(),
-            failed: report.failed(),
-            unchanged: report.plan.unchanged,
-            seconds: rounded(report.seconds),
-            exit: report.exit_status(),
-        })
+        line(
+            out,
+            &Summary {
+                event: "summary",
+                source: &report.source,
+                destination: &report.destination,
+                dry_run: report.mode != Mode::Sync,
+                scanned: report.plan.scanned,
+                changes: Counts(report),
+                bytes: report.bytes(),
+                failed: report.failed(),
+                unchanged: report.plan.unchanged,
+                seconds: rounded(report.seconds),
+                exit: report.exit_status(),
+            },
+        )
     }
 }
 
@@ -201,18 +213,21 @@ impl Serialize for PathField<'_> {
 pub fn listed_json(listed: &Listed, out: &mut dyn Write) -> io::Result<()> {
     let text = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| percent(bytes).0);
     let (name, encoded) = percent(&listed.name);
-    line(out, &ListedLine {
-        name,
-        name_encoded: encoded.then_some(true),
-        kind: listed.kind.as_str(),
-        size: listed.size,
-        modified: listed.mtime.as_ref().map(rfc3339),
-        precision: listed.mtime.map(|mtime| mtime.precision.as_str()),
-        target: text(&listed.target),
-        mode: listed.mode.map(|mode| format!("{mode:04o}")),
-        owner: text(&listed.owner),
-        group: text(&listed.group),
-    })
+    line(
+        out,
+        &ListedLine {
+            name,
+            name_encoded: encoded.then_some(true),
+            kind: listed.kind.as_str(),
+            size: listed.size,
+            modified: listed.mtime.as_ref().map(rfc3339),
+            precision: listed.mtime.map(|mtime| mtime.precision.as_str()),
+            target: text(&listed.target),
+            mode: listed.mode.map(|mode| format!("{mode:04o}")),
+            owner: text(&listed.owner),
+            group: text(&listed.group),
+        },
+    )
 }
 
 #[derive(Serialize)]

@@ -78,6 +78,11 @@ impl StoreError {
         Self::new(operation, path, store, remedy, source)
     }
 
+    /// Returns the error of an operation that was given up because somebody asked to stop.
+    pub fn cancelled(operation: &'static str, path: &RelPath, store: &str) -> Self {
+        Self::ftp(operation, path, store, FtpError::Cancelled)
+    }
+
     /// Adds what a person can do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: &'static str) -> Self {

@@ -83,8 +83,9 @@ impl LocalSession {
         paths: &[RelPath],
         step: impl Fn(&Rooted, &RelPath) -> io::Result<()>,
     ) -> Vec<StoreResult<()>> {
-        let one =
-            |this: &mut Self, path: &RelPath| this.root().and_then(|root| step(&root, path)).map_err(|e| this.fail(operation, path, e));
+        let one = |this: &mut Self, path: &RelPath| {
+            this.root().and_then(|root| step(&root, path)).map_err(|e| this.fail(operation, path, e))
+        };
         paths.iter().map(|path| one(self, path)).collect()
     }
 }

@@ -104,7 +104,8 @@ impl Retrying {
                 let text = e.to_string();
                 let remedy = e.remedy();
                 for &i in &open {
-                    let again = crate::store::StoreError::of_store("reach", self.store.name(), remedy, text.clone());
+                    let again =
+                        crate::store::StoreError::of_store("reach", self.store.name(), remedy, text.clone());
                     results[i].get_or_insert(Err(again));
                 }
                 break;

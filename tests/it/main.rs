@@ -1,3 +1,16 @@
+//! The integration tests: one binary, a module per theme.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests read the clock and the environment and say what they skip; the bans are for the library"
+)]
+
+mod architecture;
+mod cli;
+mod daemons;
+mod heavy;
 mod listings;
 mod serve;
 mod server;
+mod support;
+mod support_itself;

@@ -11,7 +11,13 @@ use crate::values::{Sessions, duration, max_delete, sessions, timeout};
 
 /// Mirrors a directory one way over FTP.
 #[derive(Debug, Parser)]
-#[command(name = "oneway", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "oneway",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -253,11 +259,14 @@ mod tests {
         let line = "oneway sync a ftp://h/ --exclude x --include=y --filter-from f --exclude z";
         let cli = read(line.split(' ').map(Into::into)).unwrap();
         let Command::Sync(args) = cli.command else { panic!("{cli:?}") };
-        assert_eq!(args.rules, [
-            RuleArg::Exclude("x".into()),
-            RuleArg::Include("y".into()),
-            RuleArg::File("f".into()),
-            RuleArg::Exclude("z".into()),
-        ]);
+        assert_eq!(
+            args.rules,
+            [
+                RuleArg::Exclude("x".into()),
+                RuleArg::Include("y".into()),
+                RuleArg::File("f".into()),
+                RuleArg::Exclude("z".into()),
+            ]
+        );
     }
 }

@@ -33,9 +33,7 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
 pub(crate) fn max_delete(text: &str) -> Result<MaxDelete, String> {
     let bad = || format!("`{text}` is neither a number nor a percentage from 0% to 100%");
     match text.strip_suffix('%') {
-        Some(percent) => {
-            percent.parse().ok().filter(|&p| p <= 100).map(MaxDelete::Percent).ok_or_else(bad)
-        }
+        Some(percent) => percent.parse().ok().filter(|&p| p <= 100).map(MaxDelete::Percent).ok_or_else(bad),
         None => text.parse().map(MaxDelete::Count).map_err(|_| bad()),
     }
 }
@@ -61,9 +59,15 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, millis) in
-            [("0", 0), ("30", 30_000), ("30s", 30_000), ("500ms", 500), ("5m", 300_000), ("26h", 93_600_000), ("2d", 172_800_000)]
-        {
+        for (text, millis) in [
+            ("0", 0),
+            ("30", 30_000),
+            ("30s", 30_000),
+            ("500ms", 500),
+            ("5m", 300_000),
+            ("26h", 93_600_000),
+            ("2d", 172_800_000),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)));
         }
         for text in ["", "s", "-1", "1.5s", "1y", "99999999999999999999", "9999999999999999d"] {

@@ -193,7 +193,9 @@ fn receive(session: &mut FtpSession, list: &Command, mut parser: Parser) -> Resu
 fn says_empty(reply: &Reply) -> bool {
     let text = reply.to_string().to_ascii_lowercase();
     matches!(reply.code(), 450 | 550)
-        && ["no files", "no members", "no data sets", "directory is empty"].iter().any(|words| text.contains(words))
+        && ["no files", "no members", "no data sets", "directory is empty"]
+            .iter()
+            .any(|words| text.contains(words))
 }
 
 fn empty(said: &FtpError) -> RawListing {
@@ -207,7 +209,11 @@ fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
     let count = listing.entries.len();
     let text = if let Some(first) = listing.rejected.first() {
         let n = listing.rejected_count;
-        let lines = if n == 1 { "a line of the listing was".into() } else { format!("{n} lines of the listing were") };
+        let lines = if n == 1 {
+            "a line of the listing was".into()
+        } else {
+            format!("{n} lines of the listing were")
+        };
         format!("{lines} not understood: `{}` ({})", escape(&first.line), first.reason)
     } else if closing.to_string().to_ascii_lowercase().contains("truncated") {
         format!("the server cut the listing: {closing}")

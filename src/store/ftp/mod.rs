@@ -107,9 +107,12 @@ impl FtpStore {
         let remedy = error.remedy();
         let reach = matches!(error, FtpError::Resolve { .. } | FtpError::Connect { .. });
         let refused = error.reply().map(crate::ftp::reply::Reply::code);
-        let error = StoreError::of_store(if reach { "reach" } else { "log in to" }, &self.name, remedy, error);
+        let error =
+            StoreError::of_store(if reach { "reach" } else { "log in to" }, &self.name, remedy, error);
         match refused {
-            Some(530) => error.with_hint("check user and password; the password can come from $ONEWAY_PASSWORD"),
+            Some(530) => {
+                error.with_hint("check user and password; the password can come from $ONEWAY_PASSWORD")
+            }
             None if reach => error.with_hint("check host and port, and whether the server is running"),
             _ => error,
         }

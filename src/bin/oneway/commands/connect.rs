@@ -67,11 +67,16 @@ fn credentials(user: Option<Vec<u8>>, password: Option<Secret>, name: &str) -> a
         (None, Ok(password)) => Secret::new(password),
         (None, Err(_)) if user.eq_ignore_ascii_case(b"anonymous") => Credentials::anonymous().password,
         (None, Err(_)) => {
-            return Err(UsageError(format!("there is no password for {name}; set ${PASSWORD_VARIABLE}")).into());
+            return Err(
+                UsageError(format!("there is no password for {name}; set ${PASSWORD_VARIABLE}")).into()
+            );
         }
     };
     if password.reveal().bytes().any(|b| b < 0x20 || b == 0x7f) {
-        return Err(UsageError(format!("the password for {name} holds a control character, which FTP cannot carry")).into());
+        return Err(UsageError(format!(
+            "the password for {name} holds a control character, which FTP cannot carry"
+        ))
+        .into());
     }
     Ok(Credentials { user, password, account: None })
 }

@@ -31,7 +31,11 @@ impl Progress {
         let shown = !quiet && (when == When::Always || (when == When::Auto && terminal));
         let bar = ProgressBar::with_draw_target(
             None,
-            if shown && terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() },
+            if shown && terminal {
+                ProgressDrawTarget::stderr_with_hz(8)
+            } else {
+                ProgressDrawTarget::hidden()
+            },
         );
         bar.set_style(style("{spinner} {msg}"));
         let lines = (shown && !terminal).then(|| std::sync::Mutex::new(Instant::now()));

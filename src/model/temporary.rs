@@ -1,0 +1,34 @@
+//! The names of files that are not whole yet.
+//!
+//! They are recognised on both sides, by every run, and are never part of a tree.
+
+use crate::model::RelPath;
+
+const PREFIX: &[u8] = b".oneway-";
+const SUFFIX: &[u8] = b".part";
+
+/// Returns the temporary path for `path`: in the same directory, and used by no other run and no other file of this one.
+pub fn temporary_for(path: &RelPath, run_id: u64, number: usize) -> RelPath {
+    let unique = format!("{run_id:016x}-{number}");
+    let name = [PREFIX, unique.as_bytes(), SUFFIX].concat();
+    let dir = path.parent().unwrap_or_else(RelPath::root);
+    dir.join(name).expect("the name holds no separator")
+}
+
+/// Returns whether a file of this name is one of ours that is not whole.
+pub fn is_temporary(name: &[u8]) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_file_is_beside_its_target_and_known_by_its_name() {
+        let path = temporary_for(&RelPath::parse("a/b.txt").unwrap(), 0xabc, 7);
+        assert_eq!(path.to_string(), "a/.oneway-0000000000000abc-7.part");
+        assert!(is_temporary(path.name()));
+        assert!(!is_temporary(b".oneway-notes") && !is_temporary(b"x.part"));
+    }
+}

@@ -1,0 +1,522 @@
+//! What a user sees with real servers: everything here runs against vsftpd, which has neither MLSD nor MFMT, and against
+//! ProFTPD, which has both.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{
+    Daemon, Direction, LONG_AGO, Output, PASSWORD, Sandbox, Software, assert_same_tree,
+    assert_same_tree_and_times, files, for_each_daemon, snapshot,
+};
+
+#[test]
+fn a_push_makes_the_server_a_mirror() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox
+            .tree("src", files! {"a.txt" => "hi", "sub/deeper/b.bin" => [0, 255, 13, 10, 13], "c" => "c"});
+        sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+        assert_same_tree_and_times(&src, daemon.root());
+    });
+}
+
+#[test]
+fn a_pull_makes_the_directory_a_mirror() {
+    for_each_daemon(|daemon, sandbox| {
+        let dst = sandbox.dir("dst");
+        daemon.root().add(files! {"a.txt" => "hi", "sub/deeper/b.bin" => [0, 255, 13, 10, 13], "c" => "c"});
+        sandbox.oneway(["sync", &daemon.url("/"), &dst]).expect_status(0);
+        assert_same_tree_and_times(daemon.root(), &dst);
+    });
+}
+
+#[test]
+fn a_push_goes_to_the_directory_that_the_url_names_and_makes_it() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a.txt" => "hi"});
+        daemon.root().add(files! {"beside.txt" => "stays"});
+        sandbox.oneway(["sync", "--delete", &src, &daemon.url("/my%20site")]).expect_status(0);
+        assert_eq!(snapshot(daemon.root()), "beside.txt = \"stays\"\nmy site/\nmy site/a.txt = \"hi\"\n");
+    });
+}
+
+#[test]
+fn a_pull_takes_the_directory_that_the_url_names_and_no_other() {
+    for_each_daemon(|daemon, sandbox| {
+        daemon.root().add(files! {"my site/a.txt" => "hi", "my other site/b.txt" => "no"});
+        let dst = sandbox.dir("dst");
+        sandbox.oneway(["sync", &daemon.url("/my%20site"), &dst]).expect_status(0);
+        assert_eq!(snapshot(&dst), "a.txt = \"hi\"\n");
+    });
+}
+
+#[test]
+fn a_second_push_has_nothing_to_do() {
+    for_each_daemon(|daemon, sandbox| {
+        let src =
+            sandbox.tree("src", files! {"a.txt" => "hi", "sub/b.txt" => "there", "empty/", "zero" => ""});
+        sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+        let (before, url) = (daemon.transfers(), daemon.url("/"));
+        for options in [[].as_slice(), &["--no-state"]] {
+            let arguments = [&["sync", "--delete", "--format", "json", &src, &url], options].concat();
+            assert_nothing_done(&sandbox.oneway(arguments).expect_status(0));
+            assert_eq!(daemon.transfers(), before, "files went over the line");
+        }
+    });
+}
+
+#[test]
+fn a_second_pull_has_nothing_to_do() {
+    for_each_daemon(|daemon, sandbox| {
+        daemon.root().add(files! {"a.txt" => "hi", "sub/b.txt" => "there", "empty/", "zero" => ""});
+        let dst = sandbox.dir("dst");
+        sandbox.oneway(["sync", &daemon.url("/"), &dst]).expect_status(0);
+        let (before, url) = (daemon.transfers(), daemon.url("/"));
+        for options in [[].as_slice(), &["--no-state"]] {
+            let arguments = [&["sync", "--delete", "--format", "json", &url, &dst], options].concat();
+            assert_nothing_done(&sandbox.oneway(arguments).expect_status(0));
+            assert_eq!(daemon.transfers(), before, "files went over the line");
+        }
+    });
+}
+
+#[test]
+fn a_file_of_another_size_is_pushed_again_and_no_other() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a.txt" => "old", "b.txt" => "same"});
+        sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+        src.write("a.txt", "newer");
+        let output = sandbox.oneway(["sync", "--format", "json", &src, &daemon.url("/")]).expect_status(0);
+        assert_eq!(output.changes(), ["replace a.txt"]);
+        assert_eq!(output.events("change")[0]["reason"], "size");
+        assert_eq!(
+            (output.summary()["bytes"].as_u64(), output.summary()["unchanged"].as_u64()),
+            (Some(5), Some(1))
+        );
+        assert_same_tree_and_times(&src, daemon.root());
+        assert_eq!(daemon.transferred(Direction::In).len(), 3);
+    });
+}
+
+#[test]
+fn a_file_of_another_time_is_pushed_again_and_no_other() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a.txt" => "old", "b.txt" => "same"});
+        sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+        src.write("a.txt", "new");
+        src.set_time("a.txt", "2024-05-06T07:09:00Z");
+        let output = sandbox.oneway(["sync", "--format", "json", &src, &daemon.url("/")]).expect_status(0);
+        assert_eq!(output.changes(), ["replace a.txt"]);
+        assert_eq!(output.events("change")[0]["reason"], "time");
+        assert_same_tree_and_times(&src, daemon.root());
+        assert_eq!(daemon.transferred(Direction::In).len(), 3);
+    });
+}
+
+#[test]
+fn a_file_of_another_time_is_pulled_again_and_no_other() {
+    for_each_daemon(|daemon, sandbox| {
+        let dst = sandbox.dir("dst");
+        daemon.root().add(files! {"a.txt" => "old", "b.txt" => "same"});
+        sandbox.oneway(["sync", &daemon.url("/"), &dst]).expect_status(0);
+        daemon.root().write("a.txt", "new");
+        daemon.root().set_time("a.txt", "2024-05-06T07:09:00Z");
+        let output = sandbox.oneway(["sync", "--format", "json", &daemon.url("/"), &dst]).expect_status(0);
+        assert_eq!(output.changes(), ["replace a.txt"]);
+        assert_same_tree_and_times(daemon.root(), &dst);
+        assert_eq!(daemon.transferred(Direction::Out).len(), 3);
+    });
+}
+
+/// A change within the minute that vsftpd's listing tells.
+#[test]
+fn a_change_of_seconds_is_seen_though_the_listing_tells_minutes() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a.txt" => "old"});
+        sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+        src.write("a.txt", "new");
+        src.set_time("a.txt", "2024-05-06T07:08:30Z");
+        let output = sandbox
+            .oneway(["sync", "--no-state", "--format", "json", &src, &daemon.url("/")])
+            .expect_status(0);
+        assert_eq!(output.changes(), ["replace a.txt"]);
+        assert_same_tree_and_times(&src, daemon.root());
+    });
+}
+
+#[test]
+fn what_only_the_destination_has_is_kept_unless_deleting_is_asked_for() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a.txt" => "hi", "b.txt" => "b", "c/d.txt" => "d"});
+        daemon.root().add(files! {"gone.txt" => "x", "c/gone.txt" => "y"});
+        sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+        assert!(daemon.root().has("gone.txt") && daemon.root().has("c/gone.txt"));
+        let output =
+            sandbox.oneway(["sync", "--delete", "--format", "json", &src, &daemon.url("/")]).expect_status(0);
+        assert_eq!(output.changes(), ["delete c/gone.txt", "delete gone.txt"]);
+        assert_same_tree(&src, daemon.root());
+    });
+}
+
+#[test]
+fn a_directory_that_only_the_destination_has_is_deleted_with_all_in_it() {
+    for_each_daemon(|daemon, sandbox| {
+        let dst = sandbox
+            .tree("dst", files! {"a" => "", "b" => "", "c" => "", "old/sub/x" => "", "old/.hidden" => ""});
+        daemon.root().add(files! {"a" => "", "b" => "", "c" => ""});
+        sandbox.oneway(["sync", "--delete", &daemon.url("/"), &dst]).expect_status(0);
+        assert_same_tree(daemon.root(), &dst);
+
+        daemon.root().add(files! {"old/sub/x" => "", "old/.hidden" => ""});
+        sandbox.oneway(["sync", "--delete", &dst, &daemon.url("/")]).expect_status(0);
+        assert_same_tree(daemon.root(), &dst);
+    });
+}
+
+#[test]
+fn more_deletions_than_allowed_are_refused_and_nothing_is_deleted() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a" => "", "b" => "", "c" => "", "d" => ""});
+        daemon
+            .root()
+            .add(files! {"a" => "", "b" => "", "c" => "", "d" => "", "e" => "", "f" => "", "g" => ""});
+        let before = snapshot(daemon.root());
+        let arguments = ["sync", "--delete", "--max-delete", "2", &src, &daemon.url("/")];
+        sandbox.oneway(arguments).expect_status(5).tells(&["--max-delete"]);
+        assert_eq!(snapshot(daemon.root()), before);
+        let arguments = ["sync", "--delete", "--max-delete", "3", &src, &daemon.url("/")];
+        sandbox.oneway(arguments).expect_status(0);
+        assert_same_tree(&src, daemon.root());
+    });
+}
+
+#[test]
+fn deleting_more_than_half_is_refused_without_being_asked() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a" => ""});
+        daemon.root().add(files! {"a" => "", "b" => "", "c" => "", "d" => ""});
+        sandbox.oneway(["sync", "--delete", &src, &daemon.url("/")]).expect_status(5);
+        assert_eq!(snapshot(daemon.root()).lines().count(), 4);
+        sandbox.oneway(["sync", "--delete", "--max-delete", "100%", &src, &daemon.url("/")]).expect_status(0);
+        assert_same_tree(&src, daemon.root());
+    });
+}
+
+#[test]
+fn an_empty_source_deletes_nothing_unless_that_is_allowed() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.dir("src");
+        daemon.root().add(files! {"a" => "", "b/c" => ""});
+        let all = ["sync", "--delete", "--max-delete", "100%", &src, &daemon.url("/")];
+        sandbox.oneway(all).expect_status(5).tells(&["--allow-empty-source"]);
+        assert!(daemon.root().has("a") && daemon.root().has("b/c"));
+        sandbox.oneway([all.as_slice(), &["--allow-empty-source"]].concat()).expect_status(0);
+        assert_eq!(snapshot(daemon.root()), "");
+    });
+}
+
+#[test]
+fn names_of_all_kinds_are_pushed_found_again_and_pulled() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.dir("src");
+        for name in ODD_NAMES {
+            src.write(name, name);
+            src.write(format!("dir {name}/{name}"), name);
+        }
+        let (url, dst) = (daemon.url("/"), sandbox.dir("dst"));
+        sandbox.oneway(["sync", &src, &url]).expect_status(0);
+        assert_same_tree_and_times(&src, daemon.root());
+        assert_nothing_done(
+            &sandbox.oneway(["sync", "--delete", "--format", "json", &src, &url]).expect_status(0),
+        );
+        sandbox.oneway(["sync", &url, &dst]).expect_status(0);
+        assert_same_tree_and_times(&src, &dst);
+    });
+}
+
+#[test]
+fn names_of_all_kinds_are_deleted() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"stays" => ""});
+        daemon.root().add(files! {"stays" => ""});
+        for name in ODD_NAMES {
+            daemon.root().write(name, name);
+            daemon.root().write(format!("dir {name}/{name}"), name);
+        }
+        let arguments = ["sync", "--delete", "--max-delete", "100%", &src, &daemon.url("/")];
+        sandbox.oneway(arguments).expect_status(0);
+        assert_eq!(snapshot(daemon.root()), "stays = \"\"\n");
+    });
+}
+
+#[test]
+fn empty_files_and_directories_are_mirrored() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"zero" => "", "empty/", "nested/empty/", "nested/zero" => ""});
+        let dst = sandbox.dir("dst");
+        sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+        assert_same_tree_and_times(&src, daemon.root());
+        sandbox.oneway(["sync", &daemon.url("/"), &dst]).expect_status(0);
+        assert_same_tree_and_times(&src, &dst);
+    });
+}
+
+#[test]
+fn a_file_takes_the_place_of_a_directory_and_the_other_way_round() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox
+            .tree("src", files! {"was dir" => "file", "was file/x" => "x", "a" => "", "b" => "", "c" => ""});
+        daemon.root().add(files! {"was dir/y" => "y", "was file" => "file", "a" => "", "b" => "", "c" => ""});
+        sandbox.oneway(["sync", "--delete", &src, &daemon.url("/")]).expect_status(0);
+        assert_same_tree(&src, daemon.root());
+    });
+}
+
+#[test]
+fn a_wrong_password_is_told_with_the_servers_reply_and_not_shown() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a.txt" => "hi"});
+        let url = format!("ftp://mirror:mistaken@127.0.0.1:{}/", daemon.port());
+        let output = sandbox.oneway(["sync", &src, &url]).expect_status(4);
+        output.tells(&["530", "127.0.0.1"]);
+        assert!(!output.stderr.contains("mistaken"), "{output}");
+        assert_eq!(snapshot(daemon.root()), "");
+    });
+}
+
+#[test]
+fn the_password_may_come_from_the_environment_and_is_never_printed() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a.txt" => "hi"});
+        let arguments = ["sync", "-vv", &src, &daemon.url_without_password("/")];
+        let output = sandbox.command(arguments).env("ONEWAY_PASSWORD", PASSWORD).run().expect_status(0);
+        assert!(!output.stdout.contains(PASSWORD) && !output.stderr.contains(PASSWORD), "{output}");
+        assert_same_tree(&src, daemon.root());
+    });
+}
+
+#[test]
+fn a_missing_local_source_changes_nothing() {
+    for_each_daemon(|daemon, sandbox| {
+        daemon.root().add(files! {"a.txt" => "hi"});
+        let missing = sandbox.path("missing").display().to_string();
+        let arguments = ["sync", "--delete", "--allow-empty-source", &missing, &daemon.url("/")];
+        sandbox.oneway(arguments).expect_status(4).tells(&[&missing]);
+        assert_eq!(snapshot(daemon.root()), "a.txt = \"hi\"\n");
+    });
+}
+
+#[test]
+fn a_missing_source_on_the_server_changes_nothing() {
+    for_each_daemon(|daemon, sandbox| {
+        let dst = sandbox.tree("dst", files! {"a.txt" => "hi"});
+        let arguments = ["sync", "--delete", "--allow-empty-source", &daemon.url("/missing"), &dst];
+        sandbox.oneway(arguments).expect_status(4).tells(&["missing"]);
+        assert_eq!(snapshot(&dst), "a.txt = \"hi\"\n");
+    });
+}
+
+#[test]
+fn below_an_unreadable_directory_on_the_server_nothing_is_deleted() {
+    for_each_daemon(|daemon, sandbox| {
+        daemon.root().add(files! {"a" => "", "b" => "", "new" => "", "closed/x" => ""});
+        daemon.root().give_to_root("closed");
+        daemon.root().set_mode("closed", 0o000);
+        let dst =
+            sandbox.tree("dst", files! {"a" => "", "b" => "", "closed/old" => "", "closed/sub/old" => ""});
+        sandbox.oneway(["sync", "--delete", &daemon.url("/"), &dst]).expect_status(3).tells(&["closed"]);
+        let expected = "a = \"\"\nb = \"\"\nclosed/\nclosed/old = \"\"\nclosed/sub/\nclosed/sub/old = \"\"\nnew = \"\"\n";
+        assert_eq!(snapshot(&dst), expected);
+    });
+}
+
+#[test]
+fn below_an_unreadable_local_directory_nothing_is_deleted() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a" => "", "b" => "", "new" => "", "closed/x" => ""});
+        src.set_mode("closed", 0o000);
+        daemon.root().add(files! {"a" => "", "b" => "", "closed/old" => "", "closed/sub/old" => ""});
+        let run = sandbox.command(["sync", "--delete", &src, &daemon.url("/")]).unprivileged().run();
+        run.expect_status(3).tells(&["closed"]);
+        let expected = "a = \"\"\nb = \"\"\nclosed/\nclosed/old = \"\"\nclosed/sub/\nclosed/sub/old = \"\"\nnew = \"\"\n";
+        assert_eq!(snapshot(daemon.root()), expected);
+    });
+}
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_keep_the_others_from_being_pulled() {
+    for_each_daemon(|daemon, sandbox| {
+        daemon.root().add(files! {"a" => "a", "closed" => "x", "z" => "z"});
+        daemon.root().give_to_root("closed");
+        daemon.root().set_mode("closed", 0o000);
+        let dst = sandbox.tree("dst", files! {"old" => ""});
+        let output =
+            sandbox.oneway(["sync", "--delete", "--format", "json", &daemon.url("/"), &dst]).expect_status(3);
+        output.tells(&["closed"]);
+        assert_eq!(
+            (output.summary()["failed"].as_u64(), output.summary()["exit"].as_u64()),
+            (Some(1), Some(3))
+        );
+        assert_eq!(snapshot(&dst), "a = \"a\"\nold = \"\"\nz = \"z\"\n");
+    });
+}
+
+#[test]
+fn a_diff_tells_what_a_sync_would_do_and_writes_nothing() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"new" => "n", "same" => "s", "bigger" => "123", "dir/x" => ""});
+        daemon.root().add(files! {"same" => "s", "bigger" => "12", "extra" => ""});
+        let before = (snapshot(&src), snapshot(daemon.root()), daemon.root().time("bigger"));
+        let output =
+            sandbox.oneway(["diff", "--delete", "--format", "json", &src, &daemon.url("/")]).expect_status(1);
+        let expected = ["copy dir/x", "copy new", "create_dir dir", "delete extra", "replace bigger"];
+        assert_eq!(output.changes(), expected);
+        let summary = output.summary();
+        assert_eq!((&summary["dry_run"], &summary["exit"]), (&Value::from(true), &Value::from(1)));
+        assert_eq!((snapshot(&src), snapshot(daemon.root()), daemon.root().time("bigger")), before);
+        assert_eq!(daemon.transfers(), []);
+    });
+}
+
+#[test]
+fn a_diff_of_equal_sides_ends_with_success() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a.txt" => "hi", "sub/b.txt" => "b"});
+        daemon.root().add(files! {"a.txt" => "hi", "sub/b.txt" => "b"});
+        assert_nothing_done(
+            &sandbox.oneway(["diff", "--format", "json", &src, &daemon.url("/")]).expect_status(0),
+        );
+        assert_nothing_done(
+            &sandbox.oneway(["diff", "--format", "json", &daemon.url("/"), &src]).expect_status(0),
+        );
+    });
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_ends_with_success() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"a.txt" => "hi"});
+        let output =
+            sandbox.oneway(["sync", "-n", "--format", "json", &src, &daemon.url("/")]).expect_status(0);
+        assert_eq!(output.changes(), ["copy a.txt"]);
+        assert_eq!(output.summary()["dry_run"], true);
+        assert_eq!(snapshot(daemon.root()), "");
+    });
+}
+
+#[test]
+fn a_listing_as_json_tells_name_kind_size_and_time() {
+    for_each_daemon(|daemon, sandbox| {
+        daemon.root().add(files! {"a b.txt" => "12345", "dir/", ".hidden" => ""});
+        let mut entries =
+            sandbox.oneway(["ls", "--format", "json", &daemon.url("/")]).expect_status(0).json();
+        entries.sort_by_key(|entry| entry["name"].to_string());
+        let told = |entry: &Value| (entry["name"].clone(), entry["kind"].clone());
+        let expected = [(".hidden", "file"), ("a b.txt", "file"), ("dir", "dir")];
+        assert_eq!(
+            entries.iter().map(told).collect::<Vec<_>>(),
+            expected.map(|(name, kind)| (Value::from(name), Value::from(kind)))
+        );
+        assert_eq!(entries[1]["size"], 5);
+        let (modified, precision) = match daemon.software() {
+            // Older than half a year, so vsftpd tells the day.
+            Software::Vsftpd => ("2024-05-06", "day"),
+            Software::Proftpd => (LONG_AGO, "second"),
+        };
+        assert!(
+            entries[1]["modified"].as_str().is_some_and(|time| time.starts_with(modified)),
+            "{:?}",
+            entries[1]
+        );
+        assert_eq!(entries[1]["precision"], precision);
+    });
+}
+
+#[test]
+fn fewer_sessions_than_asked_for_are_enough() {
+    for software in [Software::Vsftpd, Software::Proftpd] {
+        let sandbox = Sandbox::new();
+        let Some(daemon) = Daemon::prepare(software).max_clients(2).start(&sandbox) else { continue };
+        let src = sandbox.dir("src");
+        for number in 0..40 {
+            src.write(format!("{number}.txt"), number.to_string());
+        }
+        sandbox.oneway(["sync", "-j", "8", &src, &daemon.url("/")]).expect_status(0);
+        assert_same_tree_and_times(&src, daemon.root());
+    }
+}
+
+#[test]
+fn a_server_in_another_time_zone_compares_equal() {
+    for software in [Software::Vsftpd, Software::Proftpd] {
+        let sandbox = Sandbox::new();
+        let Some(daemon) = Daemon::prepare(software).time_zone("EST5EDT").start(&sandbox) else { continue };
+        let src = sandbox.tree("src", files! {"summer" => "s", "winter" => "w", "sub/evening" => "e"});
+        src.set_time("winter", "2024-01-06T07:08:09Z");
+        src.set_time("sub/evening", "2024-01-06T23:58:09Z");
+        sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+        assert_same_tree_and_times(&src, daemon.root());
+        let again = ["sync", "--no-state", "--format", "json", &src, &daemon.url("/")];
+        assert_nothing_done(&sandbox.oneway(again).expect_status(0));
+    }
+}
+
+#[test]
+fn a_pull_writes_through_no_symbolic_link() {
+    for_each_daemon(|daemon, sandbox| {
+        let (dst, outside) = (sandbox.dir("dst"), sandbox.tree("outside", files! {"a.txt" => "mine"}));
+        std::os::unix::fs::symlink(outside.path(), dst.at("sub")).expect("links can be made");
+        daemon.root().add(files! {"sub/a.txt" => "theirs", "b.txt" => "b"});
+        // Whether it fails or the link gives way, what lies behind it stays.
+        let _ = sandbox.oneway(["sync", &daemon.url("/"), &dst]).any_status();
+        assert_eq!(snapshot(&outside), "a.txt = \"mine\"\n");
+        assert_eq!(fs::read(dst.at("b.txt")).ok().as_deref(), Some(b"b".as_slice()));
+    });
+}
+
+#[track_caller]
+fn assert_nothing_done(output: &Output) {
+    let summary = output.summary();
+    let changes =
+        summary["changes"].as_object().unwrap_or_else(|| panic!("no changes in the summary\n{output}"));
+    assert!(changes.values().all(|count| count == 0), "something was done\n{output}");
+    let rest = (&summary["bytes"], &summary["failed"], &summary["exit"]);
+    assert_eq!(rest, (&Value::from(0), &Value::from(0), &Value::from(0)), "{output}");
+    assert!(output.changes().is_empty(), "{output}");
+}
+
+/// Each one means something to a shell, a server, a listing or a URL.
+const ODD_NAMES: &[&str] = &[
+    "two words",
+    "two  blanks",
+    " leading blank",
+    "trailing blank ",
+    "it's",
+    "\"quoted\"",
+    "-rf",
+    "--delete",
+    ".hidden",
+    "...",
+    "[glob]*?",
+    "{a,b}",
+    "back\\slash",
+    "50%",
+    "%41",
+    "a%2Fb",
+    "~root",
+    "$HOME",
+    "`id`",
+    "|id",
+    "a;b",
+    "a:b",
+    "a&b",
+    "#1",
+    "ä",
+    "日本語",
+    "🦀",
+    "e\u{301}",
+    "20200102000000 f.txt",
+    "a -> b",
+    "total 12",
+    "CON",
+];

@@ -1,0 +1,27 @@
+//! What the tests are written with: a [`Sandbox`] per test in which `oneway` runs, real FTP daemons ([`Daemon`]), and
+//! a server that answers as a script says ([`ScriptServer`]) for whatever no real one does on demand.
+#![allow(dead_code, reason = "a tool that waits for its next test is no mistake")]
+
+mod daemon;
+mod dir;
+mod proftpd;
+mod sandbox;
+mod script;
+mod tree;
+mod vsftpd;
+
+pub(crate) use daemon::{Daemon, Direction, PASSWORD, Software, for_each_daemon};
+pub(crate) use dir::{Files, LONG_AGO};
+pub(crate) use sandbox::{Output, Sandbox};
+pub(crate) use script::ScriptServer;
+pub(crate) use tree::{assert_same_tree, assert_same_tree_and_times, differences, snapshot};
+
+/// Builds the [`Files`] of a tree: `files! {"a.txt" => "hi", "empty dir/", "b/c.bin" => bytes}`.
+macro_rules! files {
+    (@one $path:expr) => { ($path.into(), None) };
+    (@one $path:expr, $content:expr) => { ($path.into(), Some(AsRef::<[u8]>::as_ref(&$content).to_vec())) };
+    ($($path:expr $(=> $content:expr)?),* $(,)?) => {
+        $crate::support::Files(vec![$($crate::support::files!(@one $path $(, $content)?)),*])
+    };
+}
+pub(crate) use files;

@@ -1,0 +1,392 @@
+//! Plays a script with one client, on the thread of its connection.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::parse::{Data, Step, When, matches};
+use super::plain::{Answer, Plain, Session};
+use super::{POLL, Shared, UNHARMED};
+
+/// Has the dialogue of a connection, then answers what handlers and the plain server can answer.
+pub(super) fn play(shared: &Shared, number: usize, stream: TcpStream) {
+    let script = &shared.script;
+    let dialogue = match script.connections.get(number).or(script.further.as_ref()) {
+        Some(steps) => steps.as_slice(),
+        None if script.connections.is_empty() => &[],
+        None => return shared.violation(format!("connection {} was not to be", number + 1)),
+    };
+    // Some platforms hand the listener's mode on.
+    stream.set_nonblocking(false).expect("a socket can block");
+    stream.set_read_timeout(Some(READ_POLL)).expect("a time-out is settable");
+    stream.set_nodelay(true).expect("replies leave at once");
+    let mut connection = Connection {
+        shared,
+        number,
+        stream,
+        unread: Vec::new(),
+        unsent: Vec::new(),
+        drip: (0, Duration::ZERO),
+        listener: None,
+        data: None,
+        session: Session::default(),
+        command: b"CONNECT".to_vec(),
+    };
+    // Whoever hung up can't be talked to any more; what was still expected is noted by then.
+    let _ = connection.serve(dialogue);
+}
+
+/// The connection is over: closed by the script or by the client.
+struct Over;
+
+struct Connection<'a> {
+    shared: &'a Shared,
+    number: usize,
+    stream: TcpStream,
+    unread: Vec<u8>,
+    /// Replies that leave together.
+    unsent: Vec<u8>,
+    drip: (usize, Duration),
+    listener: Option<TcpListener>,
+    data: Option<TcpStream>,
+    session: Session,
+    /// The command at hand, for `normally` and `data file`.
+    command: Vec<u8>,
+}
+
+impl Connection<'_> {
+    fn serve(&mut self, dialogue: &[Step]) -> Result<(), Over> {
+        if matches!(dialogue.first(), None | Some(Step::Expect(_))) {
+            self.handle(b"CONNECT".to_vec())?;
+        }
+        self.steps(dialogue)?;
+        while let Some(command) = self.next_command()? {
+            if !self.handle(command.clone())? {
+                self.violation(&format!("nothing is said about {:?}", String::from_utf8_lossy(&command)));
+                return Err(Over);
+            }
+        }
+        Ok(())
+    }
+
+    fn steps(&mut self, steps: &[Step]) -> Result<(), Over> {
+        for step in steps {
+            if !matches!(step, Step::Send(_)) {
+                self.flush()?;
+            }
+            self.step(step)?;
+        }
+        self.flush()
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), Over> {
+        match step {
+            Step::Expect(pattern) => self.expect(pattern),
+            Step::Send(bytes) => {
+                self.send(bytes);
+                Ok(())
+            }
+            Step::Endless(bytes) => self.send_endlessly(bytes),
+            Step::Drip(count, pause) => {
+                self.drip = (*count, *pause);
+                Ok(())
+            }
+            Step::Pause(duration) => self.pause(*duration),
+            Step::Drop => {
+                let _ = self.stream.shutdown(Shutdown::Both);
+                Err(Over)
+            }
+            Step::Reset => {
+                reset(&self.stream);
+                Err(Over)
+            }
+            Step::Normally => self.normally(),
+            Step::Data(data) => self.data_step(data),
+        }
+    }
+
+    fn expect(&mut self, pattern: &[u8]) -> Result<(), Over> {
+        let expected = String::from_utf8_lossy(pattern).into_owned();
+        loop {
+            let Some(command) = self.next_command()? else {
+                self.violation(&format!("the client hung up before {expected:?}"));
+                return Err(Over);
+            };
+            if matches(pattern, &command) {
+                self.command = command;
+                return Ok(());
+            }
+            if !self.handle(command.clone())? {
+                self.violation(&format!("{:?} came, not {expected:?}", String::from_utf8_lossy(&command)));
+                return Err(Over);
+            }
+        }
+    }
+
+    /// Answers a command that no step waits for. False when nothing is said about it.
+    fn handle(&mut self, command: Vec<u8>) -> Result<bool, Over> {
+        let handlers = &self.shared.script.handlers;
+        let chosen = {
+            let mut seen = self.shared.seen.lock().expect(UNHARMED);
+            let mut chosen = None;
+            for (index, handler) in handlers.iter().enumerate() {
+                if matches(&handler.pattern, &command) {
+                    seen[index] += 1;
+                    if handler.when == When::Each || handler.when == When::Nth(seen[index]) {
+                        chosen = Some(handler);
+                    }
+                }
+            }
+            chosen
+        };
+        let is_greeting = command == b"CONNECT";
+        self.command = command;
+        match chosen {
+            Some(handler) => self.steps(&handler.steps)?,
+            None if self.shared.plain.is_some() => self.normally()?,
+            None => return Ok(is_greeting),
+        }
+        Ok(true)
+    }
+
+    /// Does what a plain server would do with the command at hand.
+    fn normally(&mut self) -> Result<(), Over> {
+        let shared = self.shared;
+        let plain = shared.plain.as_ref().expect("`normally` is for ScriptServer::plain");
+        match plain.answer(&mut self.session, &self.command) {
+            Answer::Reply(bytes) => self.send(&bytes),
+            Answer::Download(bytes) => {
+                self.send(b"150 here it comes\r\n");
+                self.flush()?;
+                self.send_data(&bytes);
+                self.data = None;
+                self.send(b"226 that's all\r\n");
+            }
+            Answer::Upload { path, mut kept } => {
+                self.send(b"150 go on\r\n");
+                self.flush()?;
+                kept.extend(self.receive_data(None));
+                self.data = None;
+                plain.store(path, kept);
+                self.send(b"226 stored\r\n");
+            }
+            Answer::Bye => {
+                self.send(b"221 bye\r\n");
+                self.flush()?;
+                let _ = self.stream.shutdown(Shutdown::Both);
+                return Err(Over);
+            }
+        }
+        self.flush()
+    }
+
+    fn data_step(&mut self, step: &Data) -> Result<(), Over> {
+        match step {
+            Data::Open => {
+                self.open_data();
+            }
+            Data::Send(bytes) => self.send_data(bytes),
+            Data::SendFile(count) => {
+                let argument = self.command.splitn(2, |byte| *byte == b' ').nth(1).unwrap_or_default();
+                let path = Plain::resolve(&self.session, argument);
+                let content =
+                    self.shared.plain.as_ref().and_then(|plain| plain.content(&path)).unwrap_or_default();
+                self.send_data(&content[..count.unwrap_or(content.len()).min(content.len())]);
+            }
+            Data::Receive(count) => {
+                self.receive_data(*count);
+            }
+            Data::Close => {
+                self.open_data();
+                self.data = None;
+            }
+            Data::Reset => {
+                if let Some(stream) = self.open_data() {
+                    reset(stream);
+                }
+                self.data = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the data connection, which the client has to have opened by now or to open soon.
+    fn open_data(&mut self) -> Option<&mut TcpStream> {
+        if self.data.is_none() {
+            let begun = Instant::now();
+            let listener = self.listener.take();
+            while let Some(listener) = &listener {
+                if let Ok((stream, _)) = listener.accept() {
+                    stream.set_nonblocking(false).expect("a socket can block");
+                    stream.set_read_timeout(Some(READ_POLL)).expect("a time-out is settable");
+                    self.data = Some(stream);
+                    break;
+                }
+                if begun.elapsed() > DATA_LIMIT || self.stopped() {
+                    break;
+                }
+                thread::sleep(POLL);
+            }
+            if self.data.is_none() {
+                let command = String::from_utf8_lossy(&self.command).into_owned();
+                self.violation(&format!("no data connection came for {command:?}"));
+            }
+        }
+        self.data.as_mut()
+    }
+
+    /// A client may hang up whenever it likes.
+    fn send_data(&mut self, bytes: &[u8]) {
+        if let Some(stream) = self.open_data() {
+            let _ = stream.write_all(bytes);
+        }
+    }
+
+    fn receive_data(&mut self, count: Option<usize>) -> Vec<u8> {
+        let mut received = Vec::new();
+        let shared = self.shared;
+        if let Some(stream) = self.open_data() {
+            let mut block = [0; 65536];
+            while count.is_none_or(|count| received.len() < count) && !shared.stopped.load(Ordering::Relaxed)
+            {
+                let room = count.map_or(block.len(), |count| (count - received.len()).min(block.len()));
+                match stream.read(&mut block[..room]) {
+                    Ok(0) => break,
+                    Ok(read) => received.extend_from_slice(&block[..read]),
+                    Err(error) if is_poll(&error) => {}
+                    Err(_) => break,
+                }
+            }
+        }
+        let command = String::from_utf8_lossy(&self.command).into_owned();
+        shared.recorded.lock().expect(UNHARMED).uploads.push((command, received.clone()));
+        received
+    }
+
+    /// Reads the next command line; `None` when the client has hung up.
+    fn next_command(&mut self) -> Result<Option<Vec<u8>>, Over> {
+        loop {
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                let mut line: Vec<u8> = self.unread.drain(..=end).collect();
+                line.pop();
+                if line.ends_with(b"\r") {
+                    line.pop();
+                }
+                self.shared.recorded.lock().expect(UNHARMED).commands.push((self.number, line.clone()));
+                return Ok(Some(line));
+            }
+            if self.stopped() {
+                return Ok(None);
+            }
+            let mut block = [0; 4096];
+            match self.stream.read(&mut block) {
+                Ok(0) => return Ok(None),
+                Ok(read) => {
+                    self.unread.extend_from_slice(&block[..read]);
+                    self.shared.recorded.lock().expect(UNHARMED).raw[self.number]
+                        .extend_from_slice(&block[..read]);
+                }
+                Err(error) if is_poll(&error) => {}
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        let bytes = self.with_data_port(bytes);
+        self.unsent.extend(bytes);
+    }
+
+    /// Puts the number of a new data port into a reply that asks for one.
+    fn with_data_port(&mut self, reply: &[u8]) -> Vec<u8> {
+        let names: [&[u8]; 3] = [b"{port}", b"{p1}", b"{p2}"];
+        if !names.iter().any(|name| find(reply, name).is_some()) {
+            return reply.to_vec();
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
+        listener.set_nonblocking(true).expect("a listener can be non-blocking");
+        let port = listener.local_addr().expect("it is bound").port();
+        (self.listener, self.data) = (Some(listener), None);
+        let [high, low] = port.to_be_bytes();
+        let mut reply = reply.to_vec();
+        for (name, value) in names.into_iter().zip([port.to_string(), high.to_string(), low.to_string()]) {
+            while let Some(at) = find(&reply, name) {
+                reply.splice(at..at + name.len(), value.bytes());
+            }
+        }
+        reply
+    }
+
+    fn flush(&mut self) -> Result<(), Over> {
+        let bytes = std::mem::take(&mut self.unsent);
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (count, pause) = self.drip;
+        if count == 0 {
+            return self.stream.write_all(&bytes).map_err(|_| Over);
+        }
+        for piece in bytes.chunks(count) {
+            self.stream.write_all(piece).map_err(|_| Over)?;
+            self.pause(pause)?;
+        }
+        Ok(())
+    }
+
+    fn send_endlessly(&mut self, bytes: &[u8]) -> Result<(), Over> {
+        let block = bytes.repeat(4096 / bytes.len().max(1) + 1);
+        self.stream.set_write_timeout(Some(READ_POLL)).expect("a time-out is settable");
+        loop {
+            match self.stream.write(&block) {
+                Err(error) if is_poll(&error) && !self.stopped() => {}
+                Err(_) => return Err(Over),
+                Ok(_) if self.stopped() => return Err(Over),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn pause(&self, duration: Duration) -> Result<(), Over> {
+        let until = Instant::now() + duration;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            if self.stopped() || self.client_is_gone_at_the_end() {
+                return Err(Over);
+            }
+            thread::sleep(left.min(READ_POLL));
+        }
+        Ok(())
+    }
+
+    /// A test that waits for the end doesn't wait for a pause that nobody sees.
+    fn client_is_gone_at_the_end(&self) -> bool {
+        self.shared.finishing.load(Ordering::Relaxed) && matches!(self.stream.peek(&mut [0]), Ok(0))
+    }
+
+    fn stopped(&self) -> bool {
+        self.shared.stopped.load(Ordering::Relaxed)
+    }
+
+    fn violation(&self, what: &str) {
+        self.shared.violation(format!("connection {}: {what}", self.number + 1));
+    }
+}
+
+/// Closes with RST: what is sent behind a closed read side is answered so, and nothing is waited for.
+fn reset(stream: &TcpStream) {
+    // Setting SO_LINGER to zero makes the close an RST.
+    let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+}
+
+fn is_poll(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+const READ_POLL: Duration = Duration::from_millis(20);
+/// How long a client may take to open a data connection.
+const DATA_LIMIT: Duration = Duration::from_secs(10);
