@@ -162,7 +162,7 @@ mod tests {
         assert!(matches!(f.push(Verdict::Exclude, ""), Err(FilterError::Empty)));
         assert!(matches!(f.push(Verdict::Exclude, "  "), Err(FilterError::Empty)));
         assert!(matches!(f.push(Verdict::Exclude, "!a"), Err(FilterError::Negated(_))));
-        assert!(matches!(f.push(Verdict::Exclude, "a[b"), Err(FilterError::Syntax { .. })));
+        assert!(matches!(f.push(Verdict::Exclude, "a{b"), Err(FilterError::Syntax { .. })));
     }
 
     #[test]

@@ -73,10 +73,26 @@ impl Pool {
                 return Ok(self.lend(session));
             }
             if state.open < state.limit {
-                break;
+                return self.open(state);
             }
             state = self.given_back.wait(state).expect("no holder panics");
         }
+    }
+
+    /// Lends a session, opening one if there may be another; `None` when all there may be are at work. For whoever holds
+    /// work that the others wait for, and so must not wait for them.
+    ///
+    /// # Errors
+    /// As [`Pool::lease`].
+    pub fn lease_now(&self) -> StoreResult<Option<Lease<'_>>> {
+        let mut state = self.lock();
+        if let Some(session) = state.idle.pop() {
+            return Ok(Some(self.lend(session)));
+        }
+        if state.open < state.limit { self.open(state).map(Some) } else { Ok(None) }
+    }
+
+    fn open<'p>(&'p self, mut state: MutexGuard<'p, State>) -> StoreResult<Lease<'p>> {
         state.open += 1;
         drop(state);
         let started = Instant::now();

@@ -213,3 +213,6 @@ fn add_notes(report: &mut Report, times_lost: bool) {
         ));
     }
 }
+
+#[cfg(test)]
+mod laws;

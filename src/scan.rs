@@ -51,11 +51,13 @@ pub fn scan(
             // others.
             let lease = match &mut lease {
                 Some(lease) => lease,
-                none => match pool.lease() {
-                    Ok(opened) => none.insert(opened),
-                    Err(e) => {
+                none => match pool.lease_now() {
+                    Ok(Some(opened)) => none.insert(opened),
+                    refused => {
                         queue.done(dirs.len(), dirs);
-                        stranded.lock().expect("no holder panics").get_or_insert(e);
+                        if let Err(e) = refused {
+                            stranded.lock().expect("no holder panics").get_or_insert(e);
+                        }
                         return;
                     }
                 },

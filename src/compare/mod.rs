@@ -11,7 +11,7 @@ pub use rules::{Finding, RULES, Rule};
 
 use chrono::Duration;
 
-use crate::model::{Entry, Kind, Mtime, Precision, RelPath, Tree};
+use crate::model::{Entry, Kind, Precision, RelPath, Tree};
 
 /// What makes two files differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,7 +106,7 @@ pub enum Side {
 }
 
 /// Returns the files on `side` whose exact time would decide: their sizes agree, and the listed time either differs, which
-/// may be the server's zone alone, or is only known to the day.
+/// may be the server's zone alone, or is rounded, so that a second edit within the same minute would go unseen.
 pub fn questions(source: &Tree, destination: &Tree, side: Side, options: &CompareOptions) -> Vec<RelPath> {
     if options.basis != Basis::SizeTime {
         return Vec::new();
@@ -120,8 +120,9 @@ pub fn questions(source: &Tree, destination: &Tree, side: Side, options: &Compar
             Side::Source => source.mtime,
             Side::Destination => destination.mtime,
         };
-        listed.is_none_or(|Mtime { precision, .. }| precision == Precision::Day)
-            || difference(source, destination, options) == Some(Reason::Time)
+        listed.is_none_or(|mtime| {
+            mtime.precision != Precision::Second && mtime.precision.span() > options.window
+        }) || difference(source, destination, options) == Some(Reason::Time)
     };
     march(source.entries(), destination.entries())
         .filter_map(|pair| match pair {
@@ -134,6 +135,7 @@ pub fn questions(source: &Tree, destination: &Tree, side: Side, options: &Compar
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Mtime;
 
     fn file(size: u64, time: Option<(&str, Precision)>) -> Entry {
         let mtime = time.map(|(at, precision)| Mtime { at: at.parse().unwrap(), precision });
@@ -201,8 +203,9 @@ mod tests {
             let options = CompareOptions::default();
             questions(&tree(source), &tree(destination), Side::Destination, &options).len()
         };
-        assert_eq!(ask(file(1, Some(T)), file(1, Some(MINUTE))), 0);
+        assert_eq!(ask(file(1, Some(T)), file(1, Some(T))), 0);
         assert_eq!(ask(file(1, Some(T)), file(2, Some(MINUTE))), 0);
+        assert_eq!(ask(file(1, Some(T)), file(1, Some(MINUTE))), 1);
         let elsewhere = ("2026-11-21T15:32:00Z", Precision::Minute);
         assert_eq!(ask(file(1, Some(T)), file(1, Some(elsewhere))), 1);
         assert_eq!(ask(file(1, Some(T)), file(1, Some(DAY))), 1);

@@ -146,11 +146,8 @@ impl Run<'_> {
         let parts: Mutex<Vec<&[usize]>> = Mutex::new(indices.chunks(BATCH).rev().collect());
         let workers = self.destination.limit().min(indices.len().div_ceil(BATCH));
         crew(workers, |_| {
-            let mut lease = match self.destination.lease() {
-                Ok(lease) => lease,
-                // The others, or the check at the end, see what is left.
-                Err(_) => return,
-            };
+            // Without a session, the work is left to the others.
+            let Ok(mut lease) = self.destination.lease() else { return };
             loop {
                 let part = parts.lock().expect("no holder panics").pop();
                 let Some(part) = part else { return };

@@ -187,7 +187,7 @@ impl Planner<'_> {
         }
         match destination.kind {
             Kind::File | Kind::Symlink => {
-                self.act(Deed::Delete, delete, Reason::Extra, None, Some(destination))
+                self.act(Deed::Delete, delete, Reason::Extra, None, Some(destination));
             }
             Kind::Dir => self.act(Deed::DeleteDir, delete_dir, Reason::Extra, None, Some(destination)),
             Kind::Other => {
@@ -278,6 +278,7 @@ impl Planner<'_> {
             !stays
         });
         self.plan.spared.extend(full);
+        self.plan.spared.sort_by(|a, b| a.path.cmp(&b.path));
     }
 }
 

@@ -311,7 +311,7 @@ fn entry_of(path: RelPath, meta: &std::fs::Metadata, place: &Path) -> Entry {
     Entry {
         path,
         kind,
-        size: (kind == Kind::File).then(|| meta.len()),
+        size: (kind == Kind::File).then_some(meta.len()),
         mtime: Mtime::from_unix(meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap_or(0)),
         mode: Some(meta.mode() & 0o7777),
         target: (kind == Kind::Symlink)

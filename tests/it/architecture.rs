@@ -73,12 +73,18 @@ fn comparing_and_planning_do_no_io_and_read_no_clock() {
     );
 }
 
-/// `run` reads both sides at once, `scan` and `execute` have workers, `server` a thread per client.
+/// `pool` has the workers of a run, `server` a thread per client.
 #[test]
-fn threads_start_in_four_rooms_alone() {
-    assert_nobody_mentions(&["thread::spawn", "thread::scope", "thread::Builder", "rayon::"], |room| {
-        !["run", "scan", "execute", "server"].contains(&room)
+fn threads_start_in_two_rooms_alone() {
+    assert_nobody_mentions(&["thread::spawn", "thread::scope", "thread::Builder"], |room| {
+        !["pool", "server"].contains(&room)
     });
+}
+
+/// rayon is for local work on the processors: reading directories.
+#[test]
+fn rayon_works_in_the_store_alone() {
+    assert_nobody_mentions(&["rayon::"], |room| room != "store");
 }
 
 #[test]

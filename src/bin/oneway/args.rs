@@ -111,6 +111,10 @@ pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) show: ShowArgs,
 
+    /// Nothing is kept between runs, so there is nothing to switch off; scripts that say so are right.
+    #[arg(long, hide = true)]
+    no_state: bool,
+
     /// Rules in the order in which they were typed.
     #[arg(skip)]
     pub(crate) rules: Vec<RuleArg>,

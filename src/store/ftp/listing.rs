@@ -5,7 +5,7 @@
 //! MLSD succeeded, the data ended, the closing reply is good and doesn't speak of truncation, every line was understood,
 //! and the number of entries is none at which this server is known to cut.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::ftp::client::{command, read_size, read_time};
 use crate::ftp::command::{Command, Verb};
@@ -57,7 +57,7 @@ struct RawListing {
 fn list_path(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {
     if session.client.features().has_mlsd() {
         let mlsd = format_named("mlsd").expect("MLSD is in the table");
-        match receive(session, &command(Verb::Mlsd, path)?, Parser::with_format(mlsd, Utc::now())) {
+        match receive(session, &command(Verb::Mlsd, path)?, Parser::with_format(mlsd, now())) {
             Err(e) if e.reply().is_some_and(is_unsupported) => session.client.refuse(Verb::Mlsd),
             done => return done,
         }
@@ -118,8 +118,8 @@ fn list_with(session: &mut FtpSession, all: bool) -> Result<RawListing, FtpError
     let list = if all { command(Verb::List, "-a")? } else { Command::bare(Verb::List) };
     let known = session.learned.lock().expect("no holder panics").format;
     let parser = match known {
-        Some(format) => Parser::with_format(format, Utc::now()),
-        None => Parser::new(Utc::now()),
+        Some(format) => Parser::with_format(format, now()),
+        None => Parser::new(now()),
     };
     let raw = match receive(session, &list, parser) {
         Err(e) if e.reply().is_some_and(says_empty) => empty(&e),
@@ -134,7 +134,7 @@ fn list_with(session: &mut FtpSession, all: bool) -> Result<RawListing, FtpError
 /// Lists names alone, and asks of each whether it is a file (it has a size) or a directory (it can be entered).
 fn list_names_here(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {
     let nlst: &dyn ListingFormat = format_named("nlst").expect("NLST is in the table");
-    let parser = Parser::with_format(nlst, Utc::now());
+    let parser = Parser::with_format(nlst, now());
     let mut raw = match receive(session, &Command::bare(Verb::Nlst), parser) {
         Err(e) if e.reply().is_some_and(says_empty) => empty(&e),
         other => other?,
@@ -200,7 +200,7 @@ fn says_empty(reply: &Reply) -> bool {
 
 fn empty(said: &FtpError) -> RawListing {
     let closing = said.reply().cloned().unwrap_or_else(|| Reply::new(226, ""));
-    RawListing { listing: Parser::new(Utc::now()).finish(), closing }
+    RawListing { listing: Parser::new(now()).finish(), closing }
 }
 
 /// Returns why the listing may not be all there is.
@@ -227,6 +227,15 @@ fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
         return None;
     };
     Some(Unproven(text))
+}
+
+/// Returns the time that dates without a year are read by.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a session is the rim: listings come from outside as they are read"
+)]
+fn now() -> DateTime<Utc> {
+    Utc::now()
 }
 
 fn entry_of(path: RelPath, listed: Listed) -> Entry {

@@ -59,7 +59,7 @@ fn confirm_size(
     listed: Option<u64>,
     got: u64,
 ) -> Result<u64, FtpError> {
-    match ask_size(session, command(Verb::Size, session.full(&request.path))?)? {
+    match ask_size(session, &command(Verb::Size, session.full(&request.path))?)? {
         Some(now) if now == got => Ok(got),
         Some(now) => Err(FtpError::Size { expected: now, got }),
         // A server that tells no size leaves the listing to judge by, or nothing.
@@ -68,11 +68,11 @@ fn confirm_size(
 }
 
 /// Returns `None` when the server can't tell sizes.
-fn ask_size(session: &mut FtpSession, size: Command) -> Result<Option<u64>, FtpError> {
+fn ask_size(session: &mut FtpSession, size: &Command) -> Result<Option<u64>, FtpError> {
     if !session.client.features().may(Verb::Size) {
         return Ok(None);
     }
-    let reply = session.client.call(&size)?;
+    let reply = session.client.call(size)?;
     size_or_none(session, reply)
 }
 
