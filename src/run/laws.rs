@@ -59,7 +59,7 @@ fn options() -> RunOptions {
 
 fn mirror(source: &MemoryStore, destination: &MemoryStore, options: &RunOptions) -> StoreResult<Report> {
     let store = |store: &MemoryStore| Arc::new(store.clone()) as Arc<dyn Store>;
-    super::run(&store(source), &store(destination), options, &Silent)
+    run(&store(source), &store(destination), options, &Silent)
 }
 
 /// Sizes and times are what is compared, so files that agree in both count as the same.

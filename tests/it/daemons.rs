@@ -349,7 +349,7 @@ fn a_file_that_cannot_be_read_does_not_keep_the_others_from_being_pulled() {
         daemon.root().add(files! {"a" => "a", "closed" => "x", "z" => "z"});
         daemon.root().give_to_root("closed");
         daemon.root().set_mode("closed", 0o000);
-        let dst = sandbox.tree("dst", files! {"old" => ""});
+        let dst = sandbox.tree("dst", files! {"a" => "", "z" => "", "old" => ""});
         let output =
             sandbox.oneway(["sync", "--delete", "--format", "json", &daemon.url("/"), &dst]).expect_status(3);
         output.tells(&["closed"]);

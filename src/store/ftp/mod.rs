@@ -1,6 +1,7 @@
 //! A tree on an FTP server.
 
 mod listing;
+mod publish;
 mod session;
 mod transfer;
 
@@ -46,12 +47,13 @@ impl RemoteRoot {
     }
 }
 
-/// What the sessions of one run find out about how this server lists.
+/// What the sessions of one run find out about this server.
 #[derive(Debug, Default)]
 struct Learned {
     /// The family of LIST; chosen once.
     format: Option<&'static dyn ListingFormat>,
     hidden: Hidden,
+    clock: publish::ClockCheck,
 }
 
 /// How files whose names begin with a dot are had from LIST.

@@ -8,6 +8,7 @@ use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::reply::Reply;
 use crate::model::{Mtime, RelPath, Remedy};
+use crate::store::ftp::publish::ClockCheck;
 use crate::store::ftp::{Learned, listing, transfer};
 use crate::store::{
     Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, StoreError, StoreResult,
@@ -42,6 +43,15 @@ impl FtpSession {
     /// Returns how this server sets times; `None` when it can't.
     pub(super) fn time_setter(&self) -> Option<TimeSetter> {
         TimeSetter::choose(self.client.features(), self.client.quirks())
+    }
+
+    /// Returns what is known of the times this server sets.
+    pub(super) fn clock_check(&self) -> ClockCheck {
+        self.learned.lock().expect("no holder panics").clock
+    }
+
+    pub(super) fn learn_clock(&self, check: ClockCheck) {
+        self.learned.lock().expect("no holder panics").clock = check;
     }
 
     /// Sends one command for each path, in windows, and returns what was answered. A path that can't be sent has an error.

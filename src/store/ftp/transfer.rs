@@ -9,8 +9,9 @@ use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::reply::Reply;
 use crate::ftp::transfer::{Download, Upload};
+use crate::store::ftp::publish::publish;
 use crate::store::ftp::session::FtpSession;
-use crate::store::{Incoming, Outgoing, ReadRequest, StoreResult, WriteRequest, Written};
+use crate::store::{Incoming, Outgoing, ReadRequest, StoreResult, WriteRequest};
 
 pub(super) fn read<'s>(
     session: &'s mut FtpSession,
@@ -76,7 +77,7 @@ fn ask_size(session: &mut FtpSession, size: &Command) -> Result<Option<u64>, Ftp
     size_or_none(session, reply)
 }
 
-fn size_or_none(session: &mut FtpSession, reply: Reply) -> Result<Option<u64>, FtpError> {
+pub(super) fn size_or_none(session: &mut FtpSession, reply: Reply) -> Result<Option<u64>, FtpError> {
     if is_unsupported(&reply) {
         session.client.refuse(Verb::Size);
         return Ok(None);
@@ -105,41 +106,4 @@ impl Outgoing for FtpOutgoing<'_> {
         session.written.push((request.path, Ok(written)));
         Ok(())
     }
-}
-
-/// Checks the size of the temporary file, gives it its time and bits, and renames it.
-fn publish(session: &mut FtpSession, request: &WriteRequest, bytes: u64) -> Result<Written, FtpError> {
-    let temporary = session.full(&request.temporary);
-    let mut commands = Vec::with_capacity(3);
-    if session.client.features().may(Verb::Size) {
-        commands.push(command(Verb::Size, temporary.as_slice())?);
-    }
-    let setter = request.mtime.and_then(|mtime| Some((session.time_setter()?, mtime)));
-    if let Some((setter, mtime)) = setter {
-        commands.push(setter.command(&temporary, mtime.at)?);
-    }
-    if let Some(mode) = request.mode
-        && session.client.features().may(Verb::Site)
-    {
-        let chmod = format!("CHMOD {:o} ", mode & 0o777);
-        commands.push(command(Verb::Site, [chmod.as_bytes(), &temporary].concat())?);
-    }
-    let mut time_set = false;
-    for (command, reply) in commands.iter().zip(session.client.call_all(&commands)) {
-        let reply = reply?;
-        match command.verb() {
-            Verb::Size => {
-                if let Some(stored) = size_or_none(session, reply)?
-                    && stored != bytes
-                {
-                    return Err(FtpError::Size { expected: bytes, got: stored });
-                }
-            }
-            // Neither time nor bits are worth failing a file that is whole.
-            verb if is_unsupported(&reply) => session.client.refuse(verb),
-            verb => time_set |= reply.is_ok() && setter.is_some_and(|(setter, _)| setter.verb() == verb),
-        }
-    }
-    session.client.rename(&temporary, &session.full(&request.path))?;
-    Ok(Written { bytes, time_set })
 }
