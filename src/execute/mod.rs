@@ -107,6 +107,9 @@ impl Run<'_> {
             return self.stop(e.to_string());
         }
         for &phase in Phase::ALL {
+            if phase == Phase::Deletions && self.failed.load(Ordering::Relaxed) {
+                self.stop("not deleted, since something before it failed".to_owned());
+            }
             let indices: Vec<usize> = (0..self.plan.actions.len())
                 .filter(|&i| self.plan.actions[i].phase == phase && !self.is_settled(i))
                 .collect();
@@ -121,9 +124,6 @@ impl Run<'_> {
             }
             if matches!(phase, Phase::Room | Phase::Folders) {
                 self.give_up_below_failed(phase);
-            }
-            if phase == Phase::Files && self.failed.load(Ordering::Relaxed) {
-                self.stop("not deleted, since something before it failed".to_owned());
             }
         }
     }
