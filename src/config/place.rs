@@ -51,6 +51,12 @@ pub enum PlaceError {
     /// A control byte in a part that is sent to the server.
     #[error("the {0} holds a control character, which FTP cannot carry")]
     Control(&'static str),
+    /// A user without a password.
+    #[error("there is no password for {0}")]
+    NoPassword(String),
+    /// A local path where a URL is needed.
+    #[error("a URL such as ftp://host/path is needed here")]
+    Local,
     /// A query or fragment, which FTP URLs don't have; `?` and `#` of a name are written `%3F` and `%23`.
     #[error("the URL holds `{0}`; write it as {1} if it belongs to a name")]
     Reserved(char, &'static str),

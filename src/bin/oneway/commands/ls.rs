@@ -13,8 +13,9 @@ use crate::signals::Signals;
 
 pub(crate) fn run(args: &LsArgs) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
+    let connection = connect::connection(&args.connection, args.verbose, &cancel);
     let place = connect::place("URL", &args.url)?;
-    let store = connect::ftp_store(place, &args.connection, args.verbose, &cancel)?;
+    let store = place.ftp_store(&connection).map_err(|e| connect::refused("URL", &e))?;
     let _signals = Signals::watch(&cancel)?;
     let mut entries = store.list_root()?;
     entries.sort_by(|a, b| a.name.cmp(&b.name));

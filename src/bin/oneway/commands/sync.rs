@@ -31,9 +31,9 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
     }
     let cancel = Cancel::new();
     let options = options(args, mode, &cancel)?;
-    let verbose = args.show.verbose;
-    let source = connect::store(source, &args.connection, verbose, &cancel)?;
-    let destination = connect::store(destination, &args.connection, verbose, &cancel)?;
+    let connection = connect::connection(&args.connection, args.show.verbose, &cancel);
+    let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
+    let destination = destination.store(&connection).map_err(|e| connect::refused("DST", &e))?;
     // Opened before anything is done: a report that can't be written is no reason to find out afterwards.
     let output = args.output.as_deref().map(create).transpose()?;
 

@@ -1,0 +1,102 @@
+//! From a place to the store that is there.
+
+use std::sync::Arc;
+
+use crate::config::{Place, PlaceError};
+use crate::ftp::client::ClientOptions;
+use crate::ftp::connect::Timeouts;
+use crate::ftp::data::DataMode;
+use crate::ftp::login::Credentials;
+use crate::ftp::transcript::Transcript;
+use crate::model::{Cancel, Secret};
+use crate::store::Store;
+use crate::store::ftp::FtpStore;
+use crate::store::local::LocalStore;
+
+/// What opening a place needs beside the place itself.
+#[derive(Clone, Default)]
+pub struct Connection {
+    /// How long silences may last.
+    pub timeouts: Timeouts,
+    /// Who opens data connections.
+    pub data_mode: DataMode,
+    /// The password for a user whose URL holds none; `None` when there is none.
+    pub password: Option<Secret>,
+    /// Who hears the dialogue; `None` for nobody.
+    pub transcript: Option<Arc<dyn Transcript>>,
+    /// The wish to stop.
+    pub cancel: Cancel,
+}
+
+impl Place {
+    /// Returns the store at this place. Nothing is connected or read yet.
+    ///
+    /// # Errors
+    /// [`PlaceError::NoPassword`] when a user is named and no password is known; [`PlaceError::Control`] when it can't be sent.
+    pub fn store(self, connection: &Connection) -> Result<Arc<dyn Store>, PlaceError> {
+        match self {
+            Self::Local(path) => Ok(Arc::new(LocalStore::new(path))),
+            Self::Ftp { .. } => Ok(Arc::new(self.ftp_store(connection)?)),
+        }
+    }
+
+    /// Returns the store of a URL, for operations beyond a mirror's.
+    ///
+    /// # Errors
+    /// As [`Place::store`], and [`PlaceError::Local`] when this is no URL.
+    pub fn ftp_store(self, connection: &Connection) -> Result<FtpStore, PlaceError> {
+        let Self::Ftp { host, port, user, password, root, name } = self else {
+            return Err(PlaceError::Local);
+        };
+        let options = ClientOptions {
+            host,
+            port,
+            credentials: credentials(user, password, connection, &name)?,
+            timeouts: connection.timeouts,
+            data_mode: connection.data_mode,
+            transcript: connection.transcript.clone(),
+            cancel: connection.cancel.clone(),
+        };
+        Ok(FtpStore::new(options, root, name))
+    }
+}
+
+fn credentials(
+    user: Option<Vec<u8>>,
+    password: Option<Secret>,
+    connection: &Connection,
+    name: &str,
+) -> Result<Credentials, PlaceError> {
+    let anonymous = Credentials::anonymous();
+    let Some(user) = user else { return Ok(anonymous) };
+    let is_anonymous = user.eq_ignore_ascii_case(&anonymous.user);
+    let password = password
+        .or_else(|| connection.password.clone())
+        .or_else(|| is_anonymous.then_some(anonymous.password))
+        .ok_or_else(|| PlaceError::NoPassword(name.to_owned()))?;
+    if password.reveal().bytes().any(|b| b < 0x20 || b == 0x7f) {
+        return Err(PlaceError::Control("password"));
+    }
+    Ok(Credentials { user, password, account: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(url: &str, password: Option<&str>) -> Result<(), PlaceError> {
+        let connection = Connection { password: password.map(Secret::new), ..Connection::default() };
+        Place::parse(url)?.ftp_store(&connection).map(drop)
+    }
+
+    #[test]
+    fn a_named_user_needs_a_password_that_can_be_sent() {
+        assert_eq!(open("ftp://h/", None), Ok(()));
+        assert_eq!(open("ftp://anonymous@h/", None), Ok(()));
+        assert_eq!(open("ftp://u@h/", Some("p")), Ok(()));
+        assert_eq!(open("ftp://u:p@h/", None), Ok(()));
+        assert_eq!(open("ftp://u@h/", None), Err(PlaceError::NoPassword("ftp://u@h/".into())));
+        assert_eq!(open("ftp://u@h/", Some("a\r\nDELE b")), Err(PlaceError::Control("password")));
+        assert_eq!(open("dir", None), Err(PlaceError::Local));
+    }
+}
