@@ -58,7 +58,7 @@ pub struct Plan {
     pub skipped: Vec<Entry>,
     /// What only the destination has and is kept although deletion was asked for, with the reason.
     pub spared: Vec<Refused>,
-    /// Paths that are the same on both sides.
+    /// Files that are the same on both sides, or are left as they are by --update and the like.
     pub unchanged: usize,
     /// Paths that were compared, each once.
     pub scanned: usize,
@@ -116,7 +116,7 @@ impl Planner<'_> {
         match (source.kind, destination.kind) {
             // What a link or a device stands for isn't carried, and what stands in its place isn't ours to remove.
             (Kind::Symlink | Kind::Other, _) => self.skip(source),
-            (Kind::Dir, Kind::Dir) => self.plan.unchanged += 1,
+            (Kind::Dir, Kind::Dir) => {}
             (Kind::File, Kind::File) => self.both_files(source, destination),
             _ if self.options.presence == Presence::OnlyNew => self.leave_alone(&source.path),
             (Kind::File, Kind::Symlink) => {
