@@ -145,7 +145,7 @@ fn scan_side(pool: &Pool, side: Side, options: &RunOptions, observer: &dyn Obser
             Side::Destination => Ok(Scanned::default()),
             Side::Source => {
                 let root = RelPath::root();
-                let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+                let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such directory");
                 Err(StoreError::io("list", &root, pool.store().name(), missing)
                     .with_hint("the source must be a directory that exists"))
             }

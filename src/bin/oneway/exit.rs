@@ -52,7 +52,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         .filter(|line| !line.is_empty())
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .collect();
-    let message = message.join(" ");
+    let message = message.join("; ");
     eprintln!("oneway: {message}; try `oneway --help`");
     ExitCode::from(USAGE)
 }

@@ -5,13 +5,14 @@ mod publish;
 mod session;
 mod transfer;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::ftp::client::{Client, ClientOptions, HostNotes};
 use crate::ftp::error::FtpError;
 use crate::ftp::listing::{Listed, ListingFormat};
-use crate::model::{RelPath, escape};
+use crate::model::{RelPath, Remedy, escape};
 use crate::store::{Session, Store, StoreError, StoreResult};
 
 use session::FtpSession;
@@ -24,6 +25,8 @@ pub struct FtpStore {
     notes: Arc<HostNotes>,
     learned: Arc<Mutex<Learned>>,
     sessions: AtomicU32,
+    /// A session has been had, so that the server is known to be there.
+    reached: AtomicBool,
 }
 
 /// Where the tree begins on its server.
@@ -77,6 +80,7 @@ impl FtpStore {
             notes: Arc::default(),
             learned: Arc::default(),
             sessions: AtomicU32::new(0),
+            reached: AtomicBool::new(false),
         }
     }
 
@@ -87,6 +91,7 @@ impl FtpStore {
     pub(crate) fn open(&self) -> StoreResult<FtpSession> {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         let client = Client::connect(&self.options, &self.notes, number).map_err(|e| self.fail(e))?;
+        self.reached.store(true, Ordering::Relaxed);
         let root = match client.home() {
             Some(home) => self.root.resolve(home),
             None => self.root.resolve(b"/"),
@@ -106,7 +111,15 @@ impl FtpStore {
     }
 
     fn fail(&self, error: FtpError) -> StoreError {
-        let remedy = error.remedy();
+        // A name or port that never worked is most likely mistyped; trying again would only keep a person waiting.
+        let remedy = match &error {
+            FtpError::Resolve { source, .. } | FtpError::Connect { source, .. }
+                if !self.reached.load(Ordering::Relaxed) && source.kind() != ErrorKind::TimedOut =>
+            {
+                Remedy::Abort
+            }
+            error => error.remedy(),
+        };
         let reach = matches!(error, FtpError::Resolve { .. } | FtpError::Connect { .. });
         let refused = error.reply().map(crate::ftp::reply::Reply::code);
         let error =
