@@ -10,6 +10,7 @@ mod cli;
 mod daemons;
 mod heavy;
 mod listings;
+mod scripted;
 mod serve;
 mod server;
 mod support;
