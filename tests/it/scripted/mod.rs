@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use crate::support::{Dir, Files, Output, Run, Sandbox, ScriptServer, Transcript, files, snapshot};
 
 mod data;
+mod features;
+mod listings;
 mod login;
 mod replies;
 mod times;
