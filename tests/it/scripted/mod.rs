@@ -12,8 +12,10 @@ use crate::support::{Dir, Files, Output, Run, Sandbox, ScriptServer, Transcript,
 
 mod data;
 mod features;
+mod greeting;
 mod listings;
 mod login;
+mod lost;
 mod replies;
 mod times;
 
