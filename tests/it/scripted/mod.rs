@@ -17,6 +17,7 @@ mod listings;
 mod login;
 mod lost;
 mod replies;
+mod secrets;
 mod times;
 
 /// A server on which a script makes something odd, a local directory `here`, and runs between them.
