@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use crate::model::{Entry, Kind, Mtime, RelPath, Remedy, Unproven};
-use crate::rooted::{Meta, Rooted, file_meta, set_file_mtime};
+use crate::rooted::{Meta, Rooted, set_file_mtime};
 use crate::store::{
     Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, Store, StoreError,
     StoreResult, WriteRequest, Written,
@@ -121,7 +121,9 @@ impl Session for LocalSession {
 
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
         self.each("create", dirs, |root, dir| match root.make_dir(dir) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && root.meta(dir)?.kind == Kind::Dir => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && root.meta(dir)?.kind() == Kind::Dir => {
+                Ok(())
+            }
             made => made,
         })
     }
@@ -139,11 +141,7 @@ impl Session for LocalSession {
         file: &ReadRequest,
         _next: Option<&ReadRequest>,
     ) -> StoreResult<Box<dyn Incoming + 's>> {
-        let opened = self.root().and_then(|root| {
-            let handle = root.open_file(&file.path)?;
-            let meta = file_meta(&handle)?;
-            Ok((handle, meta))
-        });
+        let opened = self.root().and_then(|root| root.open_file(&file.path));
         let (handle, before) = opened.map_err(|e| self.fail("read", &file.path, e))?;
         Ok(Box::new(LocalIncoming { session: self, file: handle, path: file.path.clone(), before, bytes: 0 }))
     }
@@ -153,7 +151,7 @@ impl Session for LocalSession {
         file: &WriteRequest,
         _next: Option<&WriteRequest>,
     ) -> StoreResult<Box<dyn Outgoing + 's>> {
-        let opened = self.root().and_then(|root| Ok((root.create_file(&file.temporary)?, root)));
+        let opened = self.root().and_then(|root| Ok((root.create_file(&file.temporary, 0o666)?, root)));
         let (handle, root) = opened.map_err(|e| self.fail("write", &file.path, e))?;
         Ok(Box::new(LocalOutgoing {
             session: self,
@@ -193,7 +191,7 @@ impl Incoming for LocalIncoming<'_> {
     }
 
     fn finish(self: Box<Self>) -> StoreResult<u64> {
-        let after = file_meta(&self.file).map_err(|e| self.session.fail("read", &self.path, e))?;
+        let after = Meta::of(&self.file).map_err(|e| self.session.fail("read", &self.path, e))?;
         if (after.size, after.mtime) == (self.before.size, self.before.mtime) && self.bytes == after.size {
             return Ok(self.bytes);
         }
@@ -246,7 +244,7 @@ impl Outgoing for LocalOutgoing<'_> {
 impl LocalOutgoing<'_> {
     fn publish(&mut self) -> io::Result<Written> {
         let WriteRequest { path, mtime, mode, .. } = &self.request;
-        let stored = file_meta(&self.file)?.size;
+        let stored = Meta::of(&self.file)?.size;
         if stored != self.bytes {
             return Err(io::Error::other(format!("{stored} of {} bytes are on the disk", self.bytes)));
         }
