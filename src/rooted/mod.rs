@@ -278,3 +278,5 @@ const NEVER_SPECIAL: OFlags =
 
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) use tests::where_permissions_bind;

@@ -51,6 +51,19 @@ fn time() -> Mtime {
     Mtime::from_unix(1_000_000_000, 123_456_789).unwrap()
 }
 
+/// Does something where permissions bind even root: on a thread that has laid down the right to ignore them.
+#[cfg(target_os = "linux")]
+pub(crate) fn where_permissions_bind(work: impl FnOnce() + Send) {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let bound = || {
+        let mut rights = capabilities(None).unwrap();
+        rights.effective -= CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+        set_capabilities(None, rights).unwrap();
+        work();
+    };
+    std::thread::scope(|scope| scope.spawn(bound).join()).unwrap();
+}
+
 #[track_caller]
 fn assert_unfit<T: std::fmt::Debug>(expected: Unfit, result: io::Result<T>) {
     let error = result.unwrap_err();
@@ -214,4 +227,24 @@ fn a_directory_is_read_by_name_and_looked_at_later() {
     // Only what was read is looked at: any other name could lead out.
     assert_eq!(directory.meta(b"../../outside/secret").unwrap(), None);
     assert_kind(io::ErrorKind::NotFound, directory.read_link(b"../link"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_directory_need_not_be_readable_to_be_passed_through() {
+    let sandbox = Sandbox::new();
+    fs::set_permissions(sandbox.inside("d"), fs::Permissions::from_mode(0o311)).unwrap();
+    where_permissions_bind(|| {
+        let root = &sandbox.root;
+        assert_eq!(root.open_file(&path("d/f")).unwrap().1.size, 7);
+        root.enter(&path("d")).unwrap();
+        assert_kind(io::ErrorKind::PermissionDenied, root.read_dir(&path("d")));
+        root.set_mode(&path("d/f"), 0o200).unwrap();
+        root.set_mode(&path("d/f"), 0o600).unwrap();
+        // Without the right to search it, a directory is no way.
+        fs::set_permissions(sandbox.inside("d"), fs::Permissions::from_mode(0o600)).unwrap();
+        assert_kind(io::ErrorKind::PermissionDenied, root.enter(&path("d")));
+        assert_kind(io::ErrorKind::PermissionDenied, root.open_file(&path("d/f")));
+    });
+    fs::set_permissions(sandbox.inside("d"), fs::Permissions::from_mode(0o700)).unwrap();
 }
