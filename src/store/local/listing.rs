@@ -6,24 +6,32 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use crate::model::{Entry, Kind, Mtime, RelPath, Unproven};
+use crate::rooted::Rooted;
 use crate::store::DirListing;
-use crate::store::local::{bytes_of, is_gone};
+use crate::store::local::{bytes_of, is_gone, with_rights};
 
 /// Reads one directory. What vanishes meanwhile is left out: it isn't there any more.
-pub(super) fn list_dir(root: &Path, dir: &RelPath) -> io::Result<DirListing> {
+pub(super) fn list_dir(path: &Path, dir: &RelPath) -> io::Result<DirListing> {
+    let root = Rooted::open(path)?;
+    let listing = read_entries(path, dir).map_err(|error| with_rights(&root, dir, error))?;
+    // walkdir goes by path and through links, and finds nothing in what is no directory. So what it found counts only if
+    // a walk without links leads to a directory, too. The root may be a link.
+    match root.meta(dir)?.kind() {
+        Kind::Dir => Ok(listing),
+        _ => Err(io::ErrorKind::NotADirectory.into()),
+    }
+}
+
+fn read_entries(root: &Path, dir: &RelPath) -> io::Result<DirListing> {
     let place = if dir.is_root() { root.to_owned() } else { root.join(os_path(dir)) };
     let mut listing = DirListing::default();
     let mut odd_names = 0;
     let mut odd_name = String::new();
-    // The root may be a link; below it, what was listed as a directory must still be one.
-    if !dir.is_root() && !std::fs::symlink_metadata(&place)?.is_dir() {
-        return Err(io::ErrorKind::NotADirectory.into());
-    }
     for found in WalkDir::new(&place).min_depth(1).max_depth(1).follow_links(false) {
         let found = match found {
             Ok(found) => found,
             Err(e) if e.depth() > 0 && e.io_error().is_some_and(is_gone) => continue,
-            Err(e) => return Err(e.into()),
+            Err(e) => return Err(cause(e)),
         };
         let name = bytes_of(Path::new(found.file_name()));
         let path = match dir.join(&name) {
@@ -34,10 +42,10 @@ pub(super) fn list_dir(root: &Path, dir: &RelPath) -> io::Result<DirListing> {
                 continue;
             }
         };
-        match found.metadata() {
+        match found.metadata().map_err(cause) {
             Ok(meta) => listing.entries.push(entry_of(path, &meta, found.path())),
-            Err(e) if e.io_error().is_some_and(is_gone) => {}
-            Err(e) => return Err(e.into()),
+            Err(e) if is_gone(&e) => {}
+            Err(e) => return Err(e),
         }
     }
     if odd_names > 0 {
@@ -47,6 +55,11 @@ pub(super) fn list_dir(root: &Path, dir: &RelPath) -> io::Result<DirListing> {
         }));
     }
     Ok(listing)
+}
+
+/// Returns the system's error without walkdir's text, which would name the path a second time.
+fn cause(error: walkdir::Error) -> io::Error {
+    error.into_io_error().unwrap_or_else(|| io::Error::other("a link leads back to where it is"))
 }
 
 fn entry_of(path: RelPath, meta: &std::fs::Metadata, place: &Path) -> Entry {

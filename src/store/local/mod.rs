@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::model::{Kind, Mtime, RelPath};
-use crate::rooted::Rooted;
+use crate::rooted::{Meta, Rooted};
 use crate::store::{
     Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, Store, StoreError,
     StoreResult, WriteRequest, Written,
@@ -77,7 +77,16 @@ impl LocalSession {
         StoreError::io(operation, path, &self.name, error)
     }
 
-    /// Does the same to each path.
+    /// Fails to make, remove or rename `path`, which is a matter of the directory it is in.
+    fn fail_in_dir(&self, operation: &'static str, path: &RelPath, error: io::Error) -> StoreError {
+        let error = match (&self.root, path.parent()) {
+            (Some(root), Some(dir)) => with_rights(root, &dir, error),
+            _ => error,
+        };
+        self.fail(operation, path, error)
+    }
+
+    /// Makes or removes each path.
     fn each(
         &mut self,
         operation: &'static str,
@@ -85,7 +94,7 @@ impl LocalSession {
         step: impl Fn(&Rooted, &RelPath) -> io::Result<()>,
     ) -> Vec<StoreResult<()>> {
         let one = |this: &mut Self, path: &RelPath| {
-            this.root().and_then(|root| step(&root, path)).map_err(|e| this.fail(operation, path, e))
+            this.root().and_then(|root| step(&root, path)).map_err(|e| this.fail_in_dir(operation, path, e))
         };
         paths.iter().map(|path| one(self, path)).collect()
     }
@@ -160,6 +169,17 @@ impl Session for LocalSession {
     }
 }
 
+/// Adds to a refusal who may do what in the directory: the system's text alone doesn't tell where the right is missing.
+fn with_rights(root: &Rooted, dir: &RelPath, error: io::Error) -> io::Error {
+    match root.meta(dir) {
+        Ok(Meta { mode, owner, .. }) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let why = format!("{error}; the directory has mode {mode:04o} and belongs to user {owner}");
+            io::Error::new(error.kind(), why)
+        }
+        _ => error,
+    }
+}
+
 fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(e) if is_gone(&e) => Ok(()),
@@ -175,3 +195,6 @@ fn bytes_of(path: &Path) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt;
     path.as_os_str().as_bytes().to_vec()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use crate::model::{RelPath, Remedy};
@@ -22,8 +23,10 @@ pub(super) fn write<'s>(
     session: &'s mut LocalSession,
     file: &WriteRequest,
 ) -> StoreResult<Box<dyn Outgoing + 's>> {
-    let opened = session.root().and_then(|root| Ok((root.create_file(&file.temporary, 0o666)?, root)));
-    let (handle, root) = opened.map_err(|e| session.fail("write", &file.path, e))?;
+    // What only some may read is not for all to read meanwhile, either.
+    let mode = file.mode.map_or(0o666, |mode| mode & PERMISSIONS);
+    let opened = session.root().and_then(|root| Ok((root.create_file(&file.temporary, mode)?, root)));
+    let (handle, root) = opened.map_err(|e| session.fail_in_dir("write", &file.path, e))?;
     Ok(Box::new(LocalOutgoing {
         session,
         temporary: Temporary { root, path: file.temporary.clone(), armed: true },
@@ -101,7 +104,7 @@ impl Outgoing for LocalOutgoing<'_> {
     fn finish(mut self: Box<Self>) -> StoreResult<()> {
         let published = self.publish();
         let path = self.request.path.clone();
-        let written = published.map_err(|e| self.session.fail("write", &path, e))?;
+        let written = published.map_err(|e| self.session.fail_in_dir("write", &path, e))?;
         self.session.written.push((path, Ok(written)));
         Ok(())
     }
@@ -115,7 +118,8 @@ impl LocalOutgoing<'_> {
             return Err(io::Error::other(format!("{stored} of {} bytes are on the disk", self.bytes)));
         }
         if let Some(mode) = mode {
-            self.file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode & 0o777))?;
+            // Once more, since the umask may have taken some away.
+            self.file.set_permissions(PermissionsExt::from_mode(mode & PERMISSIONS))?;
         }
         let time_set = mtime.is_some_and(|mtime| set_file_mtime(&self.file, mtime).is_ok());
         self.temporary.root.rename(&self.temporary.path, path)?;
@@ -123,3 +127,6 @@ impl LocalOutgoing<'_> {
         Ok(Written { bytes: self.bytes, time_set })
     }
 }
+
+/// Set-user-ID and the like were given to the old content, not to the new.
+const PERMISSIONS: u32 = 0o777;
