@@ -1,6 +1,7 @@
 //! Lists a directory of a server with the protocol engine alone.
 //!
 //! `cargo run --example list_remote -- ftp://host/path`
+#![expect(clippy::disallowed_methods, reason = "a program reads its arguments")]
 
 use std::error::Error;
 use std::io::{Write, stdout};

@@ -1,6 +1,7 @@
 //! Uses the engine in a program of one's own: compares two places and writes what differs as a to-do list.
 //!
 //! `cargo run --example own_report -- SRC DST`
+#![expect(clippy::disallowed_methods, reason = "a program reads its arguments")]
 
 use std::error::Error;
 use std::io::{Write, stdout};

@@ -27,7 +27,10 @@ fn main() -> Result<()> {
     let options = ServeOptions { access: Access::Write, ..ServeOptions::new(&served) };
     let server = Server::start(options)?;
     let url = format!("{}site", server.url());
-    note(&format!("A server is up. By hand: oneway serve {} --write --listen 127.0.0.1:0", served.display()))?;
+    note(&format!(
+        "A server is up. By hand: oneway serve {} --write --listen 127.0.0.1:0",
+        served.display()
+    ))?;
 
     say(&format!("oneway sync site {url}"))?;
     let pushed = mirror(&local(&site), &url, Mode::Sync)?;

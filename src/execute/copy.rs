@@ -1,36 +1,38 @@
 //! Files from one store to the other, on several sessions at once.
 //!
-//! Workers take runs of small files or one large file from a common queue. A file is read and written in blocks; only
-//! when the source says that it was whole is the destination told to publish it. Whatever fails for a passing reason
-//! is begun anew.
+//! Workers take files from a common queue, each one file ahead of the one it sends, so that the sessions can prepare the
+//! next. A file is read and written in blocks; only when the source says that it was whole is the destination told to
+//! publish it. Whatever fails for a passing reason is begun anew.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::time::Instant;
 
+use crate::execute::times::exact_times;
 use crate::execute::{Event, Outcome, Run};
-use crate::model::{Kind, Mtime, Precision, RelPath, Remedy, temporary_for};
+use crate::model::{Kind, Mtime, RelPath, Remedy, temporary_for};
 use crate::plan::Deed;
 use crate::pool::{Pool, crew};
 use crate::store::{ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest, Written};
 
 /// Copies the files of these actions.
 pub(super) fn copy_files(run: &Run<'_>, indices: Vec<usize>) {
+    let times = exact_times(run, &indices);
     let remote = |pool: &Pool| pool.store().is_remote().then(|| pool.limit());
     let workers = [remote(run.source), remote(run.destination)].into_iter().flatten().min();
     let workers = workers.unwrap_or(LOCAL_WORKERS).min(indices.len());
-    let queue = Mutex::new(VecDeque::from(indices));
+    let shared = Shared { times, queue: Mutex::new(VecDeque::from(indices)) };
     let stranded = Mutex::new(None);
     crew(workers, |_| {
-        if let Err(e) = work(run, &queue, workers) {
+        if let Err(e) = work(run, &shared) {
             stranded.lock().expect("no holder panics").get_or_insert(e);
         }
     });
-    let is_left = || !queue.lock().expect("no holder panics").is_empty() && !run.is_stopped();
+    let is_left = || !shared.queue.lock().expect("no holder panics").is_empty() && !run.is_stopped();
     // Those who still had sessions may have left before the last one gave its files back.
     if stranded.into_inner().expect("no holder panics").is_some()
         && is_left()
-        && let Err(e) = work(run, &queue, 1)
+        && let Err(e) = work(run, &shared)
     {
         run.stop(e.to_string());
     }
@@ -39,63 +41,54 @@ pub(super) fn copy_files(run: &Run<'_>, indices: Vec<usize>) {
 /// Threads for copying between two directories of this machine.
 const LOCAL_WORKERS: usize = 4;
 
-/// A run of files ends at this many bytes, so that the last ones are not left to one session.
-const RUN_BYTES: u64 = 1 << 20;
-/// A run of files ends at this many files.
-const RUN_FILES: usize = 32;
-
 /// Bytes moved at once. Larger blocks gain nothing measurable on loopback.
 const BLOCK_BYTES: usize = 256 << 10;
 
-/// Copies runs until the queue is empty. Returns an error when this worker has lost its session for good; the files of
-/// its last run are back in the queue then.
-fn work(run: &Run<'_>, queue: &Mutex<VecDeque<usize>>, workers: usize) -> StoreResult<()> {
-    let mut source = run.source.lease()?;
-    let mut destination = run.destination.lease()?;
-    let mut block = vec![0; BLOCK_BYTES];
-    while !run.is_stopped() {
-        let files = take_run(run, queue, workers);
-        if files.is_empty() {
-            return Ok(());
-        }
-        let mut copier = Copier {
-            run,
-            source: source.session(),
-            destination: destination.session(),
-            block: &mut block,
-            finished: HashMap::new(),
-        };
-        if let Err((left, error)) = copier.copy_run(&files) {
-            queue.lock().expect("no holder panics").extend(left);
-            return Err(error);
-        }
-    }
-    Ok(())
+/// What the workers share.
+struct Shared {
+    /// Times that the source was asked for.
+    times: HashMap<usize, Mtime>,
+    /// Files that no worker has yet.
+    queue: Mutex<VecDeque<usize>>,
 }
 
-/// Takes the next large file, or small ones up to a fair share of what is left.
-fn take_run(run: &Run<'_>, queue: &Mutex<VecDeque<usize>>, workers: usize) -> Vec<usize> {
-    let mut queue = queue.lock().expect("no holder panics");
-    let share = (queue.len() / (workers * 4)).clamp(1, RUN_FILES);
-    let mut files = Vec::new();
-    let mut bytes = 0;
-    while let Some(&next) = queue.front() {
-        bytes += run.action(next).bytes();
-        if !files.is_empty() && (bytes > RUN_BYTES || files.len() >= share) {
-            break;
-        }
-        files.push(next);
-        queue.pop_front();
+impl Shared {
+    fn take(&self) -> Option<usize> {
+        self.queue.lock().expect("no holder panics").pop_front()
     }
-    files
+
+    fn give_back(&self, files: impl IntoIterator<Item = usize>) {
+        self.queue.lock().expect("no holder panics").extend(files);
+    }
 }
 
-/// One worker at one run of files.
+/// Copies files until the queue is empty. Returns an error when this worker has no session or has lost it for good; what it had
+/// begun is back in the queue then.
+fn work(run: &Run<'_>, shared: &Shared) -> StoreResult<()> {
+    // Whoever gets no session leaves the work to those who have one.
+    let Some(mut source) = run.source.lease_now()? else { return Ok(()) };
+    let Some(mut destination) = run.destination.lease_now()? else { return Ok(()) };
+    let mut copier = Copier {
+        run,
+        shared,
+        source: source.session(),
+        destination: destination.session(),
+        block: &mut vec![0; BLOCK_BYTES],
+        todo: VecDeque::new(),
+        finished: HashMap::new(),
+    };
+    copier.copy_all()
+}
+
+/// One worker.
 struct Copier<'c, 'r> {
     run: &'c Run<'r>,
+    shared: &'c Shared,
     source: &'c mut dyn Session,
     destination: &'c mut dyn Session,
     block: &'c mut [u8],
+    /// The files it has taken, the next one first, with the number of the try that is to come.
+    todo: VecDeque<(usize, u32)>,
     /// Files handed over and not yet heard of.
     finished: HashMap<RelPath, Attempt>,
 }
@@ -110,37 +103,41 @@ struct Attempt {
 }
 
 impl Copier<'_, '_> {
-    /// Copies all files. When a session is lost for good, returns the files that are not decided, with the reason.
-    fn copy_run(&mut self, files: &[usize]) -> Result<(), (Vec<usize>, StoreError)> {
-        let mtimes = self.exact_times(files);
-        let requests: HashMap<usize, (ReadRequest, WriteRequest)> =
-            files.iter().zip(mtimes).map(|(&i, mtime)| (i, self.requests(i, mtime))).collect();
-        let mut todo: VecDeque<(usize, u32)> = files.iter().map(|&i| (i, 1)).collect();
-        loop {
-            while let Some((i, tried)) = todo.pop_front() {
-                if self.run.is_stopped() {
-                    // Left without an outcome, they get the common one.
-                    todo.clear();
-                    break;
-                }
-                let next = todo.front().map(|(next, _)| &requests[next]);
-                let attempt = Attempt { action: i, tried, started: Instant::now(), bytes: 0 };
-                let result = self.send(attempt, &requests[&i], next);
-                if let Err(e) = result {
-                    self.after_failure(attempt, e, &mut todo)?;
-                }
-                self.hear(Settle::Ready, &mut todo)?;
-            }
-            self.hear(Settle::All, &mut todo)?;
-            if todo.is_empty() {
+    fn copy_all(&mut self) -> StoreResult<()> {
+        while let Some((i, tried)) = self.take()? {
+            if self.run.is_stopped() {
+                // What was handed over is heard of; the rest is left without an outcome and gets the common one.
+                self.shared.give_back([i]);
                 break;
             }
+            let attempt = Attempt { action: i, tried, started: Instant::now(), bytes: 0 };
+            let requests = self.requests(i);
+            let next = self.todo.front().map(|&(next, _)| self.requests(next));
+            if let Err(e) = self.send(attempt, &requests, next.as_ref()) {
+                self.after_failure(attempt, e)?;
+            }
+            self.hear(Settle::Ready)?;
         }
+        self.hear(Settle::All)?;
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
             self.run.settle(attempt.action, Outcome::failed(error, attempt.tried));
         }
         Ok(())
+    }
+
+    /// Returns the next file. The one after it is taken as well, so that a session can prepare it. At the end, hears what
+    /// became of all files, which may bring some back.
+    fn take(&mut self) -> StoreResult<Option<(usize, u32)>> {
+        while self.todo.len() < 2
+            && let Some(i) = self.shared.take()
+        {
+            self.todo.push_back((i, 1));
+        }
+        if self.todo.is_empty() {
+            self.hear(Settle::All)?;
+        }
+        Ok(self.todo.pop_front())
     }
 
     /// Sends one file. When it returns, the file is handed over and in `finished`.
@@ -180,11 +177,7 @@ impl Copier<'_, '_> {
     }
 
     /// Hears what became of files that were handed over.
-    fn hear(
-        &mut self,
-        which: Settle,
-        todo: &mut VecDeque<(usize, u32)>,
-    ) -> Result<(), (Vec<usize>, StoreError)> {
+    fn hear(&mut self, which: Settle) -> StoreResult<()> {
         for (path, result) in self.destination.settle(which) {
             let Some(attempt) = self.finished.remove(&path) else { continue };
             match result {
@@ -203,29 +196,24 @@ impl Copier<'_, '_> {
                 }
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
-                    self.after_failure(attempt, e, todo)?;
+                    self.after_failure(attempt, e)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Puts the file back for another try, or gives it its outcome.
-    fn after_failure(
-        &mut self,
-        attempt: Attempt,
-        error: StoreError,
-        todo: &mut VecDeque<(usize, u32)>,
-    ) -> Result<(), (Vec<usize>, StoreError)> {
+    /// Puts the file back for another try, or gives it its outcome. Returns the error that ends this worker.
+    fn after_failure(&mut self, attempt: Attempt, error: StoreError) -> StoreResult<()> {
         if error.remedy() == Remedy::Shrink {
             // Another worker does them. What was handed over is done again, too: nothing was heard of it.
-            let mut left = vec![attempt.action];
-            left.extend(todo.drain(..).map(|(i, _)| i));
-            left.extend(self.finished.drain().map(|(_, attempt)| attempt.action));
-            return Err((left, error));
+            let begun = self.todo.drain(..).map(|(i, _)| i);
+            let unheard = self.finished.drain().map(|(_, attempt)| attempt.action);
+            self.shared.give_back(std::iter::once(attempt.action).chain(begun).chain(unheard));
+            return Err(error);
         }
         if self.run.options.retry.again(error.remedy(), attempt.tried) {
-            todo.push_front((attempt.action, attempt.tried + 1));
+            self.todo.push_front((attempt.action, attempt.tried + 1));
             return Ok(());
         }
         if self.destination.is_usable() {
@@ -238,27 +226,10 @@ impl Copier<'_, '_> {
         Ok(())
     }
 
-    /// Asks the source for the times that its listing told only roughly. An unknown time stays unknown.
-    fn exact_times(&mut self, files: &[usize]) -> Vec<Option<Mtime>> {
-        let listed = |i: usize| self.run.action(i).source.as_ref().and_then(|entry| entry.mtime);
-        let mut mtimes: Vec<Option<Mtime>> = files.iter().map(|&i| listed(i)).collect();
-        if !self.run.options.carry_times || self.source.capabilities().exact_times {
-            return mtimes;
-        }
-        let rough: Vec<usize> = (0..files.len())
-            .filter(|&k| mtimes[k].is_none_or(|mtime| mtime.precision != Precision::Second))
-            .collect();
-        let paths: Vec<RelPath> = rough.iter().map(|&k| self.run.action(files[k]).path.clone()).collect();
-        for (k, answer) in rough.into_iter().zip(self.source.mtimes(&paths)) {
-            if let Ok(Some(exact)) = answer {
-                mtimes[k] = Some(exact);
-            }
-        }
-        mtimes
-    }
-
-    fn requests(&self, i: usize, mtime: Option<Mtime>) -> (ReadRequest, WriteRequest) {
+    fn requests(&self, i: usize) -> (ReadRequest, WriteRequest) {
         let action = self.run.action(i);
+        let listed = action.source.as_ref().and_then(|entry| entry.mtime);
+        let mtime = self.shared.times.get(&i).copied().or(listed);
         let size = action.source.as_ref().and_then(|entry| entry.size);
         let read = ReadRequest { path: action.path.clone(), size };
         // A file that is replaced keeps its bits: a script stays executable.

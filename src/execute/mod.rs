@@ -5,6 +5,7 @@
 
 mod copy;
 mod event;
+mod times;
 
 pub use event::{Event, Observer, Silent};
 

@@ -1,1 +1,148 @@
+use super::*;
+use crate::compare::Reason;
+use crate::model::{Entry, Kind, Mtime};
+use crate::plan::{Action, MaxDelete, Phase, Refused};
 
+fn path(name: impl AsRef<[u8]>) -> RelPath {
+    RelPath::parse(name).unwrap()
+}
+
+fn file(name: &str, size: u64, second: i64) -> Entry {
+    Entry::file(path(name), size, Mtime::from_unix(1_700_000_000 + second, 500_000_000))
+}
+
+fn action(deed: Deed, reason: Reason, source: Option<Entry>, destination: Option<Entry>) -> Action {
+    let path = source.as_ref().or(destination.as_ref()).unwrap().path.clone();
+    Action { path, deed, phase: Phase::Files, reason, source, destination }
+}
+
+fn sample(mode: Mode) -> Report {
+    let odd = Entry::file(path(b"caf\xe9 100%.txt"), 1, None);
+    let actions = vec![
+        action(Deed::CreateDir, Reason::Missing, Some(Entry::new(path("d"), Kind::Dir)), None),
+        action(Deed::Replace, Reason::Size, Some(file("d/a", 2048, 0)), Some(file("d/a", 10, 1))),
+        action(Deed::Replace, Reason::Time, Some(file("t", 5, 0)), Some(file("t", 5, 60))),
+        action(Deed::Copy, Reason::Missing, Some(odd), None),
+        action(Deed::Delete, Reason::Extra, None, Some(file("old\x1b[2J", 7, 0))),
+    ];
+    let done = |bytes| Outcome { error: None, bytes, seconds: 0.25, tries: 1, time_set: Some(true) };
+    let failed = Outcome { error: Some("no room".into()), bytes: 0, seconds: 0.0, tries: 6, time_set: None };
+    let outcomes = vec![done(0), done(2048), done(5), failed.clone(), failed];
+    Report {
+        mode,
+        source: "site".into(),
+        destination: "ftp://u@h/".into(),
+        plan: Plan {
+            actions,
+            spared: vec![Refused { path: path("kept"), kind: Kind::File, why: "so".into() }],
+            unchanged: 3,
+            scanned: 8,
+            ..Plan::default()
+        },
+        outcomes: if mode == Mode::Sync { outcomes } else { vec![] },
+        refusal: None,
+        unproven: vec![],
+        notes: vec![],
+        stopped: None,
+        seconds: 1.5,
+    }
+}
+
+fn written(report: &Report, format: &str, verbose: bool) -> String {
+    let mut out = Vec::new();
+    format_named(format).unwrap().write(report, Detail { verbose }, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn json_of_a_run() {
+    let text = written(&sample(Mode::Sync), "json", true);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            r#"{"event":"change","action":"create_dir","path":"d","kind":"dir","reason":"missing","size":null,"old_size":null,"modified":null,"old_modified":null,"target":null}"#,
+            r#"{"event":"change","action":"replace","path":"d/a","kind":"file","reason":"size","size":2048,"old_size":10,"modified":"2023-11-14T22:13:20Z","old_modified":"2023-11-14T22:13:21Z","target":null}"#,
+            r#"{"event":"change","action":"replace","path":"t","kind":"file","reason":"time","size":5,"old_size":5,"modified":"2023-11-14T22:13:20Z","old_modified":"2023-11-14T22:14:20Z","target":null}"#,
+            r#"{"event":"change","action":"copy","path":"caf%E9 100%25.txt","path_encoded":true,"kind":"file","reason":"missing","size":1,"old_size":null,"modified":null,"old_modified":null,"target":null}"#,
+            r#"{"event":"change","action":"delete","path":"old\u001b[2J","kind":"file","reason":"extra","size":null,"old_size":7,"modified":null,"old_modified":"2023-11-14T22:13:20Z","target":null}"#,
+            r#"{"event":"change","action":"keep","path":"kept","kind":"file","reason":"extra","why":"so"}"#,
+            r#"{"event":"done","path":"d","action":"create_dir","bytes":0,"seconds":0.25,"tries":1,"error":null}"#,
+            r#"{"event":"done","path":"d/a","action":"replace","bytes":2048,"seconds":0.25,"tries":1,"error":null}"#,
+            r#"{"event":"done","path":"t","action":"replace","bytes":5,"seconds":0.25,"tries":1,"error":null}"#,
+            r#"{"event":"failed","path":"caf%E9 100%25.txt","path_encoded":true,"action":"copy","bytes":0,"seconds":0.0,"tries":6,"error":"no room"}"#,
+            r#"{"event":"failed","path":"old\u001b[2J","action":"delete","bytes":0,"seconds":0.0,"tries":6,"error":"no room"}"#,
+            r#"{"event":"summary","source":"site","destination":"ftp://u@h/","dry_run":false,"scanned":8,"changes":{"create_dir":1,"replace":2},"bytes":2053,"failed":2,"unchanged":3,"seconds":1.5,"exit":3}"#,
+        ]
+    );
+}
+
+#[test]
+fn text_of_a_diff() {
+    let text = written(&sample(Mode::Diff), "text", false);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "+ caf\\xe9 100%.txt  new, 1 B",
+            "+ d/                new",
+            "~ d/a               size 10 B → 2.0 KiB",
+            "- old\\x1b[2J        only at the destination",
+            "~ t                 time 2023-11-14 22:14:20 → 2023-11-14 22:13:20",
+            "would change: 1 folder created, 1 new file, 2 replaced, 1 deleted, 2.0 KiB, 3 unchanged, 1.5 s",
+        ]
+    );
+}
+
+#[test]
+fn text_of_a_run_is_its_summary_unless_more_is_asked_for() {
+    assert_eq!(
+        written(&sample(Mode::Sync), "text", false),
+        "changed: 1 folder created, 2 replaced, 2.0 KiB, 2 failed, 3 unchanged, 1.5 s\n"
+    );
+    assert_eq!(written(&sample(Mode::Sync), "text", true).lines().count(), 7);
+}
+
+#[test]
+fn the_exit_status_tells_how_it_ended() {
+    let with = |mode, change: &dyn Fn(&mut Report)| {
+        let mut report = sample(mode);
+        change(&mut report);
+        report.exit_status()
+    };
+    let nothing = |report: &mut Report| {
+        report.plan.actions.clear();
+        report.outcomes.clear();
+    };
+    let doubt = |report: &mut Report| {
+        nothing(report);
+        report.unproven.push(("here".into(), path("d"), Unproven("cut".into())));
+    };
+    let guarded = |report: &mut Report| {
+        report.refusal =
+            Some(Refusal::TooManyDeletions { deletions: 3, files: 4, limit: MaxDelete::Percent(50) });
+    };
+    assert_eq!(with(Mode::Sync, &nothing), 0);
+    assert_eq!(with(Mode::Diff, &nothing), 0);
+    assert_eq!(with(Mode::Diff, &|_| {}), 1);
+    assert_eq!(with(Mode::DryRun, &|_| {}), 0);
+    assert_eq!(with(Mode::Sync, &|_| {}), 3);
+    assert_eq!(with(Mode::Sync, &doubt), 3);
+    assert_eq!(with(Mode::Diff, &guarded), 5);
+    assert_eq!(with(Mode::Sync, &|report| report.stopped = Some(Stop::Interrupt)), 130);
+    assert_eq!(with(Mode::Sync, &|report| report.stopped = Some(Stop::Terminate)), 143);
+}
+
+#[test]
+fn an_entry_of_a_listing_has_all_fields() {
+    let mut out = Vec::new();
+    let mut listed = crate::ftp::listing::Listed::new("x", Kind::Symlink);
+    listed.target = Some(b"y".to_vec());
+    listed.mode = Some(0o755);
+    listed_json(&listed, &mut out).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "{\"name\":\"x\",\"kind\":\"symlink\",\"size\":null,\"modified\":null,\"precision\":null,\"target\":\"y\",\
+         \"mode\":\"0755\",\"owner\":null,\"group\":null}\n"
+    );
+}

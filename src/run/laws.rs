@@ -40,9 +40,7 @@ fn nodes(kinds: impl Strategy<Value = Node>) -> impl Strategy<Value = Nodes> {
                 above = dir.parent();
             }
             // A path that has something below it already is a directory.
-            if !nodes.contains_key(&path) {
-                nodes.insert(path, node);
-            }
+            nodes.entry(path).or_insert(node);
         }
         nodes
     })

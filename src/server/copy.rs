@@ -12,7 +12,6 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 
 use crate::server::control::{Control, Interrupt};
-use crate::server::files::FileError;
 use crate::server::stream::Stream;
 
 /// A data connection at work.
@@ -34,20 +33,7 @@ pub(super) enum Broken {
     /// The data connection failed.
     Network(io::Error),
     /// The file or directory failed.
-    File(FileError),
-}
-
-impl Broken {
-    /// Takes an error of reading or writing the file.
-    pub(super) fn file(error: &io::Error) -> Self {
-        Self::File(Errno::from_io_error(error).unwrap_or(Errno::IO).into())
-    }
-}
-
-impl From<FileError> for Broken {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
+    File(io::Error),
 }
 
 impl<'a> Transfer<'a> {
@@ -83,13 +69,13 @@ impl<'a> Transfer<'a> {
         buffer: &mut [u8],
     ) -> Result<(), Broken> {
         let Some(offset) = self.send_by_kernel(file, offset)? else { return Ok(()) };
-        file.seek(SeekFrom::Start(offset)).map_err(|error| Broken::file(&error))?;
+        file.seek(SeekFrom::Start(offset)).map_err(Broken::File)?;
         loop {
             match file.read(buffer) {
                 Ok(0) => return Ok(()),
                 Ok(n) => self.send(&buffer[..n])?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Broken::file(&error)),
+                Err(error) => return Err(Broken::File(error)),
             }
         }
     }
@@ -105,7 +91,7 @@ impl<'a> Transfer<'a> {
             match self.stream.read(buffer) {
                 Ok(0) => return Ok(()),
                 Ok(n) => {
-                    file.write_all(&buffer[..n]).map_err(|error| Broken::file(&error))?;
+                    file.write_all(&buffer[..n]).map_err(Broken::File)?;
                     self.went(n, PollFlags::IN)?;
                 }
                 Err(error) => self.retry(error, PollFlags::IN)?,

@@ -5,13 +5,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use rustix::fs::FileType;
 
-use crate::server::metadata::Metadata;
+use crate::rooted::Meta;
 
 /// Appends the line of `name`, with `target` where it is a symbolic link.
 pub(super) fn write_line(
     out: &mut Vec<u8>,
     name: &[u8],
-    meta: &Metadata,
+    meta: &Meta,
     target: Option<&[u8]>,
     now: DateTime<Utc>,
 ) {
@@ -23,7 +23,7 @@ pub(super) fn write_line(
         meta.owner,
         meta.group,
         meta.size,
-        date(meta.modified.unwrap_or_default(), now),
+        date(meta.mtime.map(|mtime| mtime.at).unwrap_or_default(), now),
     );
     out.extend_from_slice(line.as_bytes());
     out.extend_from_slice(name);
@@ -71,12 +71,13 @@ const HALF_A_YEAR: TimeDelta = TimeDelta::seconds(31_556_952 / 2);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Mtime;
 
     fn line(name: &str, file_type: FileType, mode: u32, at: &str, target: Option<&str>) -> String {
-        let meta = Metadata {
+        let meta = Meta {
             file_type,
             size: 12345,
-            modified: Some(at.parse().unwrap()),
+            mtime: Some(Mtime::exact(at.parse().unwrap())),
             mode,
             links: 1,
             owner: 1000,

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 
 use crate::model::Kind;
+use crate::rooted::Meta;
 use crate::server::Access;
-use crate::server::metadata::Metadata;
 
 /// The facts a client wants to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl FactSet {
     }
 
     /// Appends the chosen facts that are known, without the space and the name that follow.
-    pub(super) fn write(self, out: &mut Vec<u8>, meta: &Metadata, access: Access) {
+    pub(super) fn write(self, out: &mut Vec<u8>, meta: &Meta, access: Access) {
         for ((fact, on), value) in FACTS.iter().zip(self.0).zip(values(meta, access)) {
             if let (true, Some(value)) = (on, value) {
                 write!(out, "{fact}={value};").expect("a Vec takes all that is written");
@@ -45,7 +45,7 @@ impl FactSet {
 }
 
 /// Returns the values in the order of [`FACTS`].
-fn values(meta: &Metadata, access: Access) -> [Option<String>; FACTS.len()] {
+fn values(meta: &Meta, access: Access) -> [Option<String>; FACTS.len()] {
     let kind = meta.kind();
     let type_fact = match kind {
         Kind::File => "file",
@@ -65,7 +65,7 @@ fn values(meta: &Metadata, access: Access) -> [Option<String>; FACTS.len()] {
     [
         Some(type_fact.into()),
         (kind == Kind::File).then(|| meta.size.to_string()),
-        meta.modified.and_then(time_text),
+        meta.mtime.and_then(|mtime| time_text(mtime.at)),
         Some(perm.into()),
         Some(format!("{:x}g{:x}", meta.device, meta.inode)),
         Some(format!("{:04o}", meta.mode)),
@@ -97,12 +97,13 @@ mod tests {
     use rustix::fs::FileType;
 
     use super::*;
+    use crate::model::Mtime;
 
     fn facts(set: FactSet, file_type: FileType, access: Access) -> String {
-        let meta = Metadata {
+        let meta = Meta {
             file_type,
             size: 12,
-            modified: Some("2026-11-21T10:02:37Z".parse().unwrap()),
+            mtime: Some(Mtime::exact("2026-11-21T10:02:37Z".parse().unwrap())),
             mode: 0o644,
             links: 1,
             owner: 0,

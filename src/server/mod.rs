@@ -15,12 +15,10 @@ mod control;
 mod copy;
 mod data;
 mod event;
-mod files;
 mod line;
 mod listen;
 mod login;
 mod ls;
-mod metadata;
 mod mlsx;
 mod options;
 mod path;
@@ -37,10 +35,11 @@ use std::thread::{self, JoinHandle};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use thiserror::Error;
 
+use crate::rooted::Rooted;
+
 pub use event::{ServerEvent, ServerObserver, TransferEnd, Transferred};
 pub use options::{Access, Login, ServeOptions};
 
-use files::Root;
 use session::Shared;
 use wait::Stop;
 
@@ -70,7 +69,7 @@ impl Server {
     /// Says what stands in the way: the directory, the address, or the options themselves.
     pub fn start(options: ServeOptions) -> Result<Self, ServeError> {
         options.check()?;
-        let root = Root::open(&options.root)
+        let root = Rooted::open(&options.root)
             .map_err(|source| ServeError::Root { path: options.root.clone(), source })?;
         let cannot_listen = |source| ServeError::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).map_err(cannot_listen)?;

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::ftp::command::{Command, CommandError, Verb};
 use crate::ftp::reply::Reply;
 use crate::model::RelPath;
+use crate::rooted::Rooted;
 use crate::server::commands;
 use crate::server::control::{Control, Input};
 use crate::server::data::Setup;
-use crate::server::files::Root;
 use crate::server::line::{Line, MAX_LINE_BYTES};
 use crate::server::mlsx::FactSet;
 use crate::server::path::resolve;
@@ -22,13 +22,13 @@ use crate::server::{ServeOptions, ServerEvent};
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) options: ServeOptions,
-    pub(super) root: Root,
+    pub(super) root: Rooted,
     pub(super) stop: Stop,
     ports_tried: AtomicU32,
 }
 
 impl Shared {
-    pub(super) fn new(options: ServeOptions, root: Root, stop: Stop) -> Self {
+    pub(super) fn new(options: ServeOptions, root: Rooted, stop: Stop) -> Self {
         Self { options, root, stop, ports_tried: AtomicU32::new(0) }
     }
 

@@ -182,7 +182,10 @@ impl Session for MemorySession {
     fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
         let mut results = vec![];
         for dir in dirs {
-            results.push(self.step("list", dir).map(|shared| {
+            results.push(self.step("list", dir).and_then(|shared| {
+                if !dir.is_root() && shared.nodes.get(dir) != Some(&Node::Dir) {
+                    return Err(StoreError::io("list", dir, "memory", io::ErrorKind::NotFound.into()));
+                }
                 let here = shared.nodes.iter().filter(|(path, _)| path.parent().as_ref() == Some(dir));
                 let entries = here.map(|(path, node)| match node {
                     Node::File { content, mtime } => {
@@ -191,7 +194,7 @@ impl Session for MemorySession {
                     other => Entry::new(path.clone(), other.kind()),
                 });
                 let doubt = shared.doubtful.contains(dir).then(|| Unproven("told so".into()));
-                DirListing { entries: entries.collect(), doubt }
+                Ok(DirListing { entries: entries.collect(), doubt })
             }));
         }
         results

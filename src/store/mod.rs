@@ -4,6 +4,8 @@
 //! answers a batch in as many round trips as one item takes; a local session just loops. Every result stands at the
 //! place of its request, so that one bad item never hides what became of the others.
 
+#[cfg(test)]
+mod conformance;
 mod error;
 pub mod ftp;
 pub mod local;

@@ -8,6 +8,7 @@
 mod architecture;
 mod cli;
 mod daemons;
+mod docs;
 mod heavy;
 mod listings;
 mod scripted;

@@ -2,32 +2,27 @@
 
 use crate::ftp::command::Verb;
 use crate::ftp::reply::Reply;
-use crate::model::Kind;
+use crate::model::Mtime;
 use crate::server::Access;
 use crate::server::commands::Handled;
+use crate::server::commands::refusal::of_file;
 use crate::server::commands::tree::changed;
-use crate::server::files::FileError;
-use crate::server::metadata::Metadata;
 use crate::server::mlsx::{parse_time, time_text};
 use crate::server::session::Session;
 
 /// SIZE, the same in TYPE A, since bytes are never changed on the way.
 pub(super) fn size(session: &mut Session, argument: &[u8]) -> Handled {
     let path = session.resolve(argument)?;
-    let meta = session.shared.root.look(&path)?;
-    match meta.kind() {
-        Kind::File => Ok(Reply::new(213, meta.size.to_string())),
-        _ => Err(no_file(&meta).into()),
-    }
+    let meta = session.shared.root.meta(&path).map_err(of_file)?;
+    meta.check_file().map_err(of_file)?;
+    Ok(Reply::new(213, meta.size.to_string()))
 }
 
 pub(super) fn mdtm(session: &mut Session, argument: &[u8]) -> Handled {
     let path = session.resolve(argument)?;
-    let meta = session.shared.root.look(&path)?;
-    if !matches!(meta.kind(), Kind::File | Kind::Dir) {
-        return Err(no_file(&meta).into());
-    }
-    let text = meta.modified.and_then(time_text);
+    let meta = session.shared.root.meta(&path).map_err(of_file)?;
+    meta.check_file_or_dir().map_err(of_file)?;
+    let text = meta.mtime.and_then(|mtime| time_text(mtime.at));
     text.map(|text| Reply::new(213, text)).ok_or_else(|| Reply::new(550, "Its time is out of range"))
 }
 
@@ -36,7 +31,7 @@ pub(super) fn mfmt(session: &mut Session, argument: &[u8]) -> Handled {
     let (time, path) = split_word(argument);
     let at = parse_time(time).filter(|_| !path.is_empty()).ok_or_else(usage)?;
     let resolved = session.resolve(path)?;
-    session.shared.root.set_modified(&resolved, at)?;
+    session.shared.root.set_mtime(&resolved, Mtime::exact(at)).map_err(of_file)?;
     changed(session, Verb::Mfmt, &resolved);
     let text = time_text(at).unwrap_or_default();
     Ok(Reply::new(213, [format!("Modify={text}; ").as_bytes(), path].concat()))
@@ -61,7 +56,7 @@ fn chmod(session: &mut Session, argument: &[u8]) -> Handled {
     let mode = octal(mode).filter(|_| !path.is_empty());
     let mode = mode.ok_or_else(|| Reply::new(501, "SITE CHMOD 000 to 777, path"))?;
     let path = session.resolve(path)?;
-    session.shared.root.set_mode(&path, mode)?;
+    session.shared.root.set_mode(&path, mode).map_err(of_file)?;
     changed(session, Verb::Site, &path);
     Ok(Reply::new(200, "Mode set"))
 }
@@ -79,10 +74,6 @@ fn split_word(argument: &[u8]) -> (&[u8], &[u8]) {
         Some(space) => (&argument[..space], &argument[space + 1..]),
         None => (argument, b""),
     }
-}
-
-fn no_file(meta: &Metadata) -> FileError {
-    if meta.kind() == Kind::Symlink { FileError::Link } else { FileError::NotAFile }
 }
 
 #[cfg(test)]

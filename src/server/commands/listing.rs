@@ -3,24 +3,27 @@
 //! Names are read and sorted first, then each is looked at and written, in pieces, so a large directory needs memory for
 //! its names alone. A listing that can't be finished ends with an error and never with 226.
 
+use std::io;
+
 use chrono::{DateTime, Utc};
 
 use crate::ftp::command::Verb;
 use crate::ftp::reply::Reply;
 use crate::model::{Kind, RelPath};
+use crate::rooted::{Directory, Meta};
 use crate::server::Access;
+use crate::server::commands::refusal::of_file;
 use crate::server::commands::transfer::transfer;
 use crate::server::commands::{Handled, info};
-use crate::server::files::{Directory, FileError};
+use crate::server::copy::Broken;
 use crate::server::ls;
-use crate::server::metadata::Metadata;
 use crate::server::mlsx::FactSet;
 use crate::server::path::absolute;
 use crate::server::session::Session;
 
 pub(super) fn list(session: &mut Session, argument: &[u8]) -> Handled {
     let path = session.resolve(without_flags(argument))?;
-    let subject = Subject::find(session, &path)?;
+    let subject = Subject::find(session, &path).map_err(of_file)?;
     send(session, Verb::List, &path, &subject, &Form::Ls)
 }
 
@@ -28,7 +31,7 @@ pub(super) fn list(session: &mut Session, argument: &[u8]) -> Handled {
 pub(super) fn nlst(session: &mut Session, argument: &[u8]) -> Handled {
     let argument = without_flags(argument);
     let path = session.resolve(argument)?;
-    let subject = Subject::find(session, &path)?;
+    let subject = Subject::find(session, &path).map_err(of_file)?;
     let prefix = match (&subject, argument) {
         (Subject::Directory(_), b"") => Vec::new(),
         (Subject::Directory(_), dir) if dir.ends_with(b"/") => dir.to_vec(),
@@ -43,7 +46,7 @@ pub(super) fn nlst(session: &mut Session, argument: &[u8]) -> Handled {
 
 pub(super) fn mlsd(session: &mut Session, argument: &[u8]) -> Handled {
     let path = session.resolve(argument)?;
-    let subject = Subject::find(session, &path)?;
+    let subject = Subject::find(session, &path).map_err(of_file)?;
     if matches!(subject, Subject::Single { .. }) {
         return Err(Reply::new(501, "Not a directory"));
     }
@@ -53,7 +56,7 @@ pub(super) fn mlsd(session: &mut Session, argument: &[u8]) -> Handled {
 
 pub(super) fn mlst(session: &mut Session, argument: &[u8]) -> Handled {
     let path = session.resolve(argument)?;
-    let meta = session.shared.root.look(&path)?;
+    let meta = session.shared.root.meta(&path).map_err(of_file)?;
     let mut line = b" ".to_vec();
     session.facts.write(&mut line, &meta, session.shared.options.access);
     line.push(b' ');
@@ -68,12 +71,12 @@ pub(super) fn stat(session: &mut Session, argument: &[u8]) -> Handled {
         return Ok(info::status(session));
     }
     let path = session.resolve(without_flags(argument))?;
-    let subject = Subject::find(session, &path)?;
+    let subject = Subject::find(session, &path).map_err(of_file)?;
     session.control.write(&[b"213-Status of ", &absolute(&path)[..], b"\r\n"].concat());
     let control = &mut session.control;
     let written = subject.write(&Form::Indented, |piece| {
         control.write(piece);
-        Ok::<(), FileError>(())
+        Ok(())
     });
     // The reply is begun with 213 and can end with nothing else; what is missing is said in words.
     Ok(Reply::new(
@@ -100,7 +103,7 @@ enum Subject {
     /// Everything in a directory.
     Directory(Directory),
     /// Anything else, alone.
-    Single { name: Vec<u8>, meta: Metadata, target: Option<Vec<u8>> },
+    Single { name: Vec<u8>, meta: Meta, target: Option<Vec<u8>> },
 }
 
 /// How each entry is written.
@@ -118,30 +121,26 @@ enum Form {
 }
 
 impl Subject {
-    fn find(session: &Session, path: &RelPath) -> Result<Self, FileError> {
+    fn find(session: &Session, path: &RelPath) -> io::Result<Self> {
         let root = &session.shared.root;
-        let meta = root.look(path)?;
+        let meta = root.meta(path)?;
         Ok(match meta.kind() {
             Kind::Dir => Self::Directory(root.read_dir(path)?),
             Kind::Symlink => {
-                Self::Single { name: path.name().to_vec(), meta, target: Some(root.link_target(path)?) }
+                Self::Single { name: path.name().to_vec(), meta, target: Some(root.read_link(path)?) }
             }
             Kind::File | Kind::Other => Self::Single { name: path.name().to_vec(), meta, target: None },
         })
     }
 
     /// Writes all lines, and hands them to `sink` in pieces.
-    fn write<E: From<FileError>>(
-        &self,
-        form: &Form,
-        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn write(&self, form: &Form, mut sink: impl FnMut(&[u8]) -> Result<(), Broken>) -> Result<(), Broken> {
         let mut out = Vec::with_capacity(PIECE_BYTES + 4096);
         match self {
             Self::Single { name, meta, target } => form.write(&mut out, name, meta, target.as_deref()),
             Self::Directory(directory) => {
-                for name in &directory.names {
-                    form.write_entry(&mut out, directory, name)?;
+                for name in directory.names().iter().filter(|name| fits_a_line(name)) {
+                    form.write_entry(&mut out, directory, name).map_err(Broken::File)?;
                     if out.len() >= PIECE_BYTES {
                         sink(&out)?;
                         out.clear();
@@ -154,20 +153,20 @@ impl Subject {
 }
 
 impl Form {
-    fn write_entry(&self, out: &mut Vec<u8>, directory: &Directory, name: &[u8]) -> Result<(), FileError> {
+    fn write_entry(&self, out: &mut Vec<u8>, directory: &Directory, name: &[u8]) -> io::Result<()> {
         if let Self::Names { prefix } = self {
             write_name(out, prefix, name);
             return Ok(());
         }
         // What has gone since the names were read is no longer part of the directory.
-        let Some(meta) = directory.look(name)? else { return Ok(()) };
+        let Some(meta) = directory.meta(name)? else { return Ok(()) };
         let shows_target = matches!(self, Self::Ls | Self::Indented) && meta.kind() == Kind::Symlink;
-        let target = if shows_target { directory.link_target(name).ok() } else { None };
+        let target = if shows_target { directory.read_link(name).ok() } else { None };
         self.write(out, name, &meta, target.as_deref());
         Ok(())
     }
 
-    fn write(&self, out: &mut Vec<u8>, name: &[u8], meta: &Metadata, target: Option<&[u8]>) {
+    fn write(&self, out: &mut Vec<u8>, name: &[u8], meta: &Meta, target: Option<&[u8]>) {
         match self {
             Self::Ls => ls::write_line(out, name, meta, target, now()),
             Self::Indented => {
@@ -187,6 +186,11 @@ impl Form {
 #[expect(clippy::disallowed_methods, reason = "a server is the rim: it lists what is there as it is asked")]
 fn now() -> DateTime<Utc> {
     Utc::now()
+}
+
+/// Returns whether a name can be listed. One with a line end would forge lines; no command could name it anyway.
+fn fits_a_line(name: &[u8]) -> bool {
+    !name.iter().any(|b| b"\r\n".contains(b))
 }
 
 fn write_name(out: &mut Vec<u8>, before: &[u8], name: &[u8]) {

@@ -10,10 +10,10 @@ use crate::ftp::command::Verb;
 use crate::ftp::reply::Reply;
 use crate::model::RelPath;
 use crate::server::commands::Handled;
+use crate::server::commands::refusal::of_file;
 use crate::server::control::Interrupt;
 use crate::server::copy::{Broken, Transfer};
 use crate::server::data::{self, NoConnection};
-use crate::server::files::Writing;
 use crate::server::session::Session;
 use crate::server::{ServerEvent, TransferEnd, Transferred};
 
@@ -28,7 +28,7 @@ pub(super) fn rest(session: &mut Session, argument: &[u8]) -> Handled {
 pub(super) fn retr(session: &mut Session, argument: &[u8]) -> Handled {
     let offset = std::mem::take(&mut session.restart);
     let path = session.resolve(argument)?;
-    let (mut file, meta) = session.shared.root.open_file(&path)?;
+    let (mut file, meta) = session.shared.root.open_file(&path).map_err(of_file)?;
     let left = meta.size.checked_sub(offset).ok_or_else(beyond_the_end)?;
     let mut buffer = take_buffer(session);
     let handled = transfer(session, Verb::Retr, &path, &format!("{left} bytes follow"), |transfer| {
@@ -55,11 +55,24 @@ pub(super) fn abor(session: &mut Session, _: &[u8]) -> Handled {
     Ok(Reply::new(226, "Nothing is being transferred any more"))
 }
 
+/// Where what comes goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writing {
+    /// From an offset on; what is there already is kept until it is written over.
+    InPlace,
+    /// At the end, wherever that is at the time.
+    Append,
+}
+
 fn receive(session: &mut Session, argument: &[u8], verb: Verb, how: Writing, offset: u64) -> Handled {
     let path = session.resolve(argument)?;
     // Asked before anything else, since the opening makes the file.
     agreed(session)?;
-    let (mut file, meta) = session.shared.root.open_for_writing(&path, how)?;
+    let (mut file, meta) = match how {
+        Writing::InPlace => session.shared.root.write_file(&path),
+        Writing::Append => session.shared.root.append_file(&path),
+    }
+    .map_err(of_file)?;
     // A hole between the end and the offset would be filled with zeros nobody sent.
     meta.size.checked_sub(offset).ok_or_else(beyond_the_end)?;
     let mut buffer = take_buffer(session);
@@ -69,7 +82,7 @@ fn receive(session: &mut Session, argument: &[u8], verb: Verb, how: Writing, off
             (Writing::InPlace, 0) => file.set_len(0),
             (Writing::InPlace, offset) => file.seek(SeekFrom::Start(offset)).map(drop),
         }
-        .map_err(|error| Broken::file(&error))?;
+        .map_err(Broken::File)?;
         transfer.receive_file(&mut file, &mut buffer)
     });
     session.buffer = buffer;

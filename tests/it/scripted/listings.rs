@@ -35,7 +35,7 @@ fn nothing_is_deleted_because_of_a_listing_that_failed() {
             ("421", "< 421 bye\ndrop"),
         ],
         |(what, answer)| {
-            println!("{what}");
+            eprintln!("{what}");
             // The source's subdirectory: the rest is mirrored, and what only the destination has below it stays.
             let script = format!("on MLSD /sub\n{answer}");
             let files = files! {"a.txt" => "content of a", "b.txt" => "content of b", "sub/c" => "3"};
@@ -103,7 +103,7 @@ fn a_listing_is_not_believed_to_be_whole_when_something_about_it_is_odd() {
             ),
         ],
         |(what, lines, closing, told)| {
-            println!("{what}");
+            eprintln!("{what}");
             let script = format!("on MLSD /\n< 150 here\ndata send \"{lines}\"\ndata close\n< {closing}");
             let trial = Trial::with(
                 files! {"a.txt" => "content of a", "b.txt" => "content of b", "y" => "y"},

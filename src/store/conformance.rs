@@ -1,0 +1,187 @@
+//! What every store promises, tried on each of them.
+
+use std::sync::Arc;
+
+use crate::ftp::client::ClientOptions;
+use crate::ftp::connect::Timeouts;
+use crate::ftp::data::DataMode;
+use crate::ftp::login::Credentials;
+use crate::model::{Cancel, Kind, Mtime, RelPath};
+use crate::server::{Access, ServeOptions, Server};
+use crate::store::ftp::{FtpStore, RemoteRoot};
+use crate::store::local::LocalStore;
+use crate::store::memory::MemoryStore;
+use crate::store::{ReadRequest, Session, Settle, Store, StoreResult, WriteRequest};
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text).unwrap()
+}
+
+fn mtime() -> Mtime {
+    Mtime::from_unix(1_000_000_000, 0).unwrap()
+}
+
+/// Runs `check` on an empty store of each kind.
+fn each_store(check: impl Fn(&mut dyn Session)) {
+    check(&mut *MemoryStore::default().connect().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    check(&mut *LocalStore::new(dir.path()).connect().unwrap());
+    for (data_mode, root) in [(DataMode::Passive, ""), (DataMode::Active, "sub/root")] {
+        let dir = tempfile::tempdir().unwrap();
+        let served = ServeOptions { access: Access::Write, ..ServeOptions::new(dir.path()) };
+        let server = Server::start(served).unwrap();
+        let options = ClientOptions {
+            host: server.address().ip().to_string(),
+            port: server.address().port(),
+            credentials: Credentials::anonymous(),
+            timeouts: Timeouts::default(),
+            data_mode,
+            transcript: None,
+            cancel: Cancel::new(),
+        };
+        let store = FtpStore::new(options, RemoteRoot::Home(root.into()), server.url());
+        let mut session = store.connect().unwrap();
+        session.make_root().unwrap();
+        check(&mut *session);
+        server.stop();
+    }
+}
+
+fn write(session: &mut dyn Session, name: &str, content: &[u8]) -> StoreResult<()> {
+    let request = WriteRequest {
+        path: path(name),
+        temporary: path(&format!("{name}.part")),
+        mtime: Some(mtime()),
+        mode: None,
+    };
+    let mut outgoing = session.write(&request, None)?;
+    for block in content.chunks(3) {
+        outgoing.write(block)?;
+    }
+    outgoing.finish()?;
+    for (settled, result) in session.settle(Settle::All) {
+        assert_eq!(settled, path(name));
+        let written = result?;
+        assert_eq!((written.bytes, written.time_set), (content.len() as u64, true));
+    }
+    Ok(())
+}
+
+fn read(session: &mut dyn Session, name: &str) -> StoreResult<Vec<u8>> {
+    let mut incoming = session.read(&ReadRequest { path: path(name), size: None }, None)?;
+    let (mut content, mut block) = (vec![], [0; 5]);
+    loop {
+        match incoming.read(&mut block)? {
+            0 => break,
+            n => content.extend_from_slice(&block[..n]),
+        }
+    }
+    assert_eq!(incoming.finish()?, content.len() as u64);
+    Ok(content)
+}
+
+fn names(session: &mut dyn Session, dir: &RelPath) -> Vec<String> {
+    let listing = session.list(std::slice::from_ref(dir)).remove(0).unwrap();
+    assert_eq!(listing.doubt, None);
+    let mut names: Vec<_> =
+        listing.entries.iter().map(|e| format!("{} {}", e.kind.as_str(), e.path)).collect();
+    names.sort();
+    names
+}
+
+fn all_ok(results: Vec<StoreResult<()>>) {
+    for result in results {
+        result.unwrap();
+    }
+}
+
+#[test]
+fn what_is_written_is_listed_and_read_back() {
+    each_store(|session| {
+        assert!(session.root_exists().unwrap());
+        all_ok(session.make_dirs(&[path("d"), path("d/e e")]));
+        for (name, content) in
+            [("a.txt", &b"hello, world"[..]), ("d/ü -x", b"\0\r\n\xff"), ("d/e e/empty", b"")]
+        {
+            write(session, name, content).unwrap();
+            assert_eq!(read(session, name).unwrap(), content, "{name}");
+        }
+        assert_eq!(names(session, &RelPath::root()), ["dir d", "file a.txt"]);
+        assert_eq!(names(session, &path("d")), ["dir d/e e", "file d/ü -x"]);
+        let listing = session.list(&[RelPath::root()]).remove(0).unwrap();
+        let file = listing.entries.iter().find(|e| e.kind == Kind::File).unwrap();
+        assert_eq!((file.size, file.mtime), (Some(12), Some(mtime())));
+    });
+}
+
+#[test]
+fn a_file_is_replaced_whole() {
+    each_store(|session| {
+        write(session, "a", b"a longer text").unwrap();
+        write(session, "a", b"short").unwrap();
+        assert_eq!(read(session, "a").unwrap(), b"short");
+        assert_eq!(names(session, &RelPath::root()), ["file a"]);
+    });
+}
+
+#[test]
+fn results_stand_in_the_order_of_the_requests_and_one_failure_hides_no_other() {
+    each_store(|session| {
+        all_ok(session.make_dirs(&[path("d")]));
+        write(session, "d/f", b"x").unwrap();
+        let made = session.make_dirs(&[path("a"), path("no/where"), path("b"), path("d/f")]);
+        assert_eq!(made.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, false]);
+        let listed = session.list(&[path("a"), path("no"), path("d")]);
+        assert_eq!(listed.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(listed[2].as_ref().unwrap().entries.len(), 1);
+    });
+}
+
+#[test]
+fn removing_is_done_once_and_asked_twice_without_harm() {
+    each_store(|session| {
+        all_ok(session.make_dirs(&[path("d"), path("d/e"), path("full")]));
+        write(session, "d/f", b"x").unwrap();
+        write(session, "full/f", b"x").unwrap();
+        all_ok(session.remove_files(&[path("d/f"), path("d/f"), path("never")]));
+        all_ok(session.remove_dirs(&[path("d/e"), path("d"), path("d")]));
+        let full = session.remove_dirs(&[path("full")]);
+        assert!(full[0].is_err());
+        assert_eq!(names(session, &RelPath::root()), ["dir full"]);
+        all_ok(session.make_dirs(&[path("full")]));
+    });
+}
+
+#[test]
+fn an_abandoned_transfer_leaves_nothing_under_the_final_name() {
+    each_store(|session| {
+        let request = WriteRequest { path: path("a"), temporary: path("a.part"), mtime: None, mode: None };
+        let mut outgoing = session.write(&request, None).unwrap();
+        outgoing.write(b"half").unwrap();
+        drop(outgoing);
+        assert!(session.settle(Settle::All).is_empty());
+        // A network session is given up then, and a new one sees the same.
+        if session.is_usable() {
+            assert!(!names(session, &RelPath::root()).contains(&"file a".to_owned()));
+        }
+    });
+}
+
+#[test]
+fn a_missing_file_cannot_be_read_and_the_session_goes_on() {
+    each_store(|session| {
+        assert!(read(session, "missing").is_err());
+        write(session, "a", b"x").unwrap();
+        assert_eq!(read(session, "a").unwrap(), b"x");
+    });
+}
+
+#[test]
+fn sessions_of_one_store_see_each_others_work() {
+    let dir = tempfile::tempdir().unwrap();
+    for store in [Arc::new(MemoryStore::default()) as Arc<dyn Store>, Arc::new(LocalStore::new(dir.path()))] {
+        let (mut one, mut other) = (store.connect().unwrap(), store.connect().unwrap());
+        write(&mut *one, "a", b"x").unwrap();
+        assert_eq!(read(&mut *other, "a").unwrap(), b"x");
+    }
+}

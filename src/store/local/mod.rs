@@ -1,0 +1,200 @@
+//! A tree on the local disk.
+//!
+//! Directories are read in parallel with rayon; everything that writes goes through [`Rooted`], so that no symbolic link
+//! below the root is ever written through.
+
+mod listing;
+mod transfer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::model::{Kind, Mtime, RelPath};
+use crate::rooted::{Meta, Rooted};
+use crate::store::{
+    Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, Store, StoreError,
+    StoreResult, WriteRequest, Written,
+};
+
+/// A directory of this machine.
+#[derive(Debug)]
+pub struct LocalStore {
+    path: PathBuf,
+    name: String,
+}
+
+impl LocalStore {
+    /// Returns the tree below `path`, which need not exist yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = bytes_of(&path);
+        Self { name: crate::model::escape(&name), path }
+    }
+}
+
+impl Store for LocalStore {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    fn connect(&self) -> StoreResult<Box<dyn Session>> {
+        Ok(Box::new(LocalSession {
+            path: self.path.clone(),
+            name: self.name.clone(),
+            root: None,
+            written: Vec::new(),
+        }))
+    }
+}
+
+/// One worker's hands on the directory.
+struct LocalSession {
+    path: PathBuf,
+    name: String,
+    /// Opened at the first use, since the root may yet have to be made.
+    root: Option<Arc<Rooted>>,
+    written: Vec<(RelPath, StoreResult<Written>)>,
+}
+
+impl LocalSession {
+    fn root(&mut self) -> io::Result<Arc<Rooted>> {
+        if let Some(root) = &self.root {
+            return Ok(Arc::clone(root));
+        }
+        let root = Arc::new(Rooted::open(&self.path)?);
+        self.root = Some(Arc::clone(&root));
+        Ok(root)
+    }
+
+    fn fail(&self, operation: &'static str, path: &RelPath, error: io::Error) -> StoreError {
+        StoreError::io(operation, path, &self.name, error)
+    }
+
+    /// Fails to make, remove or rename `path`, which is a matter of the directory it is in.
+    fn fail_in_dir(&self, operation: &'static str, path: &RelPath, error: io::Error) -> StoreError {
+        let error = match (&self.root, path.parent()) {
+            (Some(root), Some(dir)) => with_rights(root, &dir, error),
+            _ => error,
+        };
+        self.fail(operation, path, error)
+    }
+
+    /// Makes or removes each path.
+    fn each(
+        &mut self,
+        operation: &'static str,
+        paths: &[RelPath],
+        step: impl Fn(&Rooted, &RelPath) -> io::Result<()>,
+    ) -> Vec<StoreResult<()>> {
+        let one = |this: &mut Self, path: &RelPath| {
+            this.root().and_then(|root| step(&root, path)).map_err(|e| this.fail_in_dir(operation, path, e))
+        };
+        paths.iter().map(|path| one(self, path)).collect()
+    }
+}
+
+impl Session for LocalSession {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { sets_times: true, exact_times: true }
+    }
+
+    fn root_exists(&mut self) -> StoreResult<bool> {
+        match self.root() {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(self.fail("open", &RelPath::root(), e)),
+        }
+    }
+
+    fn make_root(&mut self) -> StoreResult<()> {
+        std::fs::create_dir_all(&self.path).map_err(|e| self.fail("create", &RelPath::root(), e))
+    }
+
+    fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
+        dirs.par_iter()
+            .map(|dir| listing::list_dir(&self.path, dir).map_err(|e| self.fail("list", dir, e)))
+            .collect()
+    }
+
+    fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>> {
+        let one = |this: &mut Self, path: &RelPath| {
+            let meta = this.root().and_then(|root| root.meta(path));
+            meta.map(|meta| meta.mtime).map_err(|e| this.fail("look at", path, e))
+        };
+        files.iter().map(|path| one(self, path)).collect()
+    }
+
+    fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.each("create", dirs, |root, dir| match root.make_dir(dir) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && root.meta(dir)?.kind() == Kind::Dir => {
+                Ok(())
+            }
+            made => made,
+        })
+    }
+
+    fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.each("remove", files, |root, file| gone_is_fine(root.remove_file(file)))
+    }
+
+    fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.each("remove", dirs, |root, dir| gone_is_fine(root.remove_dir(dir)))
+    }
+
+    fn read<'s>(
+        &'s mut self,
+        file: &ReadRequest,
+        _next: Option<&ReadRequest>,
+    ) -> StoreResult<Box<dyn Incoming + 's>> {
+        transfer::read(self, file)
+    }
+
+    fn write<'s>(
+        &'s mut self,
+        file: &WriteRequest,
+        _next: Option<&WriteRequest>,
+    ) -> StoreResult<Box<dyn Outgoing + 's>> {
+        transfer::write(self, file)
+    }
+
+    fn settle(&mut self, _which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
+        std::mem::take(&mut self.written)
+    }
+}
+
+/// Adds to a refusal who may do what in the directory: the system's text alone doesn't tell where the right is missing.
+fn with_rights(root: &Rooted, dir: &RelPath, error: io::Error) -> io::Error {
+    match root.meta(dir) {
+        Ok(Meta { mode, owner, .. }) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let why = format!("{error}; the directory has mode {mode:04o} and belongs to user {owner}");
+            io::Error::new(error.kind(), why)
+        }
+        _ => error,
+    }
+}
+
+fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if is_gone(&e) => Ok(()),
+        other => other,
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
+
+fn bytes_of(path: &Path) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    path.as_os_str().as_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests;
