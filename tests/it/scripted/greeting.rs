@@ -116,6 +116,10 @@ fn a_server_that_is_busy_once_is_asked_again() {
         trial.pull(&["--retries", "1"]).expect_status(0);
         assert_eq!(trial.local(), TWO_FILES);
         assert_eq!(trial.finish().connections(), 2, "{greeting}");
+
+        let trial = Trial::with(two_files(), &script);
+        trial.ls(&["--retries", "1"]).expect_status(0);
+        assert_eq!(trial.finish().connections(), 2, "{greeting}");
     });
 }
 

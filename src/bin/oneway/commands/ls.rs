@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use oneway::ftp::listing::Listed;
 use oneway::model::{Cancel, Kind, escape};
 use oneway::report::listed_json;
+use oneway::store::{RetryPolicy, StoreError};
 
 use crate::args::{Format, LsArgs};
 use crate::commands::connect;
@@ -17,7 +18,8 @@ pub(crate) fn run(args: &LsArgs) -> anyhow::Result<ExitCode> {
     let place = connect::place("URL", &args.url)?;
     let store = place.ftp_store(&connection).map_err(|e| connect::refused("URL", &e))?;
     let _signals = Signals::watch(&cancel)?;
-    let mut entries = store.list_root()?;
+    let retry = RetryPolicy::new(args.connection.retries, cancel.clone());
+    let mut entries = retry.persist(|| store.list_root().map_err(StoreError::waiting_for_room))?;
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {
