@@ -284,10 +284,7 @@ fn a_full_disk_ends_the_run_and_is_named() {
 }
 
 #[test]
-fn a_file_that_is_gone_already_counts_as_deleted() {
-    let trial = Trial::with(files! {"a.txt" => "x", "extra" => "x"}, "on DELE\nnormally\n< 226 x")
-        .having(files! {"a.txt" => "x"});
-    drop(trial);
+fn a_file_that_is_gone_already_counts_as_deleted_and_one_that_stays_does_not() {
     all(
         [("still there", "< 550 no"), ("still there, 450", "< 450 busy"), ("553", "< 553 no")],
         |(what, dele)| {
@@ -304,4 +301,32 @@ fn a_file_that_is_gone_already_counts_as_deleted() {
     trial.push(&["--delete"]).expect_status(0);
     let transcript = trial.finish();
     assert_eq!(transcript.tree(), "a.txt = \"x\"\n");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_costs_what_is_in_it_and_nothing_else() {
+    let trial = Trial::with(files! {}, "on MKD /d\n< 550 no").having(files! {"d/a" => "1", "e/b" => "2"});
+    let output = trial.push(&[]).expect_status(3);
+    output.tells(&["cannot create `d`", "MKD was answered `550 no`", "`d` could not be made"]);
+    assert_eq!(trial.finish().tree(), "e/\ne/b = \"2\"\n");
+    // One that is there already is no failure, whatever the server calls it.
+    for reply in ["550 exists", "521 exists", "553 exists"] {
+        let trial =
+            Trial::with(files! {"d/"}, &format!("on MLSD /\n< 150\ndata close\n< 226\non MKD\n< {reply}"))
+                .having(files! {"d/a" => "1"});
+        trial.push(&[]).expect_status(if reply.starts_with("553") { 3 } else { 0 });
+        trial.finish();
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_after_each_transfer_is_mirrored_too() {
+    let trial = Trial::with(two_files(), "on RETR\nnormally\ndrop\non STOR\nnormally\ndrop");
+    trial.pull(&[]).expect_status(0);
+    assert_eq!(trial.local(), TWO_FILES);
+    trial.finish();
+    let trial = Trial::with(two_files(), "on RETR\nnormally\n< 421 bye\ndrop");
+    trial.pull(&[]).expect_status(0);
+    assert_eq!(trial.local(), TWO_FILES);
+    trial.finish();
 }
