@@ -73,6 +73,14 @@ fn jittered(pause: Duration, tried: u32) -> Duration {
     pause * 3 / 4 + pause / 2 * u32::try_from(random).unwrap_or(0) / 1024
 }
 
+/// Whether the items of a batch may change places.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Folders before what is in them, or the other way round.
+    AsGiven,
+    Free,
+}
+
 /// A session that repeats what failed for a passing reason, on a new session where the old one is lost.
 pub struct Retrying {
     store: Arc<dyn Store>,
@@ -109,11 +117,14 @@ impl Retrying {
     fn repeat<I: Clone, T>(
         &mut self,
         items: &[I],
+        order: Order,
         mut batch: impl FnMut(&mut dyn Session, &[I]) -> Vec<StoreResult<T>>,
     ) -> Vec<StoreResult<T>> {
         let mut results: Vec<Option<StoreResult<T>>> = items.iter().map(|_| None).collect();
         let mut open: Vec<usize> = (0..items.len()).collect();
-        for tried in 1.. {
+        let mut tried = 0;
+        loop {
+            tried += 1;
             if let Err(e) = self.renew() {
                 // All open items failed for the same reason.
                 for &i in &open {
@@ -132,6 +143,14 @@ impl Retrying {
                     still.push(i);
                 }
                 results[i] = Some(result);
+            }
+            // Most of what failed together was never tried: as long as something gets done, the count starts anew.
+            if still.len() < open.len() {
+                tried = 1;
+            }
+            if remedy == Some(Remedy::Reconnect) && order == Order::Free {
+                // What ends the session each time must not stand before all the others each time.
+                still.rotate_left(1);
             }
             open = still;
             if !remedy.is_some_and(|remedy| self.policy.again(remedy, tried)) {
@@ -172,23 +191,23 @@ impl Session for Retrying {
     }
 
     fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
-        self.repeat(dirs, |s, part| s.list(part))
+        self.repeat(dirs, Order::Free, |s, part| s.list(part))
     }
 
     fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>> {
-        self.repeat(files, |s, part| s.mtimes(part))
+        self.repeat(files, Order::Free, |s, part| s.mtimes(part))
     }
 
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
-        self.repeat(dirs, |s, part| s.make_dirs(part))
+        self.repeat(dirs, Order::AsGiven, |s, part| s.make_dirs(part))
     }
 
     fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>> {
-        self.repeat(files, |s, part| s.remove_files(part))
+        self.repeat(files, Order::Free, |s, part| s.remove_files(part))
     }
 
     fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
-        self.repeat(dirs, |s, part| s.remove_dirs(part))
+        self.repeat(dirs, Order::AsGiven, |s, part| s.remove_dirs(part))
     }
 
     fn read<'s>(

@@ -1,6 +1,6 @@
 //! One control session as a [`Session`]: a tree's operations in the commands of FTP.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::sync::{Arc, Mutex};
 
 use crate::ftp::client::{Client, TimeSetter, command, read_time};
@@ -72,13 +72,13 @@ impl FtpSession {
     }
 
     /// Does the same to each path. Where the server refuses, `excuse` looks whether the wish is fulfilled all the same:
-    /// the text of a 550 never says which.
+    /// the text of a 550 never says which. When it can't look, for a reason that passes, the change is as good as not tried.
     fn change_each(
         &mut self,
         operation: &'static str,
         verb: Verb,
         paths: &[RelPath],
-        mut excuse: impl FnMut(&mut Self, &RelPath) -> bool,
+        mut excuse: impl FnMut(&mut Self, &RelPath) -> Result<bool, FtpError>,
     ) -> Vec<StoreResult<()>> {
         let answers = self.ask_each(verb, paths);
         let mut results = Vec::with_capacity(paths.len());
@@ -86,9 +86,15 @@ impl FtpSession {
             results.push(match answer {
                 Ok(reply) if reply.is_ok() => Ok(()),
                 Ok(reply) => {
-                    let fulfilled = matches!(reply.code(), 521 | 550) && excuse(self, path);
-                    let refused = FtpError::refused(verb, reply);
-                    if fulfilled { Ok(()) } else { Err(self.fail(operation, path, refused)) }
+                    let excused =
+                        if matches!(reply.code(), 521 | 550) { excuse(self, path) } else { Ok(false) };
+                    match excused {
+                        Ok(true) => Ok(()),
+                        Err(e) if matches!(e.remedy(), Remedy::Retry | Remedy::Reconnect | Remedy::Abort) => {
+                            Err(self.fail(operation, path, e))
+                        }
+                        Ok(false) | Err(_) => Err(self.fail(operation, path, FtpError::refused(verb, reply))),
+                    }
                 }
                 Err(e) => Err(self.fail(operation, path, e)),
             });
@@ -98,13 +104,17 @@ impl FtpSession {
 
     /// Removes each path. A refusal is excused when a proven listing of the directory above shows nothing of that name.
     fn remove_each(&mut self, verb: Verb, paths: &[RelPath]) -> Vec<StoreResult<()>> {
-        let mut seen: HashMap<RelPath, Option<DirListing>> = HashMap::new();
+        let mut seen: HashMap<RelPath, DirListing> = HashMap::new();
         self.change_each("remove", verb, paths, |session, path| {
-            let Some(parent) = path.parent() else { return false };
-            let listing = seen.entry(parent).or_insert_with_key(|parent| {
-                listing::list_dir(session, parent).ok().filter(|listing| listing.doubt.is_none())
-            });
-            listing.as_ref().is_some_and(|listing| listing.entries.iter().all(|entry| entry.path != *path))
+            let Some(parent) = path.parent() else { return Ok(false) };
+            let listing = match seen.entry(parent) {
+                hash_map::Entry::Occupied(listing) => listing.into_mut(),
+                hash_map::Entry::Vacant(place) => {
+                    let listing = listing::list_dir(session, place.key())?;
+                    place.insert(listing)
+                }
+            };
+            Ok(listing.doubt.is_none() && listing.entries.iter().all(|entry| entry.path != *path))
         })
     }
 }
@@ -200,7 +210,7 @@ impl Session for FtpSession {
 
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
         self.change_each("create", Verb::Mkd, dirs, |session, dir| {
-            session.client.change_dir(&session.full(dir)).is_ok()
+            session.client.change_dir(&session.full(dir)).map(|()| true)
         })
     }
 

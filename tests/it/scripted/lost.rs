@@ -171,3 +171,53 @@ fn what_a_lost_session_leaves_is_done_by_the_others() {
     assert_eq!(trial.local().lines().filter(|line| line.contains(" = \"x\"")).count(), 60);
     trial.finish();
 }
+
+#[test]
+fn a_mirror_is_made_though_sessions_end_at_any_time() {
+    let cases = [67, 83, 101, 127].into_iter().flat_map(|step| ["", "normally\n"].map(|when| (step, when)));
+    all(cases, |(step, when)| {
+        eprintln!("{step} {when:?}");
+        let mut script = PIPELINED.to_owned();
+        for nth in (1..60).map(|n| n * step) {
+            // Any command, the greeting included; what was carried out may go without its reply.
+            write!(script, "nth {nth} *\n{when}drop\n").expect("a String takes all");
+        }
+        let mut extra = sixty();
+        extra.0.extend(ten("x").0);
+        let trial =
+            Trial::with(extra, &script).having(files! {"new/a" => "1", "new/b" => "2", "d0/f0" => "longer"});
+        let options = ["--sessions", "2", "--retries", "8", "--delete", "--max-delete", "100%"];
+        trial.push(&options).expect_status(0);
+        let transcript = trial.finish();
+        let whole: Vec<&str> = transcript.tree().lines().filter(|line| !line.contains(".part")).collect();
+        assert_eq!(whole, ["d0/", "d0/f0 = \"longer\"", "new/", "new/a = \"1\"", "new/b = \"2\""]);
+
+        let trial = Trial::with(sixty(), &script).having(ten("x")).having(files! {"d0/f0" => "longer"});
+        trial.pull(&options).expect_status(0);
+        assert_eq!(trial.local().lines().filter(|line| line.ends_with(" = \"x\"")).count(), 60);
+        assert_eq!(trial.local().lines().count(), 67);
+        trial.finish();
+    });
+}
+
+#[test]
+fn one_directory_that_ends_every_session_costs_no_other_its_listing() {
+    for verb in ["MLSD /d3", "MLSD /d0", "MLSD /d6"] {
+        let trial = Trial::with(sixty(), &format!("on {verb}\ndrop"));
+        let output = trial.pull(&[]).expect_status(3);
+        output.tells(&["nothing is deleted below"]);
+        assert_eq!(output.stderr.lines().count(), 1, "{output}");
+        let whole = trial.local().lines().filter(|line| line.ends_with(" = \"x\"")).count();
+        assert!((51..=52).contains(&whole), "{whole}");
+        trial.finish();
+    }
+}
+
+#[test]
+fn one_file_whose_deletion_ends_every_session_stays_alone() {
+    let mut files = ten("x");
+    files.0.push(("keep".into(), Some(b"k".to_vec())));
+    let trial = Trial::with(files, "on DELE /f4\ndrop").having(files! {"keep" => "k"});
+    trial.push(&["--delete", "--max-delete", "100%"]).expect_status(3).tells(&["cannot remove `f4`"]);
+    assert_eq!(trial.finish().tree(), "f4 = \"x\"\nkeep = \"k\"\n");
+}
