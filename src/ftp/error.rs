@@ -201,7 +201,8 @@ fn remedy_for(verb: Answered, reply: &Reply) -> Remedy {
     }
 }
 
-/// Returns whether the text speaks of too many users or connections.
+/// Returns whether the text speaks of too many users or connections. What a wrong password may be told by, such as `try again`
+/// or `anonymous users`, is not among it: a login that is tried on and on gets its account locked.
 fn is_crowded(reply: &Reply) -> bool {
     const WORDS: [&str; 9] = [
         "too many",
@@ -210,9 +211,9 @@ fn is_crowded(reply: &Reply) -> bool {
         "connections",
         "overloaded",
         "simultaneous",
-        "already",
-        "try again",
-        "users",
+        "already connected",
+        "already logged in",
+        "again later",
     ];
     contains_any(reply, &WORDS)
 }
@@ -245,6 +246,9 @@ mod tests {
             (greeting, 421, "Service not available", Reconnect),
             (greeting, 500, "OOPS: cannot locate user", Abort),
             (to(Verb::Pass), 530, "Login incorrect.", Abort),
+            (to(Verb::Pass), 530, "Login incorrect, try again.", Abort),
+            (to(Verb::Pass), 530, "Only anonymous users may log in.", Abort),
+            (to(Verb::Pass), 530, "The server is busy, try again later.", Shrink),
             (
                 to(Verb::Pass),
                 530,

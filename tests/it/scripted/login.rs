@@ -27,6 +27,8 @@ fn a_refused_login_is_told_in_one_line_and_not_tried_again() {
     all(
         [
             ("password", "on PASS\n< 530 Login incorrect.", "PASS was answered `530 Login incorrect.`"),
+            ("try again", "on PASS\n< 530 wrong, try again", "PASS was answered `530 wrong, try again`"),
+            ("users", "on PASS\n< 530 anonymous users only", "PASS was answered `530 anonymous users only`"),
             ("user", "on USER\n< 530 no such user", "USER was answered `530 no such user`"),
             ("account", "on PASS\n< 332 account, please", "PASS was answered `332 account, please`"),
             ("account at once", "on USER\n< 332 account, please", "USER was answered `332 account, please`"),
