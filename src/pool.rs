@@ -34,7 +34,7 @@ pub struct Lease<'p> {
 }
 
 /// How long a first session may be refused for a limit before the refusal is believed: the sessions of a run that just ended are
-/// counted for a moment longer.
+/// counted for a moment longer. Who wants no second try isn't kept waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Pool {
@@ -96,13 +96,14 @@ impl Pool {
         state.open += 1;
         drop(state);
         let started = Instant::now();
+        let patience = if self.policy.retries == 0 { Duration::ZERO } else { PATIENCE };
         loop {
             match Retrying::connect(Arc::clone(&self.store), self.policy.clone()) {
                 Ok(session) => return Ok(self.lend(session)),
                 Err(e) => {
                     let mut state = self.lock();
                     let alone = state.open == 1;
-                    let patient = started.elapsed() < PATIENCE && !self.policy.cancel.is_cancelled();
+                    let patient = started.elapsed() < patience && !self.policy.cancel.is_cancelled();
                     if e.remedy() == Remedy::Shrink && alone && patient {
                         drop(state);
                         std::thread::sleep(Duration::from_millis(250));

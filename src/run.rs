@@ -126,7 +126,8 @@ pub fn run(
         let unproven = scanned.tree.unproven();
         report.unproven.extend(unproven.map(|(dir, why)| (side.to_owned(), dir.clone(), why.clone())));
         if let Some(limit) = pool.shrunk_to() {
-            report.notes.push(format!("{side} allows no more than {limit} sessions"));
+            let sessions = if limit == 1 { "session" } else { "sessions" };
+            report.notes.push(format!("{side} allows no more than {limit} {sessions}"));
         }
     }
     add_notes(&mut report, options.carry_times && !times_kept);

@@ -63,6 +63,7 @@ pub fn scan(
                 },
             };
             let mut next = Vec::new();
+            let mut lost = None;
             let listings = lease.session().list(&dirs);
             for (dir, listing) in dirs.iter().zip(listings) {
                 match listing {
@@ -71,10 +72,18 @@ pub fn scan(
                         found.lock().expect("no holder panics").add(dir, listing, options, &mut next);
                     }
                     Err(e) if dir.is_root() || e.remedy() == Remedy::Abort => queue.fail(e),
+                    Err(e) if e.remedy() == Remedy::Shrink => {
+                        next.push(dir.clone());
+                        lost = Some(e);
+                    }
                     Err(e) => found.lock().expect("no holder panics").fail(dir, e),
                 }
             }
             queue.done(dirs.len(), next);
+            if let Some(e) = lost {
+                stranded.lock().expect("no holder panics").get_or_insert(e);
+                return;
+            }
         }
     });
     let (finished, error) = queue.into_end();

@@ -28,9 +28,13 @@ pub(super) fn copy_files(run: &Run<'_>, indices: Vec<usize>) {
             stranded.lock().expect("no holder panics").get_or_insert(e);
         }
     });
-    let left = shared.queue.into_inner().expect("no holder panics");
-    if let (Some(error), false) = (stranded.into_inner().expect("no holder panics"), left.is_empty()) {
-        run.stop(error.to_string());
+    let is_left = || !shared.queue.lock().expect("no holder panics").is_empty() && !run.is_stopped();
+    // Those who still had sessions may have left before the last one gave its files back.
+    if stranded.into_inner().expect("no holder panics").is_some()
+        && is_left()
+        && let Err(e) = work(run, &shared)
+    {
+        run.stop(e.to_string());
     }
 }
 

@@ -137,30 +137,43 @@ impl Run<'_> {
         };
         for batch in indices.chunk_by(|&a, &b| self.action(a).deed == self.action(b).deed) {
             for part in batch.chunks(BATCH) {
-                self.change(lease.session(), part);
+                if let Err((_, e)) = self.change(lease.session(), part) {
+                    return self.stop(e.to_string());
+                }
             }
         }
     }
 
     /// Runs batches on all sessions at once.
     fn side_by_side(&self, indices: &[usize]) {
-        let parts: Mutex<Vec<&[usize]>> = Mutex::new(indices.chunks(BATCH).rev().collect());
+        let parts: Mutex<Vec<Vec<usize>>> =
+            Mutex::new(indices.chunks(BATCH).rev().map(<[_]>::to_vec).collect());
         let workers = self.destination.limit().min(indices.len().div_ceil(BATCH));
-        crew(workers, |_| {
-            // Without a session, the work is left to the others.
-            let Ok(mut lease) = self.destination.lease() else { return };
+        let work = || -> StoreResult<()> {
+            let mut lease = self.destination.lease()?;
             loop {
                 let part = parts.lock().expect("no holder panics").pop();
-                let Some(part) = part else { return };
-                self.change(lease.session(), part);
+                let Some(part) = part else { return Ok(()) };
+                if let Err((left, e)) = self.change(lease.session(), &part) {
+                    parts.lock().expect("no holder panics").push(left);
+                    return Err(e);
+                }
             }
-        });
+        };
+        // Without a session, the work is left to the others.
+        crew(workers, |_| drop(work()));
+        if !parts.lock().expect("no holder panics").is_empty()
+            && let Err(e) = work()
+        {
+            self.stop(e.to_string());
+        }
     }
 
-    /// Does one batch of like deeds that need no bytes.
-    fn change(&self, session: &mut dyn Session, indices: &[usize]) {
+    /// Does one batch of like deeds that need no bytes. When the session is lost for good, returns what is not decided, with
+    /// the reason.
+    fn change(&self, session: &mut dyn Session, indices: &[usize]) -> Result<(), (Vec<usize>, StoreError)> {
         if self.is_stopped() {
-            return;
+            return Ok(());
         }
         let started = Instant::now();
         let paths: Vec<RelPath> = indices.iter().map(|&i| self.action(i).path.clone()).collect();
@@ -171,13 +184,20 @@ impl Run<'_> {
             Deed::Copy | Deed::Replace => unreachable!("files are copied in a phase of their own"),
         };
         let seconds = started.elapsed().as_secs_f64() / indices.len() as f64;
+        let (mut left, mut lost) = (Vec::new(), None);
         for (&i, result) in indices.iter().zip(results) {
             let outcome = match result {
+                Err(e) if e.remedy() == Remedy::Shrink => {
+                    left.push(i);
+                    lost = Some(e);
+                    continue;
+                }
                 Ok(()) => Outcome { error: None, bytes: 0, seconds, tries: 1, time_set: None },
                 Err(e) => self.failure(&e, 1),
             };
             self.settle(i, outcome);
         }
+        lost.map_or(Ok(()), |e| Err((left, e)))
     }
 
     /// Without its room or its folder, nothing below can be done.

@@ -16,7 +16,7 @@ use crate::ftp::connect::{Link, Timeouts, connect_control};
 use crate::ftp::control::Control;
 use crate::ftp::data::{ActiveListener, DataMode, connect_passive, parse_epsv, parse_pasv};
 use crate::ftp::error::{Clock, FtpError};
-use crate::ftp::features::Features;
+use crate::ftp::features::{Features, Refused};
 use crate::ftp::listing;
 use crate::ftp::login::{Credentials, Welcome, log_in};
 use crate::ftp::pipeline::{Window, exchange};
@@ -50,6 +50,7 @@ pub struct ClientOptions {
 #[derive(Debug, Default)]
 pub struct HostNotes {
     epsv_fails: AtomicBool,
+    refused: Refused,
 }
 
 /// A logged-in session.
@@ -77,7 +78,8 @@ impl Client {
         let local = link.socket().local_addr().map_err(FtpError::Lost)?.ip();
         let mut control = Control::new(link, session, options.transcript.clone());
         control.note(Direction::Noted, &format_args!("connected to {peer}"));
-        let Welcome { features, quirks, home } = log_in(&mut control, &options.credentials)?;
+        let Welcome { mut features, quirks, home } = log_in(&mut control, &options.credentials)?;
+        features.share(&notes.refused);
         control.note(Direction::Noted, &format_args!("treated as {}", quirks.server));
         Ok(Self {
             control,
@@ -113,7 +115,12 @@ impl Client {
         self.home.as_deref()
     }
 
-    /// Remembers that the server doesn't have `verb`.
+    /// Gives the session up. Whoever uses it next gets an error.
+    pub fn give_up(&mut self) {
+        self.control.give_up();
+    }
+
+    /// Remembers that the server doesn't have `verb`, on all its sessions.
     pub fn refuse(&mut self, verb: Verb) {
         self.features.refuse(verb);
     }
@@ -237,7 +244,13 @@ impl Client {
         if only_epsv || !self.notes.epsv_fails.load(Ordering::Relaxed) {
             match self.try_passive(Verb::Epsv) {
                 Ok(stream) => return Ok(stream),
-                Err(e) if only_epsv || !self.control.is_usable() || is_for_later(&e) => return Err(e),
+                Err(e) if only_epsv || !self.control.is_usable() || is_for_later(&e) => {
+                    // Some routers swallow EPSV: the next session had better not send it.
+                    if matches!(e, FtpError::Timeout { clock: Clock::Reply, .. }) {
+                        self.notes.epsv_fails.store(true, Ordering::Relaxed);
+                    }
+                    return Err(e);
+                }
                 Err(_) => self.notes.epsv_fails.store(true, Ordering::Relaxed),
             }
         }

@@ -8,10 +8,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::connect::{Link, acknowledge_at_once};
 use crate::ftp::error::{Answered, FtpError};
-use crate::ftp::reply::{Class, Limits, Reply, ReplyParser};
+use crate::ftp::reply::{Class, Limits, Reply, ReplyError, ReplyParser};
 use crate::ftp::transcript::{Direction, Transcript};
 
 /// A control connection.
@@ -26,7 +28,10 @@ pub struct Control {
     outstanding: VecDeque<Verb>,
     /// Preliminary replies since the last final one.
     preliminaries: u32,
-    last_code: u16,
+    /// The last final reply was the 226 that closes a transfer.
+    transfer_closed: bool,
+    /// What a secret command carried, until it is answered: some servers repeat it in their reply.
+    secret: Zeroizing<Vec<u8>>,
     broken: bool,
     session: u32,
     transcript: Option<Arc<dyn Transcript>>,
@@ -49,7 +54,8 @@ impl Control {
             output: Vec::new(),
             outstanding: VecDeque::new(),
             preliminaries: 0,
-            last_code: 0,
+            transfer_closed: false,
+            secret: Zeroizing::default(),
             broken: false,
             session,
             transcript,
@@ -111,6 +117,9 @@ impl Control {
             self.guarded(Self::refuse_unasked)?;
         }
         self.note(Direction::Sent, command);
+        if command.verb().is_secret() {
+            self.secret = Zeroizing::new(command.argument().to_vec());
+        }
         command.encode(&mut self.output);
         self.outstanding.push_back(command.verb());
         Ok(())
@@ -149,7 +158,11 @@ impl Control {
         }
         self.flush()?;
         let verb = *self.outstanding.front().expect("a reply is only waited for behind a command");
-        let reply = self.guarded(|c| c.read_reply(limits))?;
+        let mut reply = self.guarded(|c| c.read_reply(limits))?;
+        if reply.code() == 226 && self.transfer_closed && has_code_of_its_own(verb) {
+            // The closing reply of the transfer before, given twice and late.
+            reply = self.guarded(|c| c.read_reply(limits))?;
+        }
         if reply.code() == 421 {
             self.broken = true;
             return Err(FtpError::refused(verb, reply));
@@ -159,8 +172,11 @@ impl Control {
         } else {
             self.preliminaries = 0;
             self.outstanding.pop_front();
+            if verb.is_secret() {
+                self.secret = Zeroizing::default();
+            }
         }
-        self.last_code = reply.code();
+        self.transfer_closed = reply.code() == 226 && moves_data(verb);
         Ok(reply)
     }
 
@@ -236,16 +252,29 @@ impl Control {
     }
 
     fn parse_buffered(&mut self, limits: Limits) -> Result<Option<Reply>, FtpError> {
-        let (taken, reply) = self.parser.push(&self.input[self.consumed..], limits)?;
+        let parsed = self.parser.push(&self.input[self.consumed..], limits);
+        let (taken, mut reply) = parsed.map_err(|e| match e {
+            ReplyError::NoCode(_) if !self.secret.is_empty() => ReplyError::NoCode("***".to_owned()),
+            e => e,
+        })?;
         self.consumed += taken;
         if self.consumed == self.input.len() {
             self.input.clear();
             self.consumed = 0;
         }
-        if let Some(reply) = &reply {
+        if let Some(reply) = &mut reply {
+            reply.strike_out(&self.secret);
             self.note(Direction::Received, reply);
         }
         Ok(reply)
+    }
+
+    /// Looks whether all that was said answered something.
+    ///
+    /// # Errors
+    /// Fails when the server said something nobody asked for, or has hung up.
+    pub fn settle(&mut self) -> Result<(), FtpError> {
+        self.guarded(Self::refuse_unasked)
     }
 
     /// Looks at what came while nothing was outstanding. A 421 explains why the session ends; a repeated 226 is a known
@@ -254,10 +283,8 @@ impl Control {
         loop {
             while let Some(reply) = self.parse_buffered(Limits::PLAIN)? {
                 match reply.code() {
-                    421 => {
-                        return Err(FtpError::Refused { verb: Answered::Greeting, reply: Box::new(reply) });
-                    }
-                    226 if self.last_code == 226 => {}
+                    421 => return Err(FtpError::Ended(Box::new(reply))),
+                    226 if self.transfer_closed => {}
                     _ => return Err(FtpError::Protocol(format!("`{reply}` came without a command"))),
                 }
             }
@@ -271,4 +298,14 @@ impl Control {
             }
         }
     }
+}
+
+/// Returns whether the command opens a data connection.
+fn moves_data(verb: Verb) -> bool {
+    matches!(verb, Verb::Retr | Verb::Stor | Verb::Appe | Verb::List | Verb::Nlst | Verb::Mlsd)
+}
+
+/// Returns whether 226 can't be what the command is answered, since the answer has a form that goes with its code.
+fn has_code_of_its_own(verb: Verb) -> bool {
+    matches!(verb, Verb::Epsv | Verb::Pasv | Verb::Size | Verb::Mdtm)
 }

@@ -88,6 +88,9 @@ pub enum FtpError {
         /// What the server said.
         reply: Box<Reply>,
     },
+    /// The server ended the session while nothing was asked of it.
+    #[error("the server ended the session: `{0}`")]
+    Ended(Box<Reply>),
     /// The server broke the form of replies.
     #[error(transparent)]
     BadReply(#[from] ReplyError),
@@ -152,8 +155,11 @@ impl FtpError {
         match self {
             Self::Refused { verb, reply } => remedy_for(*verb, reply),
             Self::Resolve { .. } | Self::Connect { .. } | Self::Lost(_) | Self::Closed => Remedy::Reconnect,
-            Self::Timeout { .. } | Self::BadReply(_) | Self::Protocol(_) => Remedy::Reconnect,
-            Self::DataConnect { .. } | Self::Size { .. } => Remedy::Reconnect,
+            // Whatever the words of such a 421, they are about this session and no limit for the others.
+            Self::Timeout { .. } | Self::BadReply(_) | Self::Protocol(_) | Self::Ended(_) => {
+                Remedy::Reconnect
+            }
+            Self::DataConnect { .. } | Self::Size { .. } => Remedy::Retry,
             Self::Argument { .. } => Remedy::Skip,
             Self::Cancelled => Remedy::Abort,
         }
@@ -161,11 +167,7 @@ impl FtpError {
 
     /// Returns whether the session can go on after this failure.
     pub fn keeps_session(&self) -> bool {
-        match self {
-            Self::Refused { reply, .. } => !matches!(reply.code(), 421 | 503),
-            Self::Argument { .. } => true,
-            _ => false,
-        }
+        !matches!(self.remedy(), Remedy::Reconnect) && !matches!(self, Self::Cancelled)
     }
 }
 

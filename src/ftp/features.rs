@@ -1,9 +1,11 @@
 //! What a server says it can do (FEAT, RFC 2389), and what turned out otherwise.
 //!
 //! FEAT is a hint: vsftpd and Twisted leave out things that work, libunftp lists things without their facts. So a feature
-//! is tried when it is listed, or when it is common enough to work unlisted; the first 500, 502 or 504 switches it off.
+//! is tried when it is listed, or when it is common enough to work unlisted; the first 500, 502 or 504 switches it off, for
+//! all sessions with this server: one that didn't know would take times for exact which come from LIST.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 use crate::ftp::command::Verb;
 use crate::ftp::reply::Reply;
@@ -15,8 +17,12 @@ pub struct Features {
     listed: HashSet<String>,
     /// Facts that MLST offers, in lower case, without `*` and `;`.
     mlst_facts: Vec<String>,
-    refused: HashSet<Verb>,
+    refused: Refused,
 }
+
+/// The verbs a server doesn't have, known to all sessions with it. Clones are the same set.
+#[derive(Clone, Debug, Default)]
+pub struct Refused(Arc<Mutex<HashSet<Verb>>>);
 
 impl Features {
     /// Reads the reply to FEAT. A refusal leaves nothing listed.
@@ -48,14 +54,21 @@ impl Features {
         self.listed.contains(word) && Verb::parse(word.as_bytes()).is_none_or(|verb| self.may(verb))
     }
 
-    /// Returns whether `verb` hasn't been refused in this session.
+    /// Makes what is refused here and what is in `known` one and the same.
+    pub fn share(&mut self, known: &Refused) {
+        let own = std::mem::replace(&mut self.refused, known.clone());
+        let own = std::mem::take(&mut *own.0.lock().expect("no holder panics"));
+        known.0.lock().expect("no holder panics").extend(own);
+    }
+
+    /// Returns whether `verb` hasn't been refused yet.
     pub fn may(&self, verb: Verb) -> bool {
-        !self.refused.contains(&verb)
+        !self.refused.0.lock().expect("no holder panics").contains(&verb)
     }
 
     /// Remembers that the server doesn't have `verb`.
     pub fn refuse(&mut self, verb: Verb) {
-        self.refused.insert(verb);
+        self.refused.0.lock().expect("no holder panics").insert(verb);
     }
 
     /// Returns whether MLSD and MLST are there. A server that has MLST has MLSD (RFC 3659 §7.8).
@@ -89,6 +102,18 @@ mod tests {
         features.refuse(Verb::Mlsd);
         features.refuse(Verb::Size);
         assert!(!features.has_mlsd() && !features.lists("SIZE") && features.may(Verb::Mdtm));
+    }
+
+    #[test]
+    fn what_one_session_learns_all_know() {
+        let known = Refused::default();
+        let [mut a, mut b] = [(); 2].map(|()| Features::default());
+        a.refuse(Verb::Opts);
+        a.share(&known);
+        b.share(&known);
+        assert!(!b.may(Verb::Opts) && a.may(Verb::Mlsd));
+        b.refuse(Verb::Mlsd);
+        assert!(!a.may(Verb::Mlsd) && !b.may(Verb::Mlsd));
     }
 
     #[test]

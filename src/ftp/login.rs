@@ -80,7 +80,8 @@ fn authenticate(control: &mut Control, who: &Credentials) -> Result<(), FtpError
     let password = argument(Verb::Pass, who.password.reveal().as_bytes())?;
     let mut reply = control.call(&user)?;
     let mut verb = Verb::User;
-    if reply.code() == 331 {
+    // Any 3xx asks for the password but the one that asks for more than that.
+    if reply.class() == Class::Intermediate && reply.code() != 332 {
         reply = control.call(&password)?;
         verb = Verb::Pass;
     }

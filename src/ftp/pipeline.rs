@@ -3,6 +3,9 @@
 //! A round trip is the dearest thing in FTP, so commands that don't depend on each other are sent together and answered in
 //! order. The window keeps both sides from blocking on full buffers: what is unanswered stays well below what a
 //! server reads ahead. A window of one command is the careful form that every server understands.
+//!
+//! Replies are matched by their order alone, so one too many makes each later one answer the wrong command. It shows by
+//! what is left over at the end, and then none of the replies is believed.
 
 use crate::ftp::command::Command;
 use crate::ftp::control::Control;
@@ -52,6 +55,13 @@ pub fn exchange(control: &mut Control, commands: &[Command], window: Window) -> 
         let answered = results.len();
         results.push(control.final_reply());
         in_flight_bytes -= line_bytes(&commands[answered]);
+    }
+    if commands.len() > 1
+        && window.commands > 1
+        && control.is_usable()
+        && let Err(FtpError::Protocol(text)) = control.settle()
+    {
+        results.fill_with(|| Err(FtpError::Protocol(text.clone())));
     }
     results
 }

@@ -57,6 +57,22 @@ impl Reply {
         self.class() == Class::Completion
     }
 
+    /// Replaces each occurrence of `secret` by `***`; an empty one has none.
+    pub fn strike_out(&mut self, secret: &[u8]) {
+        if secret.is_empty() {
+            return;
+        }
+        const STARS: [u8; 3] = *b"***";
+        for line in &mut self.lines {
+            let mut from = 0;
+            while let Some(at) = line[from..].windows(secret.len()).position(|part| part == secret) {
+                let at = from + at;
+                line.splice(at..at + secret.len(), STARS);
+                from = at + STARS.len();
+            }
+        }
+    }
+
     /// Returns the lines. The first and the last are without their code, those between are as they came.
     pub fn lines(&self) -> &[Vec<u8>] {
         &self.lines
@@ -319,6 +335,23 @@ mod tests {
         let reply = &all(b"211-F\r\n A\r\n B\r\n211 E\r\n", 99).unwrap()[0];
         assert_eq!(reply.body(), [b" A".to_vec(), b" B".to_vec()]);
         assert_eq!(Reply::new(200, "ok").body(), Vec::<Vec<u8>>::new());
+    }
+
+    #[test]
+    fn a_secret_is_struck_out_of_every_line() {
+        for (secret, shown) in [
+            ("hunter2", "530 PASS ***, ***? | ***"),
+            ("2", "530 PASS hunter***, hunter***? | hunter***"),
+            ("", "530 PASS hunter2, hunter2? | hunter2"),
+            ("*", "530 PASS hunter2, hunter2? | hunter2"),
+        ] {
+            let mut reply = Reply::multi(530, "PASS hunter2, hunter2?", vec![], "hunter2");
+            reply.strike_out(secret.as_bytes());
+            assert_eq!(reply.to_string(), shown);
+        }
+        let mut stars = Reply::new(530, "***");
+        stars.strike_out(b"*");
+        assert_eq!(stars.to_string(), "530 *********");
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Display for Escaped<'_> {
 }
 
 /// Returns whether a terminal may obey `c` or hide it: C1 controls, bidirectional marks, invisible separators.
-fn is_unsafe(c: char) -> bool {
+pub(crate) fn is_unsafe(c: char) -> bool {
     matches!(c,
         '\u{80}'..='\u{9f}'
         | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

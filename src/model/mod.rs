@@ -12,6 +12,7 @@ mod tree;
 
 pub use cancel::Cancel;
 pub use entry::{Entry, Kind};
+pub(crate) use escape::is_unsafe;
 pub use escape::{Escaped, escape};
 pub use mtime::{Mtime, Precision};
 pub use path::{PathError, RelPath};

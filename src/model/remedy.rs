@@ -7,7 +7,7 @@ pub enum Remedy {
     Retry,
     /// The same again on a new session: this one is lost or can't be trusted any more.
     Reconnect,
-    /// The server allows no more sessions: go on with those there are.
+    /// The server allows no more sessions, or none in place of a lost one: go on with those there are.
     Shrink,
     /// This item can't be done and the rest can.
     Skip,

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use chrono::SecondsFormat;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use serde_json::ser::Formatter;
 
 use crate::ftp::listing::Listed;
-use crate::model::{Entry, Mtime, RelPath};
+use crate::model::{Entry, Mtime, RelPath, is_unsafe};
 use crate::plan::{Action, Deed};
 use crate::report::{Detail, Format, Mode, Report};
 
@@ -94,8 +95,27 @@ impl Format for Json {
 }
 
 fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Printable))?;
     out.write_all(b"\n")
+}
+
+/// Writes what a terminal may obey as `\u009b`, which JSON itself asks for below 0x20 alone. Programs read the same text.
+struct Printable;
+
+impl Formatter for Printable {
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(|c: char| c == '\x7f' || is_unsafe(c)) {
+            let (before, from) = rest.split_at(at);
+            out.write_all(before.as_bytes())?;
+            let c = from.chars().next().expect("something was found");
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = &from[c.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
+    }
 }
 
 /// Microseconds are more than anybody measures.

@@ -83,6 +83,13 @@ impl StoreError {
         Self::ftp(operation, path, store, FtpError::Cancelled)
     }
 
+    /// Returns the same error once more, for another item that failed by it.
+    pub(crate) fn again(&self) -> Self {
+        let Inner { operation, path, store, remedy, hint, source } = &*self.0;
+        let (path, store, source) = (path.clone(), store.clone(), causes(&**source).into());
+        Self(Box::new(Inner { operation, path, store, remedy: *remedy, hint: *hint, source }))
+    }
+
     /// Adds what a person can do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: &'static str) -> Self {
@@ -122,13 +129,19 @@ impl Display for StoreError {
             Some(path) => write!(f, "cannot {operation} `{path}` on {store}")?,
             None => write!(f, "cannot {operation} {store}")?,
         }
-        let mut cause: Option<&dyn StdError> = Some(&**source);
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        write!(f, ": {}", causes(&**source))
     }
+}
+
+/// Returns an error and what caused it, as text.
+fn causes(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 impl StdError for StoreError {}

@@ -76,17 +76,23 @@ impl Retrying {
         Ok(Self { store, policy, inner })
     }
 
-    /// Makes sure that there is a usable session.
+    /// Makes sure that there is a usable session. A failure is [`Remedy::Shrink`]: all tries were made, so that whoever works
+    /// with this session had better leave the rest to the others than make them again for each item.
     fn renew(&mut self) -> StoreResult<()> {
-        if !self.inner.is_usable() {
-            // A limit on sessions may still count the lost one.
-            self.inner = persist(&self.policy, || {
-                self.store.connect().map_err(|e| match e.remedy() {
-                    Remedy::Shrink => e.with_remedy(Remedy::Reconnect),
-                    _ => e,
-                })
-            })?;
+        if self.inner.is_usable() {
+            return Ok(());
         }
+        let renewed = persist(&self.policy, || {
+            self.store.connect().map_err(|e| match e.remedy() {
+                // A limit on sessions may still count the lost one.
+                Remedy::Shrink => e.with_remedy(Remedy::Reconnect),
+                _ => e,
+            })
+        });
+        self.inner = renewed.map_err(|e| match e.remedy() {
+            Remedy::Abort => e,
+            _ => e.with_remedy(Remedy::Shrink),
+        })?;
         Ok(())
     }
 
@@ -100,13 +106,9 @@ impl Retrying {
         let mut open: Vec<usize> = (0..items.len()).collect();
         for tried in 1.. {
             if let Err(e) = self.renew() {
-                // The first open item carries the message; the others failed for the same reason.
-                let text = e.to_string();
-                let remedy = e.remedy();
+                // All open items failed for the same reason.
                 for &i in &open {
-                    let again =
-                        crate::store::StoreError::of_store("reach", self.store.name(), remedy, text.clone());
-                    results[i].get_or_insert(Err(again));
+                    results[i] = Some(Err(e.again()));
                 }
                 break;
             }

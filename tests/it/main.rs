@@ -11,6 +11,7 @@ mod daemons;
 mod docs;
 mod heavy;
 mod listings;
+mod scripted;
 mod serve;
 mod server;
 mod support;

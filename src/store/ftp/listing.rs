@@ -11,7 +11,7 @@ use crate::ftp::client::{command, read_size, read_time};
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::listing::{Listed, Listing, ListingFormat, Parser, format_named};
-use crate::ftp::reply::Reply;
+use crate::ftp::reply::{Class, Reply};
 use crate::model::{Entry, Kind, RelPath, Unproven, escape};
 use crate::store::DirListing;
 use crate::store::ftp::Hidden;
@@ -63,14 +63,25 @@ fn list_path(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpErr
         }
     }
     session.client.change_dir(path)?;
+    let mut riddle = None;
     if session.client.features().may(Verb::List) {
         match list_here(session) {
             Err(e) if e.reply().is_some_and(is_unsupported) => session.client.refuse(Verb::List),
-            Ok(raw) if raw.listing.format.is_none() && raw.listing.rejected_count > 0 => {}
+            Ok(raw) if raw.listing.format.is_none() && raw.listing.rejected_count > 0 => {
+                riddle = Some(raw.listing);
+            }
             done => return done,
         }
     }
-    list_names_here(session, path)
+    let mut names = list_names_here(session, path)?;
+    if let Some(listing) = riddle
+        && (names.listing.entries.len() as u64) < listing.rejected_count
+    {
+        // Some lines were no entries, such as `ls: Permission denied` where NLST then tells of nothing at all.
+        names.listing.rejected_count += listing.rejected_count;
+        names.listing.rejected.extend(listing.rejected);
+    }
+    Ok(names)
 }
 
 /// Lists the working directory with LIST, hidden files included where the server shows them.
@@ -83,10 +94,11 @@ fn list_here(session: &mut FtpSession) -> Result<RawListing, FtpError> {
             let plain = list_with(session, false)?;
             let all = match list_with(session, true) {
                 Ok(all) => all,
-                Err(e) if e.reply().is_some() => {
+                Err(e) if e.reply().is_some_and(says_no_such_path) => {
                     learn_hidden(session, Hidden::Plain);
                     return Ok(plain);
                 }
+                // A failure that passes teaches nothing, and without the flag hidden files would seem not to be there.
                 Err(e) => return Err(e),
             };
             // A server that takes `-a` for a name or a pattern shows less with it, most often nothing.
@@ -178,15 +190,35 @@ fn ask_names(
 
 fn receive(session: &mut FtpSession, list: &Command, mut parser: Parser) -> Result<RawListing, FtpError> {
     let mut download = session.client.list(list)?;
+    fill(&mut parser, |buffer| download.read(buffer))?;
+    let closing = if parser.is_cut() {
+        // The session goes with it: nobody waits for the end of a listing that may have none.
+        session.client.give_up();
+        Reply::new(226, "")
+    } else {
+        download.finish(&mut session.client)?
+    };
+    Ok(RawListing { listing: parser.finish(), closing })
+}
+
+/// Reads to the end, or to where the parser has had enough.
+fn fill(
+    parser: &mut Parser,
+    mut read: impl FnMut(&mut [u8]) -> Result<usize, FtpError>,
+) -> Result<(), FtpError> {
     let mut buffer = vec![0; 64 << 10];
-    loop {
-        match download.read(&mut buffer)? {
+    while !parser.is_cut() {
+        match read(&mut buffer)? {
             0 => break,
             n => parser.push(&buffer[..n]),
         }
     }
-    let closing = download.finish(&mut session.client)?;
-    Ok(RawListing { listing: parser.finish(), closing })
+    Ok(())
+}
+
+/// Returns whether a refusal of `LIST -a` means that there is no file `-a`: 5xx, or ProFTPD's 450.
+fn says_no_such_path(reply: &Reply) -> bool {
+    reply.class() == Class::Permanent || reply.code() == 450
 }
 
 /// Returns whether a refused LIST means an empty directory. Asked only behind a CWD that succeeded.
@@ -246,5 +278,29 @@ fn entry_of(path: RelPath, listed: Listed) -> Entry {
         mtime: listed.mtime,
         mode: listed.mode,
         target: listed.target.map(Vec::into_boxed_slice),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ftp::listing::Limits;
+
+    #[test]
+    fn an_endless_listing_is_read_no_further_than_its_limit() {
+        let limits = Limits { bytes: 1 << 20, ..Limits::default() };
+        let mut parser = Parser::new(now()).limits(limits);
+        let mut reads = 0;
+        let line = b"-rw-r--r-- 1 ftp ftp 5 May 06 2024 a.txt\r\n";
+        let endless = |buffer: &mut [u8]| {
+            reads += 1;
+            assert!(reads < 1000, "it goes on and on");
+            let pieces = buffer.len() / line.len();
+            buffer[..pieces * line.len()].copy_from_slice(&line.repeat(pieces));
+            Ok(pieces * line.len())
+        };
+        fill(&mut parser, endless).unwrap();
+        let raw = RawListing { listing: parser.finish(), closing: Reply::new(226, "") };
+        assert!(doubt_of(&raw, &[]).unwrap().0.contains("longer than can be read"));
     }
 }

@@ -36,7 +36,12 @@ impl FtpSession {
         [&self.root, separator, path.as_bytes()].concat()
     }
 
-    pub(super) fn fail(&self, operation: &'static str, path: &RelPath, error: FtpError) -> StoreError {
+    /// Returns the error of an operation on `path`. A session that can't be trusted after it is given up: it would be
+    /// asked again otherwise, and its replies taken for what they are not.
+    pub(super) fn fail(&mut self, operation: &'static str, path: &RelPath, error: FtpError) -> StoreError {
+        if !error.keeps_session() {
+            self.client.give_up();
+        }
         StoreError::ftp(operation, path, &self.name, error)
     }
 
@@ -176,6 +181,8 @@ impl Session for FtpSession {
         let mut results = Vec::with_capacity(files.len());
         for (path, answer) in files.iter().zip(answers) {
             results.push(match answer {
+                // A time that can't be read is as good as none; any other 2xx is the reply to something else.
+                Ok(reply) if reply.code() == 213 => Ok(read_time(reply).ok()),
                 Ok(reply) if reply.is_ok() => {
                     read_time(reply).map(Some).map_err(|e| self.fail("look at", path, e))
                 }

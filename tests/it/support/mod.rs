@@ -11,9 +11,9 @@ mod tree;
 mod vsftpd;
 
 pub(crate) use daemon::{Daemon, Direction, PASSWORD, Software, for_each_daemon};
-pub(crate) use dir::{Files, LONG_AGO};
-pub(crate) use sandbox::{Output, Sandbox};
-pub(crate) use script::ScriptServer;
+pub(crate) use dir::{Dir, Files, LONG_AGO};
+pub(crate) use sandbox::{Output, Run, Sandbox};
+pub(crate) use script::{ScriptServer, Transcript};
 pub(crate) use tree::{assert_same_tree, assert_same_tree_and_times, differences, snapshot};
 
 /// Builds the [`Files`] of a tree: `files! {"a.txt" => "hi", "empty dir/", "b/c.bin" => bytes}`.

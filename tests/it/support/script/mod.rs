@@ -17,7 +17,8 @@
 //! `< 229 ok (|||{port}|)`, `< 227 ok (127,0,0,1,{p1},{p2})`, or with an address that isn't ours.
 //!
 //! ```text
-//! data open                 waits for the client's connection; the other data steps do so by themselves
+//! data open                 waits for the client's connection, or makes it after a PORT; the other data steps do so by
+//!                           themselves
 //! data send "a.txt\r\n"     also `data send 1000 x "abc"`
 //! data file                 the file that the command names; `data file 10` its first bytes only
 //! data recv                 to the end; `data recv 10` so many bytes

@@ -120,7 +120,7 @@ impl Plain {
             b"PASS" => reply("230 logged in"),
             b"SYST" => reply("215 UNIX Type: L8"),
             b"FEAT" => reply(FEATURES),
-            b"TYPE" | b"OPTS" | b"NOOP" | b"MODE" | b"STRU" | b"CLNT" => reply("200 ok"),
+            b"TYPE" | b"OPTS" | b"NOOP" | b"MODE" | b"STRU" | b"CLNT" | b"PORT" => reply("200 ok"),
             b"PWD" => Answer::Reply([b"257 \"", session.dir.as_slice(), b"\" is where you are\r\n"].concat()),
             b"CWD" if self.is_dir(&path) => {
                 session.dir = path;

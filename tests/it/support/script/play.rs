@@ -1,7 +1,7 @@
 //! Plays a script with one client, on the thread of its connection.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ pub(super) fn play(shared: &Shared, number: usize, stream: TcpStream) {
         drip: (0, Duration::ZERO),
         listener: None,
         data: None,
+        active: None,
         session: Session::default(),
         command: b"CONNECT".to_vec(),
     };
@@ -51,6 +52,8 @@ struct Connection<'a> {
     drip: (usize, Duration),
     listener: Option<TcpListener>,
     data: Option<TcpStream>,
+    /// Where the client waits for a data connection, by its last PORT or EPRT.
+    active: Option<SocketAddr>,
     session: Session,
     /// The command at hand, for `normally` and `data file`.
     command: Vec<u8>,
@@ -212,11 +215,18 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Returns the data connection, which the client has to have opened by now or to open soon.
+    /// Returns the data connection, which the client has to have opened by now or to open soon, or which is opened to the
+    /// port that the client named.
     fn open_data(&mut self) -> Option<&mut TcpStream> {
         if self.data.is_none() {
             let begun = Instant::now();
             let listener = self.listener.take();
+            if listener.is_none()
+                && let Some(Ok(stream)) = self.active.take().map(TcpStream::connect)
+            {
+                stream.set_read_timeout(Some(READ_POLL)).expect("a time-out is settable");
+                self.data = Some(stream);
+            }
             while let Some(listener) = &listener {
                 if let Ok((stream, _)) = listener.accept() {
                     stream.set_nonblocking(false).expect("a socket can block");
@@ -275,6 +285,7 @@ impl Connection<'_> {
                     line.pop();
                 }
                 self.shared.recorded.lock().expect(UNHARMED).commands.push((self.number, line.clone()));
+                self.active = active_port(&line).or(self.active);
                 return Ok(Some(line));
             }
             if self.stopped() {
@@ -377,6 +388,14 @@ impl Connection<'_> {
 fn reset(stream: &TcpStream) {
     // Setting SO_LINGER to zero makes the close an RST.
     let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+}
+
+/// Returns the address that `PORT h1,h2,h3,h4,p1,p2` names.
+fn active_port(line: &[u8]) -> Option<SocketAddr> {
+    let numbers = std::str::from_utf8(line).ok()?.strip_prefix("PORT ")?;
+    let numbers: Vec<u8> = numbers.split(',').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    let [a, b, c, d, high, low] = numbers[..] else { return None };
+    Some(SocketAddr::from(([a, b, c, d], u16::from_be_bytes([high, low]))))
 }
 
 fn is_poll(error: &std::io::Error) -> bool {

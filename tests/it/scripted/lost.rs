@@ -1,0 +1,135 @@
+//! Sessions that end amid several commands, and servers that go away.
+
+use std::fmt::Write as _;
+
+use super::{Trial, all};
+use crate::support::{Files, files};
+
+/// A greeting that gives the server away as one that takes many commands at once.
+const PIPELINED: &str = "on CONNECT\n< 220 (vsFTPd 3.0.3)\n";
+
+fn ten(content: &str) -> Files {
+    Files((0..10).map(|i| (format!("f{i}").into(), Some(content.into()))).collect())
+}
+
+/// A handler that drops the connection at the fourth of these commands, three having been answered.
+fn drop_at_fourth(verb: &str) -> String {
+    format!("{PIPELINED}nth 4 {verb}\ndrop")
+}
+
+#[test]
+fn deletions_that_were_under_way_when_the_session_ended_are_finished() {
+    all([drop_at_fourth("DELE"), format!("{PIPELINED}nth 4 DELE\nnormally\ndrop")], |script| {
+        let mut files = ten("x");
+        files.0.push(("keep".into(), Some(b"k".to_vec())));
+        let trial = Trial::with(files, &script).having(files! {"keep" => "k"});
+        let output = trial.push(&["--delete", "--max-delete", "100%", "--format", "json"]).expect_status(0);
+        assert_eq!(output.summary()["changes"]["delete"], 10);
+        assert_eq!(output.summary()["failed"], 0);
+        let transcript = trial.finish();
+        assert_eq!(transcript.connections(), 2);
+        assert_eq!(transcript.tree(), "keep = \"k\"\n");
+    });
+}
+
+#[test]
+fn folders_that_were_being_made_when_the_session_ended_are_all_made() {
+    all([drop_at_fourth("MKD"), format!("{PIPELINED}nth 4 MKD\nnormally\ndrop")], |script| {
+        let dirs = Files((0..10).map(|i| (format!("d{i}").into(), None)).collect());
+        let trial = Trial::with(files! {}, &script).having(dirs);
+        trial.push(&[]).expect_status(0);
+        let transcript = trial.finish();
+        assert_eq!(transcript.connections(), 2);
+        assert_eq!(transcript.tree().lines().count(), 10);
+    });
+}
+
+#[test]
+fn removed_folders_too() {
+    all([drop_at_fourth("RMD"), format!("{PIPELINED}nth 4 RMD\nnormally\ndrop")], |script| {
+        let dirs = Files((0..10).map(|i| (format!("d{i}").into(), None)).collect());
+        let trial = Trial::with(dirs, &script).having(files! {"keep" => "k"});
+        trial.push(&["--delete"]).expect_status(0);
+        assert_eq!(trial.finish().tree(), "keep = \"k\"\n");
+    });
+}
+
+#[test]
+fn exact_times_that_were_being_asked_when_the_session_ended_are_all_known() {
+    let script = format!("{}\non FEAT\n< 211-F\n<  MDTM\n<  SIZE\n< 211 E", drop_at_fourth("MDTM"));
+    let trial = Trial::with(ten("x"), &script);
+    trial.pull(&[]).expect_status(0);
+    for i in 0..10 {
+        assert_eq!(trial.here.time(format!("f{i}")), crate::support::LONG_AGO);
+    }
+    // A second run finds all of them the same.
+    let output = trial.run("diff", &[], &[&trial.server.url("/"), &trial.here]).expect_status(0);
+    assert!(output.stdout.contains("nothing differs"), "{output}");
+    trial.finish();
+}
+
+#[test]
+fn files_are_whole_though_every_session_ends_after_a_few_commands() {
+    all(["SIZE", "MFMT", "RNFR", "RNTO", "STOR"], |verb| {
+        let mut script = PIPELINED.to_owned();
+        for nth in [2, 5, 9, 13] {
+            write!(script, "nth {nth} {verb}\ndrop\n").expect("a String takes all");
+        }
+        println!("{verb}");
+        let trial = Trial::with(files! {}, &script).having(ten("content"));
+        trial.push(&[]).expect_status(0);
+        let transcript = trial.finish();
+        let whole = transcript.tree().lines().filter(|line| line.ends_with(" = \"content\""));
+        assert_eq!(whole.filter(|line| line.starts_with('f')).count(), 10, "{verb}\n{}", transcript.tree());
+    });
+}
+
+#[test]
+fn replies_that_do_not_match_their_commands_are_not_believed() {
+    // f1 is answered twice, so that each later reply seems to be that of the command before. None is carried out.
+    let mut script = format!("{PIPELINED}on DELE\n< 550 no\nconnection\n");
+    (0..10).for_each(|i| script += &format!("> DELE /f{i}\n"));
+    (0..10).for_each(|i| script += if i == 1 { "< 550 /f1\n< 250 removed\n" } else { "< 550 no\n" });
+    script += "connections\n";
+    let mut files = ten("x");
+    files.0.push(("keep".into(), Some(b"k".to_vec())));
+    let trial = Trial::with(files, &script).having(files! {"keep" => "k"});
+    let output = trial.push(&["--delete", "--max-delete", "100%", "--format", "json"]).expect_status(3);
+    assert_eq!(output.summary()["failed"], 10, "{output}");
+    assert_eq!(trial.finish().connections(), 2);
+}
+
+#[test]
+fn a_server_that_goes_away_ends_the_run_and_not_each_file_in_turn() {
+    let many = Files((0..60).map(|i| (format!("d{}/f{i}", i % 7).into(), Some(b"x".to_vec()))).collect());
+    let again = Files((0..60).map(|i| (format!("d{}/f{i}", i % 7).into(), Some(b"x".to_vec()))).collect());
+    all(["1", "4"], |sessions| {
+        let gone = "connection\nconnections\ndrop";
+        let gone = if sessions == "1" { gone } else { "nth 5 CONNECT\ndrop\non CONNECT\nnormally" };
+        println!("{sessions}");
+        // Pull: the second file is where it ends.
+        let mut script = format!("{gone}\nnth 2 RETR\ndrop");
+        if sessions == "4" {
+            script = "on RETR\ndrop\nnth 5 CONNECT\ndrop".to_owned();
+            for nth in 6..200 {
+                write!(script, "\nnth {nth} CONNECT\ndrop").expect("a String takes all");
+            }
+        }
+        let trial = Trial::with(Files(many.0.clone()), &script);
+        let output = trial.pull(&["--sessions", sessions]).expect_status(3);
+        output.tells(&["closed the connection"]);
+        let transcript = trial.finish();
+        assert!(transcript.connections() < 30, "{}", transcript.connections());
+    });
+    // A scan that loses its server is no scan.
+    let trial = Trial::with(many, "connection\nconnections\ndrop\nnth 3 MLSD\ndrop");
+    trial.pull(&[]).expect_status(4);
+    assert!(trial.finish().connections() < 10);
+    // Deletions.
+    let mut files = again;
+    files.0.push(("keep".into(), Some(b"k".to_vec())));
+    let trial =
+        Trial::with(files, "connection\nconnections\ndrop\nnth 3 DELE\ndrop").having(files! {"keep" => "k"});
+    trial.push(&["--delete", "--max-delete", "100%"]).expect_status(3);
+    assert!(trial.finish().connections() < 10);
+}
