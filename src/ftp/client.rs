@@ -264,7 +264,7 @@ impl Client {
             return Err(FtpError::Protocol(format!("`{reply}` names no usable port")));
         };
         self.control.note(Direction::Noted, &format_args!("data connection to port {port}"));
-        connect_passive(self.peer, port, self.options.timeouts.connect)
+        connect_passive(self.peer, port, self.options.timeouts.connect, &self.options.cancel)
             .map_err(|source| FtpError::DataConnect { how: format!("{verb}, port {port}"), source })
     }
 
@@ -311,7 +311,7 @@ fn is_for_later(error: &FtpError) -> bool {
 /// [`FtpError::Argument`] when it holds a byte that can't be sent.
 pub fn command(verb: Verb, argument: impl Into<Vec<u8>>) -> Result<Command, FtpError> {
     let argument = argument.into();
-    Command::new(verb, argument.clone()).map_err(|source| FtpError::Argument { argument, source })
+    Command::new(verb, argument.clone()).map_err(|why| FtpError::Argument { argument, why })
 }
 
 /// Returns the number of a reply to SIZE: the digits at the end of its text.

@@ -121,6 +121,8 @@ pub struct DirListing {
     pub entries: Vec<Entry>,
     /// Why the listing may be incomplete; `None` when it is proven.
     pub doubt: Option<Unproven>,
+    /// Names that begin with a dot may be left out, since nobody knows how this server shows them.
+    pub may_hide: bool,
 }
 
 /// A file to be read.
