@@ -1,12 +1,12 @@
 //! A run from its two stores to its report: scan both sides, compare, plan, guard, execute.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::compare::{CompareOptions, Side, Times, questions};
 use crate::execute::{Event, ExecuteOptions, Observer, execute};
 use crate::filter::Filter;
-use crate::model::{Cancel, RelPath, Tree};
+use crate::model::{Cancel, RelPath, Remedy, Tree};
 use crate::plan::{GuardOptions, PlanOptions, Presence, check, plan};
 use crate::pool::{Pool, both, crew};
 use crate::report::{Mode, Report};
@@ -168,17 +168,30 @@ fn refine(
         return Ok(());
     }
     let files = questions(from, to, side, options);
-    let parts: Vec<&[RelPath]> = files.chunks(QUESTIONS).collect();
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let answers = std::sync::Mutex::new(Vec::with_capacity(files.len()));
-    crew(pool.limit().min(parts.len()), |_| {
-        let Ok(mut lease) = pool.lease() else { return };
-        while let Some(part) = parts.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-            let mtimes = lease.session().mtimes(part);
-            let known = part.iter().zip(mtimes).filter_map(|(path, mtime)| Some((path, mtime.ok()??)));
-            answers.lock().expect("no holder panics").extend(known);
+    let parts: Mutex<Vec<&[RelPath]>> = Mutex::new(files.chunks(QUESTIONS).collect());
+    let answers = Mutex::new(Vec::with_capacity(files.len()));
+    let ask = || -> StoreResult<()> {
+        let mut lease = pool.lease()?;
+        loop {
+            let part = parts.lock().expect("no holder panics").pop();
+            let Some(part) = part else { return Ok(()) };
+            for (path, mtime) in part.iter().zip(lease.session().mtimes(part)) {
+                match mtime {
+                    Ok(Some(mtime)) => answers.lock().expect("no holder panics").push((path, mtime)),
+                    Err(e) if e.remedy() == Remedy::Shrink => {
+                        parts.lock().expect("no holder panics").push(part);
+                        return Err(e);
+                    }
+                    Ok(None) | Err(_) => {}
+                }
+            }
         }
-    });
+    };
+    // Whoever loses its session leaves the questions to the others.
+    crew(pool.limit().min(files.len().div_ceil(QUESTIONS)), |_| drop(ask()));
+    if !parts.lock().expect("no holder panics").is_empty() {
+        ask()?;
+    }
     let tree = if side == Side::Source { from } else { to };
     for (path, mtime) in answers.into_inner().expect("no holder panics") {
         tree.update(path, |entry| entry.mtime = Some(mtime));

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use crate::execute::Run;
-use crate::model::{Mtime, Precision, RelPath};
+use crate::model::{Mtime, Precision, RelPath, Remedy};
 use crate::pool::crew;
 
 /// How many times a session is asked for at once.
@@ -37,8 +37,13 @@ pub(super) fn exact_times(run: &Run<'_>, indices: &[usize]) -> HashMap<usize, Mt
             let Some(part) = part else { return };
             let paths: Vec<RelPath> = part.iter().map(|&i| run.action(i).path.clone()).collect();
             let answers = lease.session().mtimes(&paths);
+            let lost =
+                answers.iter().flat_map(|answer| answer.as_ref().err()).any(|e| e.remedy() == Remedy::Shrink);
             let known = part.iter().zip(answers).filter_map(|(&i, answer)| Some((i, answer.ok()??)));
             exact.lock().expect("no holder panics").extend(known);
+            if lost {
+                return;
+            }
         }
     });
     exact.into_inner().expect("no holder panics")

@@ -104,6 +104,15 @@ impl StoreError {
         self
     }
 
+    /// Makes a limit on sessions something that passes, for whoever needs a session and has no other.
+    #[must_use]
+    pub fn waiting_for_room(self) -> Self {
+        match self.remedy() {
+            Remedy::Shrink => self.with_remedy(Remedy::Reconnect),
+            _ => self,
+        }
+    }
+
     /// Returns what to do about it.
     pub fn remedy(&self) -> Remedy {
         self.0.remedy

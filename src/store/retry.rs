@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Cancel, Mtime, RelPath, Remedy};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, Store, StoreResult,
-    WriteRequest, Written,
+    Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, Store, StoreError,
+    StoreResult, WriteRequest, Written,
 };
 
 /// How often and after which pauses something is tried again.
@@ -31,6 +31,20 @@ impl RetryPolicy {
     /// Returns a policy with the usual pauses.
     pub fn new(retries: u32, cancel: Cancel) -> Self {
         Self { retries, first_pause: Duration::from_millis(200), cancel }
+    }
+
+    /// Runs `step` until it succeeds or fails for good.
+    ///
+    /// # Errors
+    /// The last failure.
+    pub fn persist<T>(&self, mut step: impl FnMut() -> StoreResult<T>) -> StoreResult<T> {
+        for tried in 1.. {
+            match step() {
+                Err(e) if self.again(e.remedy(), tried) => {}
+                done => return done,
+            }
+        }
+        unreachable!("the policy allows a finite number of tries")
     }
 
     /// Waits before try number `tried + 1` and returns whether there is to be one. `tried` counts the failed tries, at least 1.
@@ -72,7 +86,7 @@ impl Retrying {
     /// # Errors
     /// The last failure.
     pub fn connect(store: Arc<dyn Store>, policy: RetryPolicy) -> StoreResult<Self> {
-        let inner = persist(&policy, || store.connect())?;
+        let inner = policy.persist(|| store.connect())?;
         Ok(Self { store, policy, inner })
     }
 
@@ -82,13 +96,8 @@ impl Retrying {
         if self.inner.is_usable() {
             return Ok(());
         }
-        let renewed = persist(&self.policy, || {
-            self.store.connect().map_err(|e| match e.remedy() {
-                // A limit on sessions may still count the lost one.
-                Remedy::Shrink => e.with_remedy(Remedy::Reconnect),
-                _ => e,
-            })
-        });
+        // A limit on sessions may still count the lost one.
+        let renewed = self.policy.persist(|| self.store.connect().map_err(StoreError::waiting_for_room));
         self.inner = renewed.map_err(|e| match e.remedy() {
             Remedy::Abort => e,
             _ => e.with_remedy(Remedy::Shrink),
@@ -143,16 +152,6 @@ impl Retrying {
         }
         unreachable!("the policy allows a finite number of tries")
     }
-}
-
-fn persist<T>(policy: &RetryPolicy, mut step: impl FnMut() -> StoreResult<T>) -> StoreResult<T> {
-    for tried in 1.. {
-        match step() {
-            Err(e) if policy.again(e.remedy(), tried) => {}
-            done => return done,
-        }
-    }
-    unreachable!("the policy allows a finite number of tries")
 }
 
 impl Session for Retrying {

@@ -246,6 +246,9 @@ fn empty(said: &FtpError) -> RawListing {
     RawListing { listing: Parser::new(now()).finish(), closing, may_hide: false, unsteady: false }
 }
 
+/// How much of a line that was not understood is shown.
+const SHOWN_BYTES: usize = 200;
+
 /// Returns why the listing may not be all there is.
 fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
     let RawListing { listing, closing, unsteady, .. } = raw;
@@ -257,7 +260,11 @@ fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
         } else {
             format!("{n} lines of the listing were")
         };
-        format!("{lines} not understood: `{}` ({})", escape(&first.line), first.reason)
+        let (shown, more) = match first.line.get(..SHOWN_BYTES) {
+            Some(beginning) => (beginning, "…"),
+            None => (&first.line[..], ""),
+        };
+        format!("{lines} not understood: `{}{more}` ({})", escape(shown), first.reason)
     } else if closing.to_string().to_ascii_lowercase().contains("truncated") {
         format!("the server cut the listing: {closing}")
     } else if listing.cut.is_some() {

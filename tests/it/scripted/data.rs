@@ -28,7 +28,7 @@ fn a_data_connection_is_had_from_whatever_the_server_offers() {
             ("PASV with an equals sign", "on EPSV\n< 500 no\non PASV\n< 227 ok =127,0,0,1,{p1},{p2}"),
         ],
         |(what, script)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), script);
             trial.pull(&["--retries", "0"]).expect_status(0);
             assert_eq!(trial.local(), TWO_FILES, "{what}");
@@ -90,7 +90,7 @@ fn a_reply_between_begin_and_end_may_come_in_any_order_with_the_data() {
             ("226 after a while", "< 150 here\ndata file\ndata close\npause 500ms\n< 226 done"),
         ],
         |(what, retr)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), &format!("on RETR\n{retr}"));
             trial.pull(&["--retries", "0"]).expect_status(0);
             assert_eq!(trial.local(), TWO_FILES, "{what}");
@@ -119,7 +119,7 @@ fn in_active_mode_a_server_that_does_not_connect_is_given_up() {
             ("never connects", "on MLSD\n< 150 here"),
         ],
         |(what, script)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), script);
             let options = ["--active", "--retries", "0", "--connect-timeout", "300ms"];
             trial.pull(&options).expect_status(4).tells(&["cannot list"]);
@@ -157,7 +157,7 @@ fn a_download_that_fails_once_is_done_again() {
             ("endless 1xx", "endless \"150 here\\r\\n\"\n# as good as a pause 60s"),
         ],
         |(what, retr)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), &format!("once RETR\n{retr}"));
             trial.pull(&["--retries", "1"]).expect_status(0);
             assert_eq!(trial.local(), TWO_FILES, "{what}");
@@ -187,7 +187,7 @@ fn a_download_that_keeps_failing_is_never_published_and_the_others_are_done() {
             ("closed", "< 150 here\ndata file 5\ndrop", "closed the connection"),
         ],
         |(what, retr, told)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), &format!("on RETR /a.txt\n{retr}"))
                 .having(files! {"a.txt" => "old", "extra" => "stays after a failure"});
             let output = trial.pull(&["--delete", "--format", "json"]).expect_status(3);
@@ -220,7 +220,7 @@ fn an_upload_that_fails_once_is_done_again() {
             ("3xx", "< 350 and now?"),
         ],
         |(what, stor)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(files! {}, &format!("once STOR\n{stor}")).having(two_files());
             trial.push(&["--retries", "1"]).expect_status(if what == "226 but nothing stored" {
                 3
@@ -270,7 +270,7 @@ fn a_full_disk_ends_the_run_and_is_named() {
             ),
         ],
         |(what, stor, told)| {
-            println!("{what}");
+            eprintln!("{what}");
             let large = "x".repeat(20_000_000);
             let trial = Trial::with(files! {"extra" => "stays"}, &format!("on STOR\n{stor}"))
                 .having(files! {"a" => large, "b" => "2", "c" => "3", "d" => "4"});
@@ -284,14 +284,11 @@ fn a_full_disk_ends_the_run_and_is_named() {
 }
 
 #[test]
-fn a_file_that_is_gone_already_counts_as_deleted() {
-    let trial = Trial::with(files! {"a.txt" => "x", "extra" => "x"}, "on DELE\nnormally\n< 226 x")
-        .having(files! {"a.txt" => "x"});
-    drop(trial);
+fn a_file_that_is_gone_already_counts_as_deleted_and_one_that_stays_does_not() {
     all(
         [("still there", "< 550 no"), ("still there, 450", "< 450 busy"), ("553", "< 553 no")],
         |(what, dele)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(files! {"a.txt" => "x", "extra" => "x"}, &format!("on DELE\n{dele}"))
                 .having(files! {"a.txt" => "x"});
             trial.push(&["--delete"]).expect_status(3).tells(&["cannot remove `extra`", &dele[2..]]);
@@ -304,4 +301,32 @@ fn a_file_that_is_gone_already_counts_as_deleted() {
     trial.push(&["--delete"]).expect_status(0);
     let transcript = trial.finish();
     assert_eq!(transcript.tree(), "a.txt = \"x\"\n");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_costs_what_is_in_it_and_nothing_else() {
+    let trial = Trial::with(files! {}, "on MKD /d\n< 550 no").having(files! {"d/a" => "1", "e/b" => "2"});
+    let output = trial.push(&[]).expect_status(3);
+    output.tells(&["cannot create `d`", "MKD was answered `550 no`", "`d` could not be made"]);
+    assert_eq!(trial.finish().tree(), "e/\ne/b = \"2\"\n");
+    // One that is there already is no failure, whatever the server calls it.
+    for reply in ["550 exists", "521 exists", "553 exists"] {
+        let trial =
+            Trial::with(files! {"d/"}, &format!("on MLSD /\n< 150\ndata close\n< 226\non MKD\n< {reply}"))
+                .having(files! {"d/a" => "1"});
+        trial.push(&[]).expect_status(if reply.starts_with("553") { 3 } else { 0 });
+        trial.finish();
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_after_each_transfer_is_mirrored_too() {
+    let trial = Trial::with(two_files(), "on RETR\nnormally\ndrop\non STOR\nnormally\ndrop");
+    trial.pull(&[]).expect_status(0);
+    assert_eq!(trial.local(), TWO_FILES);
+    trial.finish();
+    let trial = Trial::with(two_files(), "on RETR\nnormally\n< 421 bye\ndrop");
+    trial.pull(&[]).expect_status(0);
+    assert_eq!(trial.local(), TWO_FILES);
+    trial.finish();
 }

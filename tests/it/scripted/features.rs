@@ -35,7 +35,7 @@ fn what_a_server_does_not_have_is_done_without() {
             ("200 to everything that asks for another 2xx", "on CWD\n< 200 ok\non OPTS\n< 202 ok"),
         ],
         |(what, script)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), script).having(files! {"extra" => "only here"});
             trial.pull(&["--retries", "0", "--delete", "--max-delete", "1"]).expect_status(0);
             assert_eq!(trial.local(), TWO_FILES, "{what}");
@@ -62,7 +62,7 @@ fn a_server_without_extensions_becomes_a_mirror_too() {
             ),
         ],
         |(what, script, note)| {
-            println!("{what}");
+            eprintln!("{what}");
             let files = if what == "200 to everything" {
                 files! {}
             } else {
@@ -153,7 +153,7 @@ fn list_with_a_flag_taken_for_a_path_is_not_believed() {
             ("a text for people", "< 150 here\ndata send \"-a: not found\\r\\n\"\ndata close\n< 226 done"),
         ],
         |(what, answer)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), &format!("{PLAIN_LISTING}on LIST -a\n{answer}"))
                 .having(files! {"extra" => "only here"});
             trial.pull(&["--retries", "0", "--delete", "--max-delete", "1"]).expect_status(0);

@@ -20,7 +20,7 @@ fn a_greeting_may_have_any_form_the_protocol_allows() {
         ],
         |(what, script)| {
             let trial = Trial::with(two_files(), script);
-            println!("{what}");
+            eprintln!("{what}");
             trial.pull(&["--retries", "0"]).expect_status(0);
             assert_eq!(trial.local(), TWO_FILES, "{what}");
             trial.finish();
@@ -93,7 +93,7 @@ fn a_server_that_does_not_greet_as_one_is_given_up_with_a_line_that_says_why() {
             ("421 for too many", "on CONNECT\n< 421 Too many users\ndrop", "421 Too many users"),
         ],
         |(what, script, told)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), script);
             for options in [&["--retries", "0"][..], &["--retries", "0", "-vv"]] {
                 let output = trial.pull(options).expect_status(4);
@@ -115,6 +115,10 @@ fn a_server_that_is_busy_once_is_asked_again() {
         let trial = Trial::with(two_files(), &script);
         trial.pull(&["--retries", "1"]).expect_status(0);
         assert_eq!(trial.local(), TWO_FILES);
+        assert_eq!(trial.finish().connections(), 2, "{greeting}");
+
+        let trial = Trial::with(two_files(), &script);
+        trial.ls(&["--retries", "1"]).expect_status(0);
         assert_eq!(trial.finish().connections(), 2, "{greeting}");
     });
 }
@@ -141,7 +145,7 @@ fn fewer_sessions_than_wished_are_enough() {
             ),
         ],
         |(what, refusal)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(eight_dirs(), refusal);
             let output = trial.pull(&["--sessions", "4", "--retries", "0"]).expect_status(0);
             assert_eq!(trial.local().lines().filter(|line| line.contains(" = ")).count(), 8);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{TWO_FILES, Trial, all, two_files};
-use crate::support::files;
+use crate::support::{Files, files};
 
 /// FEAT without MLST, so that LIST is used.
 const NO_MLSD: &str = "on FEAT\n< 211-Features\n<  SIZE\n<  MDTM\n< 211 End\n";
@@ -35,13 +35,13 @@ fn nothing_is_deleted_because_of_a_listing_that_failed() {
             ("421", "< 421 bye\ndrop"),
         ],
         |(what, answer)| {
-            println!("{what}");
+            eprintln!("{what}");
             // The source's subdirectory: the rest is mirrored, and what only the destination has below it stays.
             let script = format!("on MLSD /sub\n{answer}");
             let files = files! {"a.txt" => "content of a", "b.txt" => "content of b", "sub/c" => "3"};
             let trial = Trial::with(files, &script).having(files! {"sub/extra" => "stays", "gone" => "x"});
             let output = trial.pull(&["--delete"]).expect_status(3);
-            output.tells(&["nothing is deleted below `sub`"]);
+            output.tells(&["the listing of `sub` on"]);
             assert_eq!(trial.local(), format!("{TWO_FILES}sub/\nsub/extra = \"stays\"\n"), "{what}");
             trial.finish();
 
@@ -69,7 +69,7 @@ fn an_empty_list_of_a_directory_that_cannot_be_entered_proves_nothing() {
     let trial = Trial::with(files! {"a.txt" => "content of a", "b.txt" => "content of b", "sub/"}, &script)
         .having(files! {"sub/extra" => "stays"});
     let output = trial.pull(&["--delete"]).expect_status(3);
-    output.tells(&["nothing is deleted below `sub`", "CWD was answered `550 not yours`"]);
+    output.tells(&["the listing of `sub` on", "CWD was answered `550 not yours`"]);
     assert_eq!(trial.local(), format!("{TWO_FILES}sub/\nsub/extra = \"stays\"\n"));
     trial.finish();
 }
@@ -103,7 +103,7 @@ fn a_listing_is_not_believed_to_be_whole_when_something_about_it_is_odd() {
             ),
         ],
         |(what, lines, closing, told)| {
-            println!("{what}");
+            eprintln!("{what}");
             let script = format!("on MLSD /\n< 150 here\ndata send \"{lines}\"\ndata close\n< {closing}");
             let trial = Trial::with(
                 files! {"a.txt" => "content of a", "b.txt" => "content of b", "y" => "y"},
@@ -233,4 +233,101 @@ fn a_name_that_ftp_cannot_carry_is_not_sent_and_told() {
     let transcript = trial.finish();
     assert_eq!(transcript.tree(), "good = \"x\"\n");
     assert!(transcript.lines().iter().all(|line| line.bytes().all(|b| b >= 0x20)));
+}
+
+#[test]
+fn what_a_listing_may_hold_beside_entries_is_passed_over() {
+    const ENTRY: &str = "type=file;size=12;modify=20240506070809; a.txt\\r\\n";
+    all(
+        [
+            ("the directory itself", "type=cdir;modify=20240506070809; /\\r\\n"),
+            ("the directory under another name", "type=cdir; odd\\r\\n"),
+            ("the one above", "type=pdir; ..\\r\\n"),
+            ("the one above with a name", "type=pdir; a.txt\\r\\n"),
+            ("dots as directories", "type=dir; .\\r\\ntype=dir; ..\\r\\n"),
+            ("empty lines", "\\r\\n\\r\\n"),
+        ],
+        |(what, lines)| {
+            eprintln!("{what}");
+            let script = format!("on MLSD\n< 150 here\ndata send \"{lines}{ENTRY}\"\ndata close\n< 226 done");
+            let trial = Trial::with(two_files(), &script).having(files! {"extra" => "goes"});
+            trial.pull(&["--delete", "--max-delete", "1"]).expect_status(0);
+            assert_eq!(trial.local(), "a.txt = \"content of a\"\n", "{what}");
+            trial.finish();
+        },
+    );
+}
+
+#[test]
+fn a_size_or_time_that_cannot_be_is_taken_for_none() {
+    all(
+        [
+            "size=18446744073709551616;modify=20240506070809",
+            "size=-1;modify=20240506070809",
+            "size=1e9;modify=20240506070809",
+            "size=99999999999999999999;modify=20240506070809",
+            "size=;modify=20240506070809",
+            "modify=20240506070809",
+            "size=12;modify=99999999999999",
+            "size=12;modify=20240230070809",
+            "size=12;modify=yesterday",
+            "size=12;modify=",
+            "size=12",
+            // Changed since it was listed: what SIZE says now is what came.
+            "size=5;modify=20240506070809",
+            "size=500;modify=20240506070809",
+        ],
+        |facts| {
+            eprintln!("{facts}");
+            let script = format!(
+                "on MLSD\n< 150 here\ndata send \"type=file;{facts}; a.txt\\r\\n\"\ndata close\n< 226 done"
+            );
+            let trial = Trial::with(two_files(), &script);
+            trial.pull(&["--retries", "0"]).expect_status(0);
+            assert_eq!(trial.local(), "a.txt = \"content of a\"\n", "{facts}");
+            trial.finish();
+        },
+    );
+}
+
+#[test]
+fn a_line_of_any_length_fills_no_memory_and_proves_nothing() {
+    let script =
+        "on MLSD\n< 150 here\ndata send 5000000 x \"y\"\ndata send \"\\r\\n\"\ndata close\n< 226 done";
+    let trial = Trial::with(two_files(), script).having(files! {"extra" => "stays"});
+    let output = trial.pull(&["--delete", "--allow-empty-source"]).expect_status(3);
+    output.tells(&["longer than 65536 bytes"]);
+    assert!(output.stderr.len() < 2000, "{}", output.stderr.len());
+    assert_eq!(trial.local(), "extra = \"stays\"\n");
+    trial.finish();
+}
+
+#[test]
+fn blanks_belong_to_names() {
+    let names = [" ", "  a", "a  ", "a  b"];
+    let mut files = files! {};
+    files.0.extend(names.iter().map(|name| ((*name).into(), Some(b"x".to_vec()))));
+    for script in ["", NO_MLSD] {
+        let trial = Trial::with(Files(files.0.clone()), script);
+        trial.pull(&[]).expect_status(0);
+        for name in names {
+            assert_eq!(trial.here.read(name), b"x", "{name:?}");
+        }
+        trial.finish();
+    }
+}
+
+#[test]
+fn links_and_devices_are_left_out_and_stay_on_the_other_side() {
+    const LINES: &str = "type=OS.unix=slink:/etc/passwd; link\\r\\ntype=OS.unix=slink:; empty\\r\\n\
+                         type=OS.unix=chr-1/3; null\\r\\nsize=3; what\\r\\n";
+    let script = format!("on MLSD\n< 150 here\ndata send \"{LINES}\"\ndata close\n< 226 done");
+    let here =
+        files! {"link" => "stays", "empty" => "stays", "null" => "stays", "what" => "stays", "x" => "goes"};
+    let trial = Trial::with(files! {}, &script).having(here);
+    let output = trial.pull(&["--delete"]).expect_status(0);
+    output.tells(&["2 symbolic links were left out", "2 special files were left out"]);
+    assert_eq!(trial.local().lines().filter(|line| line.contains("stays")).count(), 4);
+    assert!(!trial.here.has("x"));
+    assert_eq!(trial.finish().sent(&["RETR"]), Vec::<String>::new());
 }

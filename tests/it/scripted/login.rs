@@ -13,7 +13,7 @@ fn a_login_may_go_any_way_the_protocol_allows() {
             ("replies without text", "on USER\n< 331\non PASS\n< 230"),
         ],
         |(what, script)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), script);
             trial.pull(&["--retries", "0"]).expect_status(0);
             assert_eq!(trial.local(), TWO_FILES, "{what}");
@@ -34,7 +34,7 @@ fn a_refused_login_is_told_in_one_line_and_not_tried_again() {
             ("500", "on USER\n< 500 what?", "USER was answered `500 what?`"),
         ],
         |(what, script, told)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), script);
             let output = trial.pull(&["--retries", "3"]).expect_status(4);
             output.tells(&[told, &format!("ftp://script@127.0.0.1:{}/", trial.server.port())]);
@@ -64,7 +64,7 @@ fn a_login_that_is_lost_half_way_is_tried_again() {
             ("closed at PWD", "once PWD\ndrop"),
         ],
         |(what, script)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), script);
             trial.pull(&["--retries", "1"]).expect_status(0);
             assert_eq!(trial.local(), TWO_FILES, "{what}");

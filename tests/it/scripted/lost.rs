@@ -75,7 +75,7 @@ fn files_are_whole_though_every_session_ends_after_a_few_commands() {
         for nth in [2, 5, 9, 13] {
             write!(script, "nth {nth} {verb}\ndrop\n").expect("a String takes all");
         }
-        println!("{verb}");
+        eprintln!("{verb}");
         let trial = Trial::with(files! {}, &script).having(ten("content"));
         trial.push(&[]).expect_status(0);
         let transcript = trial.finish();
@@ -99,37 +99,75 @@ fn replies_that_do_not_match_their_commands_are_not_believed() {
     assert_eq!(trial.finish().connections(), 2);
 }
 
+fn sixty() -> Files {
+    Files((0..60).map(|i| (format!("d{}/f{i}", i % 7).into(), Some(b"x".to_vec()))).collect())
+}
+
+/// The second session and all after it find nobody.
+const GONE: &str = "connection\nconnections\ndrop\n";
+
 #[test]
 fn a_server_that_goes_away_ends_the_run_and_not_each_file_in_turn() {
-    let many = Files((0..60).map(|i| (format!("d{}/f{i}", i % 7).into(), Some(b"x".to_vec()))).collect());
-    let again = Files((0..60).map(|i| (format!("d{}/f{i}", i % 7).into(), Some(b"x".to_vec()))).collect());
-    all(["1", "4"], |sessions| {
-        let gone = "connection\nconnections\ndrop";
-        let gone = if sessions == "1" { gone } else { "nth 5 CONNECT\ndrop\non CONNECT\nnormally" };
-        println!("{sessions}");
-        // Pull: the second file is where it ends.
-        let mut script = format!("{gone}\nnth 2 RETR\ndrop");
-        if sessions == "4" {
-            script = "on RETR\ndrop\nnth 5 CONNECT\ndrop".to_owned();
-            for nth in 6..200 {
-                write!(script, "\nnth {nth} CONNECT\ndrop").expect("a String takes all");
-            }
-        }
-        let trial = Trial::with(Files(many.0.clone()), &script);
-        let output = trial.pull(&["--sessions", sessions]).expect_status(3);
-        output.tells(&["closed the connection"]);
-        let transcript = trial.finish();
-        assert!(transcript.connections() < 30, "{}", transcript.connections());
-    });
-    // A scan that loses its server is no scan.
-    let trial = Trial::with(many, "connection\nconnections\ndrop\nnth 3 MLSD\ndrop");
-    trial.pull(&[]).expect_status(4);
-    assert!(trial.finish().connections() < 10);
-    // Deletions.
-    let mut files = again;
-    files.0.push(("keep".into(), Some(b"k".to_vec())));
-    let trial =
-        Trial::with(files, "connection\nconnections\ndrop\nnth 3 DELE\ndrop").having(files! {"keep" => "k"});
-    trial.push(&["--delete", "--max-delete", "100%"]).expect_status(3);
-    assert!(trial.finish().connections() < 10);
+    const LIST_ALONE: &str = "on FEAT\n< 211-F\n<  MDTM\n<  SIZE\n< 211 E\n";
+    all(
+        [
+            ("while it is listed", format!("{GONE}nth 3 MLSD\ndrop"), files! {}, 4),
+            ("while times are asked", format!("{GONE}{LIST_ALONE}nth 3 MDTM\ndrop"), sixty(), 4),
+            (
+                "while times are asked for new files",
+                format!("{GONE}{LIST_ALONE}nth 3 MDTM\ndrop"),
+                files! {},
+                3,
+            ),
+            ("while files come", format!("{GONE}nth 2 RETR\ndrop"), files! {}, 3),
+        ],
+        |(what, script, here, status)| {
+            eprintln!("{what}");
+            let trial = Trial::with(sixty(), &script).having(here);
+            trial.pull(&[]).expect_status(status).tells(&["closed the connection"]);
+            let connections = trial.finish().connections();
+            assert!(connections < 12, "{what}: {connections}");
+        },
+    );
+    all(
+        [
+            ("while folders are made", format!("{GONE}nth 3 MKD\ndrop"), files! {}, sixty()),
+            ("while files are sent", format!("{GONE}nth 2 STOR\ndrop"), files! {}, sixty()),
+            ("while files are deleted", format!("{GONE}nth 3 DELE\ndrop"), sixty(), files! {"a" => "x"}),
+            ("while folders are removed", format!("{GONE}nth 3 RMD\ndrop"), sixty(), files! {"a" => "x"}),
+        ],
+        |(what, script, there, here)| {
+            eprintln!("{what}");
+            let trial = Trial::with(there, &script).having(here);
+            let output = trial.push(&["--delete", "--max-delete", "100%"]).expect_status(3);
+            output.tells(&["closed the connection"]);
+            let connections = trial.finish().connections();
+            assert!(connections < 12, "{what}: {connections}");
+        },
+    );
+}
+
+#[test]
+fn several_sessions_that_are_lost_for_good_end_the_run_too() {
+    let mut script = "on RETR\ndrop\n".to_owned();
+    for nth in 5..100 {
+        write!(script, "nth {nth} CONNECT\ndrop\n").expect("a String takes all");
+    }
+    let trial = Trial::with(sixty(), &script);
+    trial.pull(&["--sessions", "4"]).expect_status(3).tells(&["closed the connection"]);
+    assert_eq!(trial.local().lines().filter(|line| line.contains(" = ")).count(), 0);
+    assert!(trial.finish().connections() < 40);
+}
+
+#[test]
+fn what_a_lost_session_leaves_is_done_by_the_others() {
+    // Two sessions; the one whose download is cut finds the server full and never comes back.
+    let mut script = "nth 7 RETR\ndrop\n".to_owned();
+    for nth in 3..50 {
+        write!(script, "nth {nth} CONNECT\n< 421 too many connections\ndrop\n").expect("a String takes all");
+    }
+    let trial = Trial::with(sixty(), &script);
+    trial.pull(&["--sessions", "2"]).expect_status(0);
+    assert_eq!(trial.local().lines().filter(|line| line.contains(" = \"x\"")).count(), 60);
+    trial.finish();
 }

@@ -17,7 +17,7 @@ fn a_reply_that_nobody_asked_for_ends_its_session_and_the_work_is_done_again() {
             ("another code than can be", "once EPSV\n< 226 done\nonce PASV\n< 226 done"),
         ],
         |(what, script)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), script);
             let output = trial.pull(&["--retries", "2"]).any_status();
             // A refused download is refused; what matters is that no later reply is taken for another's.
@@ -43,7 +43,7 @@ fn a_reply_that_nobody_asked_for_amid_uploads_costs_a_session_and_no_file() {
             ("SIZE is answered by 226", "once SIZE\n< 226 done\n< 200 ok"),
         ],
         |(what, script)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial =
                 Trial::with(files! {}, script).having(files! {"d/a" => "1", "d/b" => "2", "e/c" => "3"});
             trial.push(&["--retries", "2"]).expect_status(0);
@@ -64,7 +64,7 @@ fn a_closing_reply_given_twice_is_passed_over() {
             ("a little later", "on RETR\nnormally\npause 50ms\n< 226 done"),
         ],
         |(what, script)| {
-            println!("{what}");
+            eprintln!("{what}");
             let trial = Trial::with(two_files(), script);
             trial.pull(&["--retries", "0"]).expect_status(0);
             assert_eq!(trial.local(), TWO_FILES, "{what}");
@@ -85,7 +85,7 @@ fn a_goodbye_at_any_time_costs_a_session_and_no_work() {
                 if when == "normally\n" && verb == "EPSV" {
                     continue;
                 }
-                println!("{goodbye} {when:?} {verb}");
+                eprintln!("{goodbye} {when:?} {verb}");
                 let trial = Trial::with(two_files(), &format!("once {verb}\n{when}< {goodbye}\ndrop"));
                 trial.pull(&["--retries", "1"]).expect_status(0);
                 assert_eq!(trial.local(), TWO_FILES);
@@ -95,7 +95,7 @@ fn a_goodbye_at_any_time_costs_a_session_and_no_work() {
     });
     all(["MKD", "STOR", "SIZE", "MFMT", "RNFR", "RNTO", "DELE", "RMD"], |verb| {
         for when in ["", "normally\n"] {
-            println!("{when:?} {verb}");
+            eprintln!("{when:?} {verb}");
             let script = format!("once {verb}\n{when}< 421 too many connections\ndrop");
             let trial =
                 Trial::with(files! {"extra/x" => "1"}, &script).having(files! {"d/a" => "1", "d/b" => "2"});
@@ -110,7 +110,7 @@ fn a_goodbye_at_any_time_costs_a_session_and_no_work() {
 #[test]
 fn a_command_that_is_never_answered_is_tried_on_a_new_session() {
     all(["MKD", "STOR", "SIZE", "MFMT", "RNFR", "RNTO", "DELE"], |verb| {
-        println!("{verb}");
+        eprintln!("{verb}");
         let trial = Trial::with(files! {"extra" => "1"}, &format!("once {verb}\npause 60s"))
             .having(files! {"d/a" => "1", "d/b" => "2"});
         trial.push(&["--delete", "--max-delete", "100%"]).expect_status(0);

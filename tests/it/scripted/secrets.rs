@@ -17,7 +17,7 @@ fn the_password_is_printed_nowhere_even_if_the_server_repeats_it() {
             "on PASS\n< no code but secret",
         ],
         |script| {
-            println!("{script}");
+            eprintln!("{script}");
             for options in [&[][..], &["-vv"], &["-vv", "--format", "json"]] {
                 let trial = Trial::with(files! {"a.txt" => "hi"}, script);
                 for output in [trial.pull(options).any_status(), trial.ls(options).any_status()] {
@@ -59,7 +59,7 @@ fn nothing_a_server_says_reaches_the_terminal_raw() {
             ),
         ],
         |script| {
-            println!("{script}");
+            eprintln!("{script}");
             for options in
                 [&["--retries", "0"][..], &["--retries", "0", "-vv"], &["--retries", "0", "--format", "json"]]
             {

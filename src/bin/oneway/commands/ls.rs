@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use oneway::ftp::listing::Listed;
 use oneway::model::{Cancel, Kind, escape};
 use oneway::report::listed_json;
+use oneway::store::{RetryPolicy, StoreError};
 
 use crate::args::{Format, LsArgs};
 use crate::commands::connect;
@@ -17,7 +18,9 @@ pub(crate) fn run(args: &LsArgs) -> anyhow::Result<ExitCode> {
     let place = connect::place("URL", &args.url)?;
     let store = place.ftp_store(&connection).map_err(|e| connect::refused("URL", &e))?;
     let signals = Signals::watch(&cancel)?;
-    let mut entries = match (store.list_root(), signals.stop()) {
+    let retry = RetryPolicy::new(args.connection.retries, cancel.clone());
+    let listed = retry.persist(|| store.list_root().map_err(StoreError::waiting_for_room));
+    let mut entries = match (listed, signals.stop()) {
         (Ok(entries), _) => entries,
         (Err(_), Some(stop)) => return Ok(ExitCode::from(stop.exit_status())),
         (Err(e), None) => return Err(e.into()),
