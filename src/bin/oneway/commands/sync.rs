@@ -186,7 +186,7 @@ fn complain_of(report: &Report) {
     if let Some(refusal) = &report.refusal {
         complain!("error: refused: {refusal}");
     }
-    if report.stopped.is_some() {
+    if report.stopped.is_some() && report.early.is_none() {
         complain!("stopped; what was finished is kept, the next run does the rest");
     }
 }
