@@ -115,12 +115,14 @@ impl Copier<'_, '_> {
             let mut attempt = Attempt { action: i, tried, started: Instant::now(), bytes: 0, began: false };
             let requests = self.requests(i);
             let next = self.todo.front().map(|&(next, _)| self.requests(next));
-            if let Err(e) = self.send(&mut attempt, &requests, next.as_ref()) {
+            let sent = self.send(&mut attempt, &requests, next.as_ref());
+            let lost = sent.is_err();
+            if let Err(e) = sent {
                 self.after_failure(attempt, e)?;
             }
-            self.hear(Settle::Ready)?;
+            self.hear(Settle::Ready, lost)?;
         }
-        self.hear(Settle::All)?;
+        self.hear(Settle::All, false)?;
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
             self.run.settle(attempt.action, Outcome::failed(error, attempt.tried));
@@ -137,7 +139,7 @@ impl Copier<'_, '_> {
             self.todo.push_back((i, 1));
         }
         if self.todo.is_empty() {
-            self.hear(Settle::All)?;
+            self.hear(Settle::All, false)?;
         }
         Ok(self.todo.pop_front())
     }
@@ -186,8 +188,9 @@ impl Copier<'_, '_> {
         result
     }
 
-    /// Hears what became of files that were handed over.
-    fn hear(&mut self, which: Settle) -> StoreResult<()> {
+    /// Hears what became of files that were handed over. Where the session was `lost` over another file, that was no try of
+    /// theirs.
+    fn hear(&mut self, which: Settle, lost: bool) -> StoreResult<()> {
         for (path, result) in self.destination.settle(which) {
             let Some(attempt) = self.finished.remove(&path) else { continue };
             match result {
@@ -206,6 +209,10 @@ impl Copier<'_, '_> {
                 }
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
+                    if lost && e.remedy() == Remedy::Reconnect {
+                        self.todo.push_back((attempt.action, attempt.tried));
+                        continue;
+                    }
                     self.after_failure(attempt, e)?;
                 }
             }
@@ -250,6 +257,7 @@ impl Copier<'_, '_> {
         let write = WriteRequest {
             path: action.path.clone(),
             temporary: self.temporary(i),
+            size,
             mtime: mtime.filter(|_| self.run.options.carry_times),
             mode: replaced.and_then(|entry| entry.mode),
         };

@@ -141,6 +141,8 @@ pub struct WriteRequest {
     pub path: RelPath,
     /// Its name until then, in the same directory.
     pub temporary: RelPath,
+    /// Its size as far as the source's listing tells, in bytes; `None` when unknown.
+    pub size: Option<u64>,
     /// The modification time it gets; `None` leaves the time of writing.
     pub mtime: Option<Mtime>,
     /// The permission bits it gets; `None` leaves the store's default.
