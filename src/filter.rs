@@ -49,6 +49,9 @@ pub enum FilterError {
         /// What is wrong with it.
         reason: String,
     },
+    /// `#…`, which would be a comment.
+    #[error("the pattern `{0}` is a comment in gitignore syntax; write `\\#` for a name that begins so")]
+    Comment(String),
     /// `!pattern`, which would say the opposite of its option.
     #[error("the pattern `{0}` begins with `!`; use the opposite rule instead")]
     Negated(String),
@@ -60,9 +63,12 @@ impl Filter {
     /// # Errors
     /// Says what is wrong with the pattern.
     pub fn push(&mut self, verdict: Verdict, pattern: &str) -> Result<(), FilterError> {
-        // In gitignore syntax `#` opens a comment, and blanks at the end don't count.
-        if pattern.trim().is_empty() || pattern.starts_with('#') {
+        if pattern.trim().is_empty() || pattern == "/" {
             return Err(FilterError::Empty);
+        }
+        // In gitignore syntax it opens a comment.
+        if pattern.starts_with('#') {
+            return Err(FilterError::Comment(pattern.to_owned()));
         }
         if pattern.starts_with('!') {
             return Err(FilterError::Negated(pattern.to_owned()));
@@ -72,7 +78,7 @@ impl Filter {
             reason: reason.to_string(),
         };
         let mut builder = GitignoreBuilder::new("");
-        builder.add_line(None, pattern).map_err(syntax)?;
+        builder.add_line(None, &with_literal_braces(pattern)).map_err(syntax)?;
         let matcher = builder.build().map_err(syntax)?;
         self.rules.push(Rule { verdict, matcher, pattern: pattern.to_owned() });
         Ok(())
@@ -106,6 +112,23 @@ impl Filter {
         }
         self.admits(path, is_dir)
     }
+}
+
+/// The matcher takes `{a,b}` for alternatives, which gitignore doesn't know: there, braces stand for themselves.
+fn with_literal_braces(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let (mut escaped, mut in_class) = (false, false);
+    for c in pattern.chars() {
+        match c {
+            '{' | '}' if !escaped && !in_class => out.push('\\'),
+            '[' if !escaped => in_class = true,
+            ']' if !escaped => in_class = false,
+            _ => {}
+        }
+        escaped = c == '\\' && !escaped;
+        out.push(c);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -162,7 +185,24 @@ mod tests {
         assert!(matches!(f.push(Verdict::Exclude, ""), Err(FilterError::Empty)));
         assert!(matches!(f.push(Verdict::Exclude, "  "), Err(FilterError::Empty)));
         assert!(matches!(f.push(Verdict::Exclude, "!a"), Err(FilterError::Negated(_))));
-        assert!(matches!(f.push(Verdict::Exclude, "a{b"), Err(FilterError::Syntax { .. })));
+        assert!(matches!(f.push(Verdict::Exclude, "/"), Err(FilterError::Empty)));
+        assert!(matches!(f.push(Verdict::Exclude, "#a"), Err(FilterError::Comment(_))));
+        assert!(matches!(f.push(Verdict::Exclude, "a[z-a]"), Err(FilterError::Syntax { .. })));
+    }
+
+    #[test]
+    fn braces_and_escapes_are_those_of_gitignore() {
+        let f = filter(&[
+            (Verdict::Exclude, "g{1}"),
+            (Verdict::Exclude, "{a,b}"),
+            (Verdict::Exclude, "\\#x"),
+            (Verdict::Exclude, "c\\ "),
+        ]);
+        for (path, belongs) in
+            [("g{1}", false), ("g1", true), ("a", true), ("{a,b}", false), ("#x", false), ("c ", false)]
+        {
+            assert_eq!(admitted(&f, path), belongs, "{path}");
+        }
     }
 
     #[test]

@@ -96,6 +96,7 @@ impl Pool {
         state.open += 1;
         drop(state);
         let started = Instant::now();
+        let mut pause = Duration::from_millis(250);
         let patience = if self.policy.retries == 0 { Duration::ZERO } else { PATIENCE };
         loop {
             match Retrying::connect(Arc::clone(&self.store), self.policy.clone()) {
@@ -106,7 +107,9 @@ impl Pool {
                     let patient = started.elapsed() < patience && !self.policy.cancel.is_cancelled();
                     if e.remedy() == Remedy::Shrink && alone && patient {
                         drop(state);
-                        std::thread::sleep(Duration::from_millis(250));
+                        std::thread::sleep(pause);
+                        // A server that counts failed logins must not see many.
+                        pause *= 2;
                         continue;
                     }
                     state.open -= 1;

@@ -26,8 +26,6 @@ pub struct RunOptions {
     pub compare: CompareOptions,
     /// Remove what only the destination has.
     pub delete: bool,
-    /// Leave files alone that are newer at the destination.
-    pub update: bool,
     /// Which files are sent, by whether the destination has them.
     pub presence: Presence,
     /// What a plan must not exceed.
@@ -50,7 +48,6 @@ impl Default for RunOptions {
             filter: Filter::default(),
             compare: CompareOptions::default(),
             delete: false,
-            update: false,
             presence: Presence::default(),
             guard: GuardOptions::default(),
             carry_times: true,
@@ -93,8 +90,7 @@ pub fn run(
     refine(&source, &destination, Side::Source, &mut from.tree, &mut to.tree, &compare)?;
     refine(&source, &destination, Side::Destination, &mut from.tree, &mut to.tree, &compare)?;
 
-    let plan_options =
-        PlanOptions { compare, delete: options.delete, update: options.update, presence: options.presence };
+    let plan_options = PlanOptions { compare, delete: options.delete, presence: options.presence };
     let plan = plan(&from.tree, &to.tree, &to.keeps, &plan_options);
     let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
     let dry = options.mode != Mode::Sync || refusal.is_some();
@@ -119,6 +115,7 @@ pub fn run(
         unproven: Vec::new(),
         notes: Vec::new(),
         stopped: None,
+        early: None,
         seconds: 0.0,
     };
     for (pool, scanned) in [(&source, &from), (&destination, &to)] {
@@ -152,7 +149,8 @@ fn scan_side(pool: &Pool, side: Side, options: &RunOptions, observer: &dyn Obser
             }
         };
     }
-    let options = ScanOptions { filter: &options.filter, max_depth: options.max_depth };
+    let options =
+        ScanOptions { filter: &options.filter, max_depth: options.max_depth, cancel: &options.cancel };
     scan(pool, &options, &|entries| observer.event(&Event::Listed { side, entries }))
 }
 
@@ -219,6 +217,12 @@ fn add_notes(report: &mut Report, times_lost: bool) {
     if !report.plan.spared.is_empty() {
         let spared = many(report.plan.spared.len(), "extra path was", "extra paths were");
         report.notes.push(format!("{spared} kept at the destination; -v says why"));
+    }
+    let undated = report.outcomes.iter().filter(|outcome| outcome.time_set == Some(false)).count();
+    if undated > 0 && !times_lost {
+        report
+            .notes
+            .push(format!("{} without the time of the source", many(undated, "file is", "files are")));
     }
     if times_lost {
         report.notes.push(format!(

@@ -4,10 +4,11 @@
 //! filter is applied on the way, so that a directory that is left out is not even listed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::filter::Filter;
-use crate::model::{Entry, RelPath, Remedy, Tree, Unproven, is_temporary};
+use crate::model::{Cancel, Entry, RelPath, Remedy, Tree, Unproven, is_temporary};
 use crate::pool::{Pool, crew};
 use crate::store::{DirListing, StoreError, StoreResult};
 
@@ -18,6 +19,8 @@ pub struct ScanOptions<'a> {
     pub filter: &'a Filter,
     /// Directories deeper than this are not entered: a directory that contains itself has no end otherwise.
     pub max_depth: usize,
+    /// The wish to stop.
+    pub cancel: &'a Cancel,
 }
 
 /// The tree of a store with what went wrong on the way.
@@ -46,7 +49,8 @@ pub fn scan(
     let stranded = Mutex::new(None);
     crew(pool.limit(), |_| {
         let mut lease = None;
-        while let Some(dirs) = queue.take(pool.store().is_remote(), pool.limit()) {
+        let _panic = EndOnPanic(&queue);
+        while let Some(dirs) = queue.take(pool.store().is_remote(), pool.limit(), options.cancel) {
             // A session is opened only where there is something to do for it. Whoever gets none leaves the work to the
             // others.
             let lease = match &mut lease {
@@ -90,11 +94,16 @@ pub fn scan(
     if let Some(error) = error {
         return Err(error);
     }
+    if options.cancel.is_cancelled() {
+        return Err(StoreError::cancelled("list", &RelPath::root(), pool.store().name()));
+    }
     if let (false, Some(error)) = (finished, stranded.into_inner().expect("no holder panics")) {
         return Err(error);
     }
-    let Found { entries, unproven, failures, keeps } = found.into_inner().expect("no holder panics");
-    Ok(Scanned { tree: Tree::new(entries, unproven), failures, keeps })
+    let Found { entries, unproven, failures, keeps, may_hide, saw_hidden } =
+        found.into_inner().expect("no holder panics");
+    let tree = Tree::new(entries, unproven).with_unseen_hidden(may_hide && !saw_hidden);
+    Ok(Scanned { tree, failures, keeps })
 }
 
 #[derive(Default)]
@@ -103,6 +112,10 @@ struct Found {
     unproven: BTreeMap<RelPath, Unproven>,
     failures: Vec<(RelPath, StoreError)>,
     keeps: BTreeSet<RelPath>,
+    /// Some listing may leave out names that begin with a dot.
+    may_hide: bool,
+    /// Some listing had one, so that they are not left out.
+    saw_hidden: bool,
 }
 
 impl Found {
@@ -116,7 +129,9 @@ impl Found {
         if let Some(doubt) = listing.doubt {
             self.unproven.insert(dir.clone(), doubt);
         }
+        self.may_hide |= listing.may_hide;
         for entry in listing.entries {
+            self.saw_hidden |= entry.path.name().starts_with(b".");
             if is_temporary(entry.path.name()) || !options.filter.admits(&entry.path, entry.is_dir()) {
                 self.keeps.insert(dir.clone());
                 continue;
@@ -150,23 +165,41 @@ struct QueueState {
     under_way: usize,
     /// What ended the scan before its time.
     error: Option<StoreError>,
+    /// A worker panicked, and what it had will never be done.
+    abandoned: bool,
 }
+
+/// Ends the scan when its worker unwinds: the others would wait for it for ever.
+struct EndOnPanic<'q>(&'q Queue);
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.state.lock().unwrap_or_else(PoisonError::into_inner).abandoned = true;
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+/// How long a waiting worker may not notice that the run was cancelled.
+const CANCEL_TICK: Duration = Duration::from_millis(200);
 
 /// How many directories a remote session takes at once, at most.
 const REMOTE_BATCH: usize = 16;
 
 impl Queue {
     fn new() -> Self {
-        let state = QueueState { waiting: vec![RelPath::root()], under_way: 0, error: None };
+        let state =
+            QueueState { waiting: vec![RelPath::root()], under_way: 0, error: None, abandoned: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// Returns the next directories, or `None` at the end of the scan. A remote session takes its share, so that the others
     /// have something, too; a local one takes all there is, since it lists them in parallel by itself.
-    fn take(&self, remote: bool, workers: usize) -> Option<Vec<RelPath>> {
+    fn take(&self, remote: bool, workers: usize, cancel: &Cancel) -> Option<Vec<RelPath>> {
         let mut state = self.state.lock().expect("no holder panics");
         loop {
-            if state.error.is_some() {
+            if state.error.is_some() || state.abandoned || cancel.is_cancelled() {
                 return None;
             }
             if !state.waiting.is_empty() {
@@ -178,7 +211,7 @@ impl Queue {
             if state.under_way == 0 {
                 return None;
             }
-            state = self.changed.wait(state).expect("no holder panics");
+            state = self.changed.wait_timeout(state, CANCEL_TICK).expect("no holder panics").0;
         }
     }
 

@@ -45,11 +45,13 @@ pub struct CompareOptions {
     pub times: Times,
     /// Times no further apart than this are the same, beyond what their precision leaves open.
     pub window: Duration,
+    /// Files that are newer at the destination are left alone, so that times decide whatever else differs.
+    pub update: bool,
 }
 
 impl Default for CompareOptions {
     fn default() -> Self {
-        Self { basis: Basis::default(), times: Times::default(), window: Duration::zero() }
+        Self { basis: Basis::default(), times: Times::default(), window: Duration::zero(), update: false }
     }
 }
 
@@ -106,23 +108,29 @@ pub enum Side {
 }
 
 /// Returns the files on `side` whose exact time would decide: their sizes agree, and the listed time either differs, which
-/// may be the server's zone alone, or is rounded, so that a second edit within the same minute would go unseen.
+/// may be the server's zone alone, or is rounded, so that a second edit within the same minute would go unseen. Where files
+/// that are newer at the destination are left alone, also those that differ otherwise.
 pub fn questions(source: &Tree, destination: &Tree, side: Side, options: &CompareOptions) -> Vec<RelPath> {
-    if options.basis != Basis::SizeTime {
+    if options.basis != Basis::SizeTime && !options.update {
         return Vec::new();
     }
     let asks = |source: &Entry, destination: &Entry| {
         let files = source.kind == Kind::File && destination.kind == Kind::File;
-        if !files || source.size != destination.size || source.size.is_none() {
+        if !files {
             return false;
         }
         let listed = match side {
             Side::Source => source.mtime,
             Side::Destination => destination.mtime,
         };
-        listed.is_none_or(|mtime| {
+        let rounded = listed.is_none_or(|mtime| {
             mtime.precision != Precision::Second && mtime.precision.span() > options.window
-        }) || difference(source, destination, options) == Some(Reason::Time)
+        });
+        match difference(source, destination, options) {
+            None => rounded && options.basis == Basis::SizeTime,
+            Some(Reason::Time) => true,
+            Some(_) => options.update,
+        }
     };
     march(source.entries(), destination.entries())
         .filter_map(|pair| match pair {
@@ -210,5 +218,9 @@ mod tests {
         assert_eq!(ask(file(1, Some(T)), file(1, Some(elsewhere))), 1);
         assert_eq!(ask(file(1, Some(T)), file(1, Some(DAY))), 1);
         assert_eq!(ask(file(1, Some(T)), file(1, None)), 1);
+        let update = CompareOptions { update: true, basis: Basis::Size, ..CompareOptions::default() };
+        let tree = |entry| Tree::new(vec![entry], Default::default());
+        let (a, b) = (tree(file(1, Some(T))), tree(file(2, Some(MINUTE))));
+        assert_eq!(questions(&a, &b, Side::Destination, &update).len(), 1);
     }
 }

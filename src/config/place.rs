@@ -1,5 +1,6 @@
 //! A place of a tree: a local directory or a URL (RFC 1738 §3.2).
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode;
@@ -51,6 +52,12 @@ pub enum PlaceError {
     /// A control byte in a part that is sent to the server.
     #[error("the {0} holds a control character, which FTP cannot carry")]
     Control(&'static str),
+    /// A `/` in the part before the host.
+    #[error("a `/` stands before the `@`; write it as %2F in a user or password")]
+    Slash,
+    /// A password in another encoding.
+    #[error("the password is not UTF-8")]
+    Encoding,
     /// A user without a password.
     #[error("there is no password for {0}")]
     NoPassword(String),
@@ -63,7 +70,18 @@ pub enum PlaceError {
 }
 
 impl Place {
-    /// Reads a URL or a local path. Whatever has `://` in it is meant as a URL.
+    /// Reads an argument: a URL, or a local path, which may be of any bytes.
+    ///
+    /// # Errors
+    /// As [`Place::parse`].
+    pub fn from_argument(argument: &OsStr) -> Result<Self, PlaceError> {
+        match argument.to_str() {
+            Some(text) => Self::parse(text),
+            None => Ok(Self::Local(PathBuf::from(argument))),
+        }
+    }
+
+    /// Reads a URL or a local path. Whatever begins with a scheme and `://` is meant as a URL.
     ///
     /// # Errors
     /// Says what is wrong with it. The password never occurs in the message.
@@ -71,7 +89,8 @@ impl Place {
         if text.is_empty() {
             return Err(PlaceError::Empty);
         }
-        let Some((scheme, rest)) = text.split_once("://") else {
+        let url = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme));
+        let Some((scheme, rest)) = url else {
             return Ok(Self::Local(PathBuf::from(text)));
         };
         match scheme.to_ascii_lowercase().as_str() {
@@ -90,6 +109,10 @@ impl Place {
             }
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // What stands behind the colon there is not repeated in any message: it is a password rather than a port.
+        if !authority.contains('@') && authority.contains(':') && path.contains('@') {
+            return Err(PlaceError::Slash);
+        }
         let (login, server) = match authority.rsplit_once('@') {
             Some((login, server)) => (Some(login), server),
             None => (None, authority),
@@ -104,7 +127,8 @@ impl Place {
         let decoded_user =
             user.filter(|user| !user.is_empty()).map(|user| decode(user, "user")).transpose()?;
         let password = password.map(|password| decode(password, "password")).transpose()?;
-        let password = password.map(|bytes| Secret::new(String::from_utf8_lossy(&bytes)));
+        let password = password.map(|bytes| String::from_utf8(bytes).map(Secret::new)).transpose();
+        let password = password.map_err(|_| PlaceError::Encoding)?;
         let shown_user =
             user.filter(|user| !user.is_empty()).map_or_else(String::new, |user| format!("{user}@"));
         let shown_port =
@@ -129,6 +153,12 @@ impl Place {
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Local(_))
     }
+}
+
+/// Returns whether it is a scheme by its form (RFC 3986 §3.1); `./x` before `://` is none.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
 /// Splits `host`, `host:port`, `[v6]` or `[v6]:port`.
@@ -191,6 +221,7 @@ mod tests {
             ("build", "local build"),
             ("./a b", "local ./a b"),
             ("C:/x", "local C:/x"),
+            ("./x://y", "local ./x://y"),
             ("ftp://h", "h 21 None None ~/ ftp://h/"),
             ("ftp://h/", "h 21 None None ~/ ftp://h/"),
             ("FTP://h:2121/a/b", "h 2121 None None ~/a/b ftp://h:2121/a/b"),
@@ -212,6 +243,12 @@ mod tests {
             ("ftp://h/a%0d%0aDELE%20x", "error: the path holds a control character, which FTP cannot carry"),
             ("ftp://u%0a:p@h/", "error: the user holds a control character, which FTP cannot carry"),
             ("ftp://u:p%00@h/", "error: the password holds a control character, which FTP cannot carry"),
+            (
+                "ftp://u:sec/ret@h/",
+                "error: a `/` stands before the `@`; write it as %2F in a user or password",
+            ),
+            ("ftp://u:%E9@h/", "error: the password is not UTF-8"),
+            ("ftp://h:21/a@b", "error: a `/` stands before the `@`; write it as %2F in a user or password"),
             ("ftp://h/a?b", "error: the URL holds `?`; write it as %3F if it belongs to a name"),
         ] {
             assert_eq!(shown(text), read, "{text}");

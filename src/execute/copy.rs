@@ -100,6 +100,8 @@ struct Attempt {
     tried: u32,
     started: Instant,
     bytes: u64,
+    /// There may be a temporary file of it.
+    began: bool,
 }
 
 impl Copier<'_, '_> {
@@ -110,15 +112,17 @@ impl Copier<'_, '_> {
                 self.shared.give_back([i]);
                 break;
             }
-            let attempt = Attempt { action: i, tried, started: Instant::now(), bytes: 0 };
+            let mut attempt = Attempt { action: i, tried, started: Instant::now(), bytes: 0, began: false };
             let requests = self.requests(i);
             let next = self.todo.front().map(|&(next, _)| self.requests(next));
-            if let Err(e) = self.send(attempt, &requests, next.as_ref()) {
+            let sent = self.send(&mut attempt, &requests, next.as_ref());
+            let lost = sent.is_err();
+            if let Err(e) = sent {
                 self.after_failure(attempt, e)?;
             }
-            self.hear(Settle::Ready)?;
+            self.hear(Settle::Ready, lost)?;
         }
-        self.hear(Settle::All)?;
+        self.hear(Settle::All, false)?;
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
             self.run.settle(attempt.action, Outcome::failed(error, attempt.tried));
@@ -135,7 +139,7 @@ impl Copier<'_, '_> {
             self.todo.push_back((i, 1));
         }
         if self.todo.is_empty() {
-            self.hear(Settle::All)?;
+            self.hear(Settle::All, false)?;
         }
         Ok(self.todo.pop_front())
     }
@@ -143,15 +147,23 @@ impl Copier<'_, '_> {
     /// Sends one file. When it returns, the file is handed over and in `finished`.
     fn send(
         &mut self,
-        mut attempt: Attempt,
+        attempt: &mut Attempt,
         (read, write): &(ReadRequest, WriteRequest),
         next: Option<&(ReadRequest, WriteRequest)>,
     ) -> StoreResult<()> {
         let observer = self.run.observer;
         observer.event(&Event::Started { action: self.run.action(attempt.action) });
         let result = (|| {
-            let mut incoming = self.source.read(read, next.map(|(read, _)| read))?;
-            let mut outgoing = self.destination.write(write, next.map(|(_, write)| write))?;
+            let (next_read, next_write) = (next.map(|(read, _)| read), next.map(|(_, write)| write));
+            // A session over a network is lost when a transfer on it is dropped, so the side that costs nothing is first.
+            let (mut incoming, mut outgoing) = if self.run.destination.store().is_remote() {
+                let incoming = self.source.read(read, next_read)?;
+                (incoming, self.destination.write(write, next_write)?)
+            } else {
+                let outgoing = self.destination.write(write, next_write)?;
+                (self.source.read(read, next_read)?, outgoing)
+            };
+            attempt.began = true;
             loop {
                 let n = incoming.read(self.block)?;
                 if n == 0 {
@@ -169,15 +181,16 @@ impl Copier<'_, '_> {
         })();
         match result {
             Ok(()) => {
-                self.finished.insert(write.path.clone(), attempt);
+                self.finished.insert(write.path.clone(), *attempt);
             }
             Err(_) => observer.event(&Event::TakenBack { bytes: attempt.bytes }),
         }
         result
     }
 
-    /// Hears what became of files that were handed over.
-    fn hear(&mut self, which: Settle) -> StoreResult<()> {
+    /// Hears what became of files that were handed over. Where the session was `lost` over another file, that was no try of
+    /// theirs.
+    fn hear(&mut self, which: Settle, lost: bool) -> StoreResult<()> {
         for (path, result) in self.destination.settle(which) {
             let Some(attempt) = self.finished.remove(&path) else { continue };
             match result {
@@ -196,6 +209,10 @@ impl Copier<'_, '_> {
                 }
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
+                    if lost && e.remedy() == Remedy::Reconnect {
+                        self.todo.push_back((attempt.action, attempt.tried));
+                        continue;
+                    }
                     self.after_failure(attempt, e)?;
                 }
             }
@@ -216,7 +233,7 @@ impl Copier<'_, '_> {
             self.todo.push_front((attempt.action, attempt.tried + 1));
             return Ok(());
         }
-        if self.destination.is_usable() {
+        if attempt.began {
             let temporary = self.temporary(attempt.action);
             // Nothing is lost if this fails: the file is known for what it is by its name.
             let _ = self.destination.remove_files(&[temporary]);
@@ -240,6 +257,7 @@ impl Copier<'_, '_> {
         let write = WriteRequest {
             path: action.path.clone(),
             temporary: self.temporary(i),
+            size,
             mtime: mtime.filter(|_| self.run.options.carry_times),
             mode: replaced.and_then(|entry| entry.mode),
         };

@@ -9,6 +9,7 @@ mod times;
 
 pub use event::{Event, Observer, Silent};
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -101,15 +102,20 @@ const BATCH: usize = 64;
 
 impl Run<'_> {
     fn all_phases(&self) {
-        if self.plan.actions.is_empty() {
+        for i in 0..self.plan.actions.len() {
+            if let Some(obstacle) = self.action(i).obstacle {
+                self.settle(i, Outcome::failed(obstacle, 0));
+            }
+        }
+        if self.is_stopped() || self.plan.actions.iter().all(|action| action.obstacle.is_some()) {
             return;
         }
         if let Err(e) = self.destination.lease().and_then(|mut lease| lease.session().make_root()) {
             return self.stop(e.to_string());
         }
         for &phase in Phase::ALL {
-            if phase == Phase::Deletions && self.failed.load(Ordering::Relaxed) {
-                self.stop("not deleted, since something before it failed".to_owned());
+            if phase >= Phase::Deletions && self.failed.load(Ordering::Relaxed) {
+                self.stop("not done, since something before it failed".to_owned());
             }
             let indices: Vec<usize> = (0..self.plan.actions.len())
                 .filter(|&i| self.plan.actions[i].phase == phase && !self.is_settled(i))
@@ -120,11 +126,8 @@ impl Run<'_> {
             match phase {
                 // Order matters: children before their directory, parents before their content.
                 Phase::Room | Phase::Folders | Phase::Removals => self.in_order(&indices),
-                Phase::Files => copy_files(self, indices),
+                Phase::Files | Phase::Late => copy_files(self, indices),
                 Phase::Deletions => self.side_by_side(&indices),
-            }
-            if matches!(phase, Phase::Room | Phase::Folders) {
-                self.give_up_below_failed(phase);
             }
         }
     }
@@ -137,9 +140,14 @@ impl Run<'_> {
         };
         for batch in indices.chunk_by(|&a, &b| self.action(a).deed == self.action(b).deed) {
             for part in batch.chunks(BATCH) {
-                if let Err((_, e)) = self.change(lease.session(), part) {
+                let part: Vec<usize> = part.iter().copied().filter(|&i| !self.is_settled(i)).collect();
+                if part.is_empty() {
+                    continue;
+                }
+                if let Err((_, e)) = self.change(lease.session(), &part) {
                     return self.stop(e.to_string());
                 }
+                self.give_up_below_failed(&part);
             }
         }
     }
@@ -201,16 +209,26 @@ impl Run<'_> {
     }
 
     /// Without its room or its folder, nothing below can be done.
-    fn give_up_below_failed(&self, phase: Phase) {
-        let failed: Vec<&RelPath> = (0..self.plan.actions.len())
-            .filter(|&i| self.action(i).phase == phase && self.has_failed(i))
-            .map(|i| &self.action(i).path)
+    fn give_up_below_failed(&self, part: &[usize]) {
+        let failed: BTreeSet<&RelPath> = part
+            .iter()
+            .filter(|&&i| self.action(i).phase < Phase::Files && self.has_failed(i))
+            .map(|&i| &self.action(i).path)
             .collect();
-        if failed.is_empty() {
+        // Only the topmost, each of which is the nearest before all that is below it.
+        let mut tops: BTreeSet<&RelPath> = BTreeSet::new();
+        for path in failed {
+            if tops.last().is_none_or(|top| !path.is_within(top)) {
+                tops.insert(path);
+            }
+        }
+        if tops.is_empty() {
             return;
         }
-        for i in 0..self.plan.actions.len() {
-            if let Some(cause) = failed.iter().find(|path| self.action(i).path.is_within(path))
+        for i in (0..self.plan.actions.len()).filter(|&i| self.action(i).phase <= Phase::Files) {
+            let path = &self.action(i).path;
+            if let Some(cause) = tops.range::<RelPath, _>(..path).next_back()
+                && path.is_within(cause)
                 && !self.is_settled(i)
             {
                 self.settle(i, Outcome::failed(format!("not tried, since `{cause}` could not be made"), 0));

@@ -57,6 +57,11 @@ impl Link {
         &self.stream
     }
 
+    /// Returns whether the run should stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
     /// Waits for other silences from here on.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;
@@ -141,16 +146,52 @@ pub fn connect_control(host: &str, port: u16, timeouts: Timeouts, cancel: &Cance
         if cancel.is_cancelled() {
             return Err(FtpError::Cancelled);
         }
-        match TcpStream::connect_timeout(&address, timeouts.connect) {
+        match connect(address, timeouts.connect, cancel) {
             Ok(stream) => {
                 let link = prepare_control(&stream)
                     .and_then(|()| Link::new(stream, Clock::Reply, timeouts.reply, cancel.clone()));
                 return link.map_err(FtpError::Lost);
             }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Err(FtpError::Cancelled),
             Err(e) => last = e,
         }
     }
     Err(FtpError::Connect { host: host.to_owned(), port, source: last })
+}
+
+/// Connects to one address.
+///
+/// # Errors
+/// `TimedOut` after `timeout`, `Interrupted` when cancelled, else what the network says.
+pub fn connect(address: SocketAddr, timeout: Duration, cancel: &Cancel) -> io::Result<TcpStream> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    let started = Instant::now();
+    match connect(&socket, &address) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::INPROGRESS | rustix::io::Errno::INTR) => loop {
+            let left = timeout.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if cancel.is_cancelled() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let tick = Timespec::try_from(left.min(TICK)).map_err(io::Error::other)?;
+            let ready = poll(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(&tick));
+            if ready.is_ok_and(|ready| ready > 0) {
+                sockopt::socket_error(&socket)??;
+                break;
+            }
+        },
+        Err(e) => return Err(e.into()),
+    }
+    let stream = TcpStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// Commands leave at once, and a control connection that is silent during a long transfer is kept alive, since routers

@@ -113,6 +113,11 @@ impl Control {
         if self.broken {
             return Err(FtpError::Closed);
         }
+        // A server that answers promptly would otherwise be asked on and on after Ctrl-C.
+        if self.link.is_cancelled() {
+            self.broken = true;
+            return Err(FtpError::Cancelled);
+        }
         if self.outstanding.is_empty() && self.output.is_empty() {
             self.guarded(Self::refuse_unasked)?;
         }

@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::ftp::command::{Command, Verb};
+use crate::ftp::connect::connect;
 use crate::model::Cancel;
 
 /// Who opens the data connection.
@@ -73,11 +74,15 @@ fn usable_port(port: u32) -> Option<u16> {
 /// Connects to `port` of the control connection's peer.
 ///
 /// # Errors
-/// What the network says.
-pub fn connect_passive(peer: SocketAddr, port: u16, timeout: Duration) -> io::Result<TcpStream> {
-    let mut address = peer;
-    address.set_port(port);
-    TcpStream::connect_timeout(&address, timeout)
+/// As [`connect`].
+pub fn connect_passive(
+    mut peer: SocketAddr,
+    port: u16,
+    timeout: Duration,
+    cancel: &Cancel,
+) -> io::Result<TcpStream> {
+    peer.set_port(port);
+    connect(peer, timeout, cancel)
 }
 
 /// A port of ours that waits for the server.

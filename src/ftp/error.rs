@@ -98,12 +98,12 @@ pub enum FtpError {
     #[error("the server broke the protocol: {0}")]
     Protocol(String),
     /// A path or name that can't be sent.
-    #[error("`{}` cannot be sent: {source}", Escaped(argument))]
+    #[error("`{}` cannot be sent: {why}", Escaped(argument))]
     Argument {
         /// What should have been sent.
         argument: Vec<u8>,
         /// Why it can't.
-        source: CommandError,
+        why: CommandError,
     },
     /// The transfer ended with another size than it should have.
     #[error("{got} bytes arrived where {expected} were expected")]
@@ -201,21 +201,13 @@ fn remedy_for(verb: Answered, reply: &Reply) -> Remedy {
     }
 }
 
-/// Returns whether the text speaks of too many users or connections. What a wrong password may be told by, such as `try again`
-/// or `anonymous users`, is not among it: a login that is tried on and on gets its account locked.
+/// Returns whether the text speaks of too many users or connections. A 530 is also what a wrong password gets, often with the
+/// advice to try again, so there only words count that can't be about one.
 fn is_crowded(reply: &Reply) -> bool {
-    const WORDS: [&str; 9] = [
-        "too many",
-        "maximum",
-        "limit",
-        "connections",
-        "overloaded",
-        "simultaneous",
-        "already connected",
-        "already logged in",
-        "again later",
-    ];
-    contains_any(reply, &WORDS)
+    const PLAIN: [&str; 6] =
+        ["too many", "maximum", "limit", "overloaded", "simultaneous", "already connected"];
+    const NOT_OF_PASSWORDS: [&str; 4] = ["connections", "already", "users", "try again"];
+    contains_any(reply, &PLAIN) || (reply.code() != 530 && contains_any(reply, &NOT_OF_PASSWORDS))
 }
 
 /// Returns whether the text of a 5xx speaks of something that passes.
@@ -246,9 +238,8 @@ mod tests {
             (greeting, 421, "Service not available", Reconnect),
             (greeting, 500, "OOPS: cannot locate user", Abort),
             (to(Verb::Pass), 530, "Login incorrect.", Abort),
-            (to(Verb::Pass), 530, "Login incorrect, try again.", Abort),
             (to(Verb::Pass), 530, "Only anonymous users may log in.", Abort),
-            (to(Verb::Pass), 530, "The server is busy, try again later.", Shrink),
+            (to(Verb::Pass), 421, "The server is busy, try again later.", Shrink),
             (
                 to(Verb::Pass),
                 530,
@@ -256,6 +247,8 @@ mod tests {
                 Shrink,
             ),
             (to(Verb::Pass), 421, "Too many users", Shrink),
+            (to(Verb::Pass), 530, "Login incorrect, please try again.", Abort),
+            (to(Verb::Pass), 530, "Unknown user, or users must register", Abort),
             (to(Verb::Cwd), 421, "Timeout.", Reconnect),
             (to(Verb::Retr), 425, "Failed to establish connection.", Retry),
             (to(Verb::Retr), 426, "Failure reading network stream.", Retry),

@@ -70,10 +70,10 @@ pub(crate) fn log_in(control: &mut Control, who: &Credentials) -> Result<Welcome
 
 fn authenticate(control: &mut Control, who: &Credentials) -> Result<(), FtpError> {
     let argument = |verb, bytes: &[u8]| {
-        Command::new(verb, bytes).map_err(|source| FtpError::Argument {
+        Command::new(verb, bytes).map_err(|why| FtpError::Argument {
             // A password with a control byte is still a password.
             argument: if verb == Verb::User { bytes.to_vec() } else { b"***".to_vec() },
-            source,
+            why,
         })
     };
     let user = argument(Verb::User, &who.user)?;

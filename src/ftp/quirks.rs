@@ -14,6 +14,15 @@ pub struct Quirks {
     pub signs: &'static [&'static str],
     /// Commands that are in flight at once, at most; 1 means one at a time.
     pub window: usize,
+    /// Whether what opens a download may be sent in one segment, `EPSV · RETR`.
+    pub download_flights: bool,
+    /// The same for uploads. Twisted ends a STOR that comes before its data connection with 426.
+    pub upload_flights: bool,
+    /// Whether the commands for the next download may be sent at the end of the data, before the closing reply came.
+    pub next_at_end: bool,
+    /// Whether commands may be sent behind a running upload. ProFTPD answers them with 450, Pure-FTPd swallows them,
+    /// pyftpdlib obeys at once and renames a half file.
+    pub behind_upload: bool,
     /// Whether `MDTM YYYYMMDDHHMMSS path` sets the time, where there is no MFMT.
     pub mdtm_sets: bool,
     /// Numbers of entries at which listings are cut without an error.
@@ -31,6 +40,10 @@ pub const QUIRKS: &[Quirks] = &[
         server: "vsftpd 3.0.3",
         signs: &["(vsftpd"],
         window: 32,
+        download_flights: true,
+        upload_flights: true,
+        next_at_end: true,
+        behind_upload: true,
         mdtm_sets: true,
         listing_caps: &[],
         undoubles_iac: false,
@@ -39,6 +52,10 @@ pub const QUIRKS: &[Quirks] = &[
         server: "ProFTPD 1.3.8",
         signs: &["proftpd"],
         window: 32,
+        download_flights: true,
+        upload_flights: true,
+        next_at_end: true,
+        behind_upload: false,
         mdtm_sets: false,
         listing_caps: &[],
         undoubles_iac: true,
@@ -47,6 +64,10 @@ pub const QUIRKS: &[Quirks] = &[
         server: "Pure-FTPd 1.0.50",
         signs: &["pure-ftpd"],
         window: 32,
+        download_flights: true,
+        upload_flights: true,
+        next_at_end: false,
+        behind_upload: false,
         mdtm_sets: false,
         // `LimitRecursion`'s default; the closing reply says "truncated" then, but not in every version.
         listing_caps: &[9_998, 10_000],
@@ -56,6 +77,10 @@ pub const QUIRKS: &[Quirks] = &[
         server: "pyftpdlib 2.2.0",
         signs: &["pyftpdlib"],
         window: 32,
+        download_flights: true,
+        upload_flights: true,
+        next_at_end: true,
+        behind_upload: false,
         mdtm_sets: false,
         listing_caps: &[],
         undoubles_iac: false,
@@ -64,6 +89,10 @@ pub const QUIRKS: &[Quirks] = &[
         server: "oneway serve",
         signs: &["oneway"],
         window: 32,
+        download_flights: true,
+        upload_flights: true,
+        next_at_end: true,
+        behind_upload: true,
         mdtm_sets: false,
         listing_caps: &[],
         undoubles_iac: false,
@@ -73,6 +102,10 @@ pub const QUIRKS: &[Quirks] = &[
         signs: &[""],
         // One at a time: libunftp answers a burst of unlike commands out of order.
         window: 1,
+        download_flights: false,
+        upload_flights: false,
+        next_at_end: false,
+        behind_upload: false,
         mdtm_sets: false,
         listing_caps: COMMON_CAPS,
         undoubles_iac: false,

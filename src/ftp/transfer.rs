@@ -60,12 +60,12 @@ impl Download {
     ///
     /// # Errors
     /// [`FtpError::Refused`] when the server says that the transfer failed, or why nothing was heard.
-    pub fn finish(self, client: &mut Client) -> Result<Reply, FtpError> {
+    pub fn finish(&mut self, client: &mut Client) -> Result<Reply, FtpError> {
         if self.0.data.is_some() {
             client.control_mut().give_up();
             return Err(FtpError::Cancelled);
         }
-        self.0.close(client)
+        self.0.hear_end(client)
     }
 }
 
@@ -99,27 +99,28 @@ impl Upload {
         self.0.bytes
     }
 
+    /// Ends the stream; the closing reply is still to be heard.
+    pub fn end_data(&mut self) {
+        if let Some(data) = self.0.data.take() {
+            // The server may have closed already; its reply tells whether that was right.
+            let _ = data.socket().shutdown(Shutdown::Write);
+        }
+    }
+
     /// Ends the stream and hears the closing reply. That reply is no proof that all bytes are stored: pyftpdlib was seen to
     /// answer 226 for a third of them; ask SIZE.
     ///
     /// # Errors
     /// As [`Download::finish`].
     pub fn finish(mut self, client: &mut Client) -> Result<Reply, FtpError> {
-        if let Some(data) = self.0.data.take() {
-            // The server may have closed already; its reply tells whether that was right.
-            let _ = data.socket().shutdown(Shutdown::Write);
-        }
-        self.0.close(client)
+        self.end_data();
+        self.0.hear_end(client)
     }
 }
 
 impl Transfer {
     pub(crate) fn new(verb: Verb, data: Link, early: Option<Reply>) -> Self {
         Self { verb, data: Some(data), early, bytes: 0 }
-    }
-
-    fn close(mut self, client: &mut Client) -> Result<Reply, FtpError> {
-        self.hear_end(client)
     }
 
     fn hear_end(&mut self, client: &mut Client) -> Result<Reply, FtpError> {

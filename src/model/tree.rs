@@ -16,6 +16,7 @@ pub struct Unproven(pub String);
 pub struct Tree {
     entries: Vec<Entry>,
     unproven: BTreeMap<RelPath, Unproven>,
+    unseen_hidden: bool,
 }
 
 impl Tree {
@@ -43,7 +44,20 @@ impl Tree {
             let why = Unproven(format!("the name `{path}` is listed twice"));
             unproven.entry(path.parent().unwrap_or_else(RelPath::root)).or_insert(why);
         }
-        Self { entries, unproven }
+        Self { entries, unproven, unseen_hidden: false }
+    }
+
+    /// Says whether files whose names begin with a dot may be there unseen.
+    #[must_use]
+    pub fn with_unseen_hidden(mut self, unseen: bool) -> Self {
+        self.unseen_hidden = unseen;
+        self
+    }
+
+    /// Returns whether the absence of `path` proves nothing because its name, or that of a directory above it, begins
+    /// with a dot and the store may not show such names.
+    pub fn may_hide(&self, path: &RelPath) -> bool {
+        self.unseen_hidden && path.components().any(|name| name.starts_with(b"."))
     }
 
     /// Returns the entries, sorted by path.

@@ -49,11 +49,14 @@ pub enum Phase {
     Deletions,
     /// Directories that only the destination has are removed.
     Removals,
+    /// Files are sent to where a directory was.
+    Late,
 }
 
 impl Phase {
     /// Every phase, in order.
-    pub const ALL: &[Self] = &[Self::Room, Self::Folders, Self::Files, Self::Deletions, Self::Removals];
+    pub const ALL: &[Self] =
+        &[Self::Room, Self::Folders, Self::Files, Self::Deletions, Self::Removals, Self::Late];
 }
 
 /// One thing to do.
@@ -71,6 +74,8 @@ pub struct Action {
     pub source: Option<Entry>,
     /// The destination's entry; `None` for what is new.
     pub destination: Option<Entry>,
+    /// Why it can't be done without harm; `None` when it can. Such an action fails without being tried.
+    pub obstacle: Option<&'static str>,
 }
 
 impl Action {
@@ -93,9 +98,9 @@ impl Action {
     }
 }
 
-/// Something that is not done on purpose.
+/// Something that is kept on purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct Spared {
     /// Which path.
     pub path: RelPath,
     /// What stands there.
@@ -113,7 +118,7 @@ pub(super) fn order(a: &Action, b: &Action) -> Ordering {
     a.phase.cmp(&b.phase).then_with(|| match a.phase {
         Phase::Folders | Phase::Deletions => by_path,
         Phase::Room | Phase::Removals => by_path.reverse(),
-        Phase::Files => {
+        Phase::Files | Phase::Late => {
             let large = |action: &Action| Reverse(Some(action.bytes()).filter(|&bytes| bytes >= LARGE_BYTES));
             large(a).cmp(&large(b)).then(by_path)
         }

@@ -8,13 +8,13 @@
 //!   only at the destination              → delete, if asked for and both sides' listings prove it
 //! ```
 //!
-//! The actions come in phases: make room, create folders, copy files, delete files, delete folders deepest first. What
-//! isn't done on purpose is in the plan, too, with the reason.
+//! The actions come in phases: make room, create folders, copy files, delete files, delete folders deepest first, copy files
+//! to where a folder was. What is kept on purpose is in the plan, too, with the reason.
 
 mod action;
 mod guard;
 
-pub use action::{Action, Deed, Phase, Refused};
+pub use action::{Action, Deed, Phase, Spared};
 pub use guard::{GuardOptions, MaxDelete, Refusal, check};
 
 use std::collections::BTreeSet;
@@ -29,8 +29,6 @@ pub struct PlanOptions {
     pub compare: CompareOptions,
     /// Remove what only the destination has.
     pub delete: bool,
-    /// Leave files alone that are newer at the destination.
-    pub update: bool,
     /// What of a file's presence at the destination decides.
     pub presence: Presence,
 }
@@ -52,12 +50,10 @@ pub enum Presence {
 pub struct Plan {
     /// The actions, in the order of their execution.
     pub actions: Vec<Action>,
-    /// What can't be done without harm. Each counts as a failure.
-    pub refused: Vec<Refused>,
     /// Entries of the source that are no files or directories and are left out.
     pub skipped: Vec<Entry>,
     /// What only the destination has and is kept although deletion was asked for, with the reason.
-    pub spared: Vec<Refused>,
+    pub spared: Vec<Spared>,
     /// Files that are the same on both sides, or are left as they are by --update and the like.
     pub unchanged: usize,
     /// Paths that were compared, each once.
@@ -67,8 +63,7 @@ pub struct Plan {
 /// Plans what makes `destination` a mirror of `source`. `keeps` are directories of the destination that hold something
 /// outside the filter, so that they can't be removed.
 pub fn plan(source: &Tree, destination: &Tree, keeps: &BTreeSet<RelPath>, options: &PlanOptions) -> Plan {
-    let mut planner =
-        Planner { source, destination, keeps, options, plan: Plan::default(), alone: None, room: None };
+    let mut planner = Planner { source, destination, keeps, options, plan: Plan::default(), alone: None };
     for pair in march(source.entries(), destination.entries()) {
         planner.plan.scanned += 1;
         planner.step(pair);
@@ -84,8 +79,6 @@ struct Planner<'t> {
     plan: Plan,
     /// Everything at or below this path is left alone.
     alone: Option<RelPath>,
-    /// Everything of the destination below this path makes room for a file.
-    room: Option<RelPath>,
 }
 
 impl Planner<'_> {
@@ -118,23 +111,21 @@ impl Planner<'_> {
             (Kind::Symlink | Kind::Other, _) => self.skip(source),
             (Kind::Dir, Kind::Dir) => {}
             (Kind::File, Kind::File) => self.both_files(source, destination),
-            _ if self.options.presence == Presence::OnlyNew => self.leave_alone(&source.path),
+            // Neither a new nor an existing file: what is there stays as it is.
+            _ if self.options.presence != Presence::Any => self.leave_alone(&source.path),
             (Kind::File, Kind::Symlink) => {
                 self.act(Deed::Replace, Phase::Files, Reason::Kind, Some(source), Some(destination));
             }
-            (Kind::Dir, Kind::File) => {
-                self.act(Deed::Delete, Phase::Room, Reason::Kind, None, Some(destination));
-                self.act(Deed::CreateDir, Phase::Folders, Reason::Kind, Some(source), None);
-            }
+            (Kind::Dir, Kind::File) => self.dir_for_file(source, destination),
             (Kind::File, Kind::Dir) => self.file_for_dir(source, destination),
             (Kind::Dir, Kind::Symlink) => {
-                self.refuse(
-                    destination,
-                    "it is a symbolic link at the destination, and nothing is written through one",
-                );
+                let why = "it is a symbolic link at the destination, and nothing is written through one";
+                self.refuse(Deed::CreateDir, source, destination, why);
             }
             (Kind::File | Kind::Dir, Kind::Other) => {
-                self.refuse(destination, "it is a device or another special file at the destination");
+                let deed = if source.is_dir() { Deed::CreateDir } else { Deed::Replace };
+                let why = "it is a device or another special file at the destination";
+                self.refuse(deed, source, destination, why);
             }
         }
     }
@@ -148,36 +139,41 @@ impl Planner<'_> {
             (Some(s), Some(d)) => d.gap(&s) > self.options.compare.window,
             _ => false,
         };
-        if self.options.presence == Presence::OnlyNew || (self.options.update && newer_there()) {
+        if self.options.presence == Presence::OnlyNew || (self.options.compare.update && newer_there()) {
             self.plan.unchanged += 1;
             return;
         }
         self.act(Deed::Replace, Phase::Files, reason, Some(source), Some(destination));
     }
 
+    /// A file gives way to a directory only where the directory's content is known.
+    fn dir_for_file(&mut self, source: &Entry, destination: &Entry) {
+        if self.source.doubt(&source.path).is_some() {
+            let why = "it is a file at the destination, and what is to take its place could not be listed";
+            return self.refuse(Deed::CreateDir, source, destination, why);
+        }
+        self.act(Deed::Delete, Phase::Room, Reason::Kind, None, Some(destination));
+        self.act(Deed::CreateDir, Phase::Folders, Reason::Kind, Some(source), None);
+    }
+
     /// A directory gives way to a file only where deleting was asked for and all of its content is known and to be deleted.
+    /// Its removal is a deletion like any other, so the file is sent after all deletions.
     fn file_for_dir(&mut self, source: &Entry, destination: &Entry) {
-        let path = &source.path;
         if !self.options.delete {
-            self.refuse(destination, "it is a directory at the destination, which only --delete removes");
-        } else if self.holds_unknown(path) {
-            self.refuse(
-                destination,
-                "it is a directory at the destination that holds something outside this mirror",
-            );
+            let why = "it is a directory at the destination, which only --delete removes";
+            self.refuse(Deed::Replace, source, destination, why);
+        } else if self.holds_unknown(&source.path) {
+            let why = "it is a directory at the destination that holds, or may hold, something that stays";
+            self.refuse(Deed::Replace, source, destination, why);
         } else {
-            self.act(Deed::DeleteDir, Phase::Room, Reason::Kind, None, Some(destination));
-            self.act(Deed::Replace, Phase::Files, Reason::Kind, Some(source), None);
-            self.room = Some(path.clone());
+            self.act(Deed::DeleteDir, Phase::Removals, Reason::Kind, None, Some(destination));
+            self.act(Deed::Replace, Phase::Late, Reason::Kind, Some(source), None);
         }
     }
 
     fn only_destination(&mut self, destination: &Entry) {
         let path = &destination.path;
-        let makes_room = self.room.as_ref().is_some_and(|room| path.is_within(room));
-        let (delete, delete_dir) =
-            if makes_room { (Phase::Room, Phase::Room) } else { (Phase::Deletions, Phase::Removals) };
-        if !makes_room && !self.options.delete {
+        if !self.options.delete {
             return;
         }
         if let Some((dir, doubt)) = self.source.doubt(path).or_else(|| self.destination.doubt(path)) {
@@ -185,11 +181,15 @@ impl Planner<'_> {
             self.spare(destination, why);
             return;
         }
+        if self.source.may_hide(path) {
+            let why = "the source's server may not show names that begin with a dot";
+            return self.spare(destination, why.to_owned());
+        }
         match destination.kind {
             Kind::File | Kind::Symlink => {
-                self.act(Deed::Delete, delete, Reason::Extra, None, Some(destination));
+                self.act(Deed::Delete, Phase::Deletions, Reason::Extra, None, Some(destination));
             }
-            Kind::Dir => self.act(Deed::DeleteDir, delete_dir, Reason::Extra, None, Some(destination)),
+            Kind::Dir => self.act(Deed::DeleteDir, Phase::Removals, Reason::Extra, None, Some(destination)),
             Kind::Other => {
                 self.spare(destination, "it is a device or another special file".to_owned());
             }
@@ -201,6 +201,7 @@ impl Planner<'_> {
         let below = |path: Option<&RelPath>| path.is_some_and(|path| path.is_within(dir));
         let start = self.destination.entries().partition_point(|e| e.path < *dir);
         below(self.keeps.range(dir..).next())
+            || self.source.doubt(dir).is_some()
             || self.destination.doubt(dir).is_some()
             || self.destination.unproven().any(|(path, _)| path.is_within(dir))
             || self.destination.entries()[start..]
@@ -215,13 +216,13 @@ impl Planner<'_> {
     }
 
     fn spare(&mut self, Entry { path, kind, .. }: &Entry, why: String) {
-        self.plan.spared.push(Refused { path: path.clone(), kind: *kind, why });
+        self.plan.spared.push(Spared { path: path.clone(), kind: *kind, why });
     }
 
-    fn refuse(&mut self, destination: &Entry, why: &str) {
-        let Entry { path, kind, .. } = destination;
-        self.plan.refused.push(Refused { path: path.clone(), kind: *kind, why: why.to_owned() });
-        self.leave_alone(path);
+    fn refuse(&mut self, deed: Deed, source: &Entry, destination: &Entry, why: &'static str) {
+        self.act(deed, Phase::Room, Reason::Kind, Some(source), Some(destination));
+        self.plan.actions.last_mut().expect("it was just added").obstacle = Some(why);
+        self.leave_alone(&source.path);
     }
 
     fn leave_alone(&mut self, path: &RelPath) {
@@ -244,6 +245,7 @@ impl Planner<'_> {
             reason,
             source: source.cloned(),
             destination: destination.cloned(),
+            obstacle: None,
         });
     }
 
@@ -264,12 +266,11 @@ impl Planner<'_> {
         let mut full = Vec::new();
         self.plan.actions.retain(|action| {
             let stays = action.deed == Deed::DeleteDir
-                && action.phase == Phase::Removals
                 && (first_within(&spared, &action.path)
                     || first_within(&unproven, &action.path)
                     || keeps.range(&action.path..).next().is_some_and(|path| path.is_within(&action.path)));
             if stays {
-                full.push(Refused {
+                full.push(Spared {
                     path: action.path.clone(),
                     kind: Kind::Dir,
                     why: "it holds something that stays".to_owned(),

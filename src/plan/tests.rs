@@ -45,16 +45,17 @@ const DELETE: PlanOptions = PlanOptions {
         basis: Basis::SizeTime,
         times: crate::compare::Times::Same,
         window: chrono::Duration::zero(),
+        update: false,
     },
     delete: true,
-    update: false,
     presence: Presence::Any,
 };
 
 fn lines(plan: &Plan) -> Vec<String> {
-    let actions =
-        plan.actions.iter().map(|a| format!("{} {} {}", a.deed.as_str(), a.path, a.reason.as_str()));
-    let refused = plan.refused.iter().map(|r| format!("refused {}", r.path));
+    let (refused, done): (Vec<&Action>, Vec<&Action>) =
+        plan.actions.iter().partition(|a| a.obstacle.is_some());
+    let actions = done.into_iter().map(|a| format!("{} {} {}", a.deed.as_str(), a.path, a.reason.as_str()));
+    let refused = refused.into_iter().map(|a| format!("refused {}", a.path));
     let skipped = plan.skipped.iter().map(|e| format!("skipped {}", e.path));
     let spared = plan.spared.iter().map(|r| format!("spared {}", r.path));
     actions.chain(refused).chain(skipped).chain(spared).collect()
@@ -142,8 +143,8 @@ fn a_directory_gives_way_to_a_file_only_with_delete_and_only_whole() {
     assert_eq!(
         lines(&plan(&source, &destination, &BTreeSet::new(), &DELETE)),
         [
-            "delete a/y extra",
             "delete a/s/x extra",
+            "delete a/y extra",
             "delete_dir a/s extra",
             "delete_dir a kind",
             "replace a kind",
@@ -163,6 +164,26 @@ fn nothing_is_written_through_a_link_at_the_destination() {
 }
 
 #[test]
+fn nothing_gives_way_to_what_could_not_be_listed() {
+    let source = tree_with(&["x/"], &["x"]);
+    assert_eq!(lines(&plan(&source, &tree(&["x"]), &BTreeSet::new(), &DELETE)), ["refused x"]);
+    let source = tree_with(&["x"], &[""]);
+    assert_eq!(lines(&plan(&source, &tree(&["x/", "x/in"]), &BTreeSet::new(), &DELETE)), ["refused x"]);
+}
+
+#[test]
+fn with_existing_or_ignore_existing_no_kind_gives_way_to_another() {
+    for presence in [Presence::OnlyExisting, Presence::OnlyNew] {
+        let options = PlanOptions { presence, ..DELETE };
+        let run = |source: &[&str], destination: &[&str]| {
+            lines(&plan(&tree(source), &tree(destination), &BTreeSet::new(), &options))
+        };
+        assert_eq!(run(&["x/", "x/c"], &["x"]), [""; 0]);
+        assert_eq!(run(&["x"], &["x/", "x/c"]), [""; 0]);
+    }
+}
+
+#[test]
 fn update_and_presence_leave_files_alone() {
     let (source, destination) = (tree(&["a=2", "n"]), tree(&["a=1"]));
     let only = |presence| PlanOptions { presence, ..DELETE };
@@ -172,7 +193,7 @@ fn update_and_presence_leave_files_alone() {
 
     let newer = Entry::file(path("a"), 1, Mtime::from_unix(1_000_000_001, 0));
     let newer = Tree::new(vec![newer], BTreeMap::new());
-    let update = PlanOptions { update: true, ..DELETE };
+    let update = PlanOptions { compare: CompareOptions { update: true, ..DELETE.compare }, ..DELETE };
     assert_eq!(lines(&plan(&tree(&["a=2"]), &newer, &BTreeSet::new(), &update)), [""; 0]);
     assert_eq!(lines(&plan(&newer, &tree(&["a=2"]), &BTreeSet::new(), &update)), ["replace a size"]);
 }

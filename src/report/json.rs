@@ -9,7 +9,7 @@ use serde_json::ser::Formatter;
 
 use crate::ftp::listing::Listed;
 use crate::model::{Entry, Mtime, RelPath, is_unsafe};
-use crate::plan::{Action, Deed};
+use crate::plan::Action;
 use crate::report::{Detail, Format, Mode, Report};
 
 /// `change` for each planned action, `done` or `failed` for each one carried out, `warning` for what a person should know,
@@ -51,20 +51,6 @@ impl Format for Json {
                     seconds: rounded(outcome.seconds),
                     tries: outcome.tries,
                     error: outcome.error.as_deref(),
-                },
-            )?;
-        }
-        for refused in &report.plan.refused {
-            line(
-                out,
-                &Done {
-                    event: "failed",
-                    path: PathField(&refused.path),
-                    action: Deed::Replace.as_str(),
-                    bytes: 0,
-                    seconds: 0.0,
-                    tries: 0,
-                    error: Some(&refused.why),
                 },
             )?;
         }

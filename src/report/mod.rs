@@ -35,6 +35,16 @@ pub enum Stop {
     Terminate,
 }
 
+impl Stop {
+    /// Returns the exit status that tells of it.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
+}
+
 /// Everything about one run.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -56,16 +66,35 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Why the run ended early; `None` when it didn't.
     pub stopped: Option<Stop>,
+    /// The exit status of a run that ended before there was a plan; `None` when there was one.
+    pub early: Option<u8>,
     /// How long it took.
     pub seconds: f64,
 }
 
 impl Report {
+    /// Returns the report of a run that ended with `status` before anything was known.
+    pub fn of_nothing(mode: Mode, source: &str, destination: &str, status: u8) -> Self {
+        Self {
+            mode,
+            source: source.to_owned(),
+            destination: destination.to_owned(),
+            plan: Plan::default(),
+            outcomes: Vec::new(),
+            refusal: None,
+            unproven: Vec::new(),
+            notes: Vec::new(),
+            stopped: None,
+            early: Some(status),
+            seconds: 0.0,
+        }
+    }
+
     /// Returns what the exit status is to be.
     pub fn exit_status(&self) -> u8 {
         match (self.stopped, &self.refusal) {
-            (Some(Stop::Interrupt), _) => 130,
-            (Some(Stop::Terminate), _) => 143,
+            (Some(stop), _) => stop.exit_status(),
+            (None, _) if self.early.is_some() => self.early.unwrap_or_default(),
             (None, Some(_)) => 5,
             (None, None) if self.failed() > 0 || !self.unproven.is_empty() => 3,
             (None, None) if self.mode == Mode::Diff && !self.plan.actions.is_empty() => 1,
@@ -73,9 +102,9 @@ impl Report {
         }
     }
 
-    /// Returns how many operations failed, refused ones included.
+    /// Returns how many operations failed, those with an obstacle included.
     pub fn failed(&self) -> usize {
-        self.outcomes.iter().filter(|outcome| !outcome.is_done()).count() + self.plan.refused.len()
+        self.outcomes.iter().filter(|outcome| !outcome.is_done()).count()
     }
 
     /// Returns the number of changes by deed: done ones of a run, planned ones of a dry run.
@@ -95,17 +124,22 @@ impl Report {
     /// Returns the bytes transferred, or those a dry run would transfer.
     pub fn bytes(&self) -> u64 {
         match self.mode {
-            Mode::Sync => self.outcomes.iter().map(|outcome| outcome.bytes).sum(),
-            Mode::DryRun | Mode::Diff => self.plan.actions.iter().map(crate::plan::Action::bytes).sum(),
+            Mode::Sync => total(self.outcomes.iter().map(|outcome| outcome.bytes)),
+            Mode::DryRun | Mode::Diff => total(self.plan.actions.iter().map(crate::plan::Action::bytes)),
         }
     }
 
     fn counts(&self, action: usize) -> bool {
         match self.mode {
             Mode::Sync => self.outcomes.get(action).is_some_and(Outcome::is_done),
-            Mode::DryRun | Mode::Diff => true,
+            Mode::DryRun | Mode::Diff => self.plan.actions[action].obstacle.is_none(),
         }
     }
+}
+
+/// A listing may claim any size, and so many of them more than there can be.
+fn total(bytes: impl Iterator<Item = u64>) -> u64 {
+    bytes.fold(0, u64::saturating_add)
 }
 
 /// How much of a report is written.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::compare::Reason;
 use crate::model::{Entry, Kind, Mtime};
-use crate::plan::{Action, MaxDelete, Phase, Refused};
+use crate::plan::{Action, MaxDelete, Phase, Spared};
 
 fn path(name: impl AsRef<[u8]>) -> RelPath {
     RelPath::parse(name).unwrap()
@@ -13,7 +13,7 @@ fn file(name: &str, size: u64, second: i64) -> Entry {
 
 fn action(deed: Deed, reason: Reason, source: Option<Entry>, destination: Option<Entry>) -> Action {
     let path = source.as_ref().or(destination.as_ref()).unwrap().path.clone();
-    Action { path, deed, phase: Phase::Files, reason, source, destination }
+    Action { path, deed, phase: Phase::Files, reason, source, destination, obstacle: None }
 }
 
 fn sample(mode: Mode) -> Report {
@@ -34,7 +34,7 @@ fn sample(mode: Mode) -> Report {
         destination: "ftp://u@h/".into(),
         plan: Plan {
             actions,
-            spared: vec![Refused { path: path("kept"), kind: Kind::File, why: "so".into() }],
+            spared: vec![Spared { path: path("kept"), kind: Kind::File, why: "so".into() }],
             unchanged: 3,
             scanned: 8,
             ..Plan::default()
@@ -44,6 +44,7 @@ fn sample(mode: Mode) -> Report {
         unproven: vec![],
         notes: vec![],
         stopped: None,
+        early: None,
         seconds: 1.5,
     }
 }

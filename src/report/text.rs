@@ -55,7 +55,11 @@ impl Text {
         for action in actions {
             let slash = if action.entry().is_dir() { "/" } else { "" };
             let path = format!("{}{slash}", action.path);
-            writeln!(out, "{} {path:width$}  {}", sign(action.deed), reason(action))?;
+            let (sign, why) = match action.obstacle {
+                Some(obstacle) => ('!', format!("can't be done: {obstacle}")),
+                None => (sign(action.deed), reason(action)),
+            };
+            writeln!(out, "{sign} {path:width$}  {why}")?;
         }
         Ok(())
     }

@@ -51,6 +51,7 @@ fn write(session: &mut dyn Session, name: &str, content: &[u8]) -> StoreResult<(
     let request = WriteRequest {
         path: path(name),
         temporary: path(&format!("{name}.part")),
+        size: Some(content.len() as u64),
         mtime: Some(mtime()),
         mode: None,
     };
@@ -155,7 +156,8 @@ fn removing_is_done_once_and_asked_twice_without_harm() {
 #[test]
 fn an_abandoned_transfer_leaves_nothing_under_the_final_name() {
     each_store(|session| {
-        let request = WriteRequest { path: path("a"), temporary: path("a.part"), mtime: None, mode: None };
+        let request =
+            WriteRequest { path: path("a"), temporary: path("a.part"), size: None, mtime: None, mode: None };
         let mut outgoing = session.write(&request, None).unwrap();
         outgoing.write(b"half").unwrap();
         drop(outgoing);

@@ -121,6 +121,8 @@ pub struct DirListing {
     pub entries: Vec<Entry>,
     /// Why the listing may be incomplete; `None` when it is proven.
     pub doubt: Option<Unproven>,
+    /// Names that begin with a dot may be left out, since nobody knows how this server shows them.
+    pub may_hide: bool,
 }
 
 /// A file to be read.
@@ -139,6 +141,8 @@ pub struct WriteRequest {
     pub path: RelPath,
     /// Its name until then, in the same directory.
     pub temporary: RelPath,
+    /// Its size as far as the source's listing tells, in bytes; `None` when unknown.
+    pub size: Option<u64>,
     /// The modification time it gets; `None` leaves the time of writing.
     pub mtime: Option<Mtime>,
     /// The permission bits it gets; `None` leaves the store's default.

@@ -86,6 +86,8 @@ pub struct Retrying {
     store: Arc<dyn Store>,
     policy: RetryPolicy,
     inner: Box<dyn Session>,
+    /// What was still to be heard of the session before this one.
+    unheard: Vec<(RelPath, StoreResult<Written>)>,
 }
 
 impl Retrying {
@@ -95,7 +97,7 @@ impl Retrying {
     /// The last failure.
     pub fn connect(store: Arc<dyn Store>, policy: RetryPolicy) -> StoreResult<Self> {
         let inner = policy.persist(|| store.connect())?;
-        Ok(Self { store, policy, inner })
+        Ok(Self { store, policy, inner, unheard: Vec::new() })
     }
 
     /// Makes sure that there is a usable session. A failure is [`Remedy::Shrink`]: all tries were made, so that whoever works
@@ -104,6 +106,7 @@ impl Retrying {
         if self.inner.is_usable() {
             return Ok(());
         }
+        self.unheard.extend(self.inner.settle(Settle::All));
         // A limit on sessions may still count the lost one.
         let renewed = self.policy.persist(|| self.store.connect().map_err(StoreError::waiting_for_room));
         self.inner = renewed.map_err(|e| match e.remedy() {
@@ -229,6 +232,8 @@ impl Session for Retrying {
     }
 
     fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
-        self.inner.settle(which)
+        let mut heard = std::mem::take(&mut self.unheard);
+        heard.extend(self.inner.settle(which));
+        heard
     }
 }

@@ -2,6 +2,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "tests read the clock and the environment and say what they skip; the bans are for the library"
 )]
 

@@ -1,5 +1,6 @@
 //! The command line as it is typed. What it means is worked out by the commands.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,11 +40,11 @@ pub(crate) enum Command {
 pub(crate) struct SyncArgs {
     /// Where files come from: a directory, or ftp://[user[:password]@]host[:port]/path
     #[arg(value_name = "SRC")]
-    pub(crate) source: String,
+    pub(crate) source: OsString,
 
     /// Where files go: a directory or a URL
     #[arg(value_name = "DST")]
-    pub(crate) destination: String,
+    pub(crate) destination: OsString,
 
     /// Remove what only DST has
     #[arg(long)]
@@ -132,7 +133,7 @@ pub(crate) enum RuleArg {
 pub(crate) struct LsArgs {
     /// ftp://[user[:password]@]host[:port]/path
     #[arg(value_name = "URL")]
-    pub(crate) url: String,
+    pub(crate) url: OsString,
 
     /// The output's format
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -220,7 +221,7 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
     read(std::env::args_os())
 }
 
-fn read(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
+fn read(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let matches = Cli::command().try_get_matches_from(words)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let (Command::Sync(args) | Command::Diff(args), Some((_, matches))) =

@@ -6,8 +6,12 @@ use clap::error::ErrorKind;
 use oneway::store::StoreError;
 use thiserror::Error;
 
+use crate::ui::say::complain;
+
 /// Usage or configuration: nothing was done.
 pub(crate) const USAGE: u8 = 2;
+/// Some of it was not done.
+pub(crate) const INCOMPLETE: u8 = 3;
 /// Could not connect, log in, or list.
 const UNREACHABLE: u8 = 4;
 
@@ -22,15 +26,22 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         // Whoever read the output has had enough.
         return ExitCode::SUCCESS;
     }
-    eprintln!("oneway: error: {error:#}");
-    let store = error.downcast_ref::<StoreError>();
-    if let Some(hint) = store.and_then(StoreError::hint) {
-        eprintln!("oneway: hint: {hint}");
+    match error.downcast_ref::<StoreError>() {
+        Some(error) => ExitCode::from(complain_of(error)),
+        None => {
+            complain!("error: {error:#}");
+            ExitCode::from(USAGE)
+        }
     }
-    ExitCode::from(match store {
-        Some(_) => UNREACHABLE,
-        None => USAGE,
-    })
+}
+
+/// Shows why a store can't be used, and returns the status for it.
+pub(crate) fn complain_of(error: &StoreError) -> u8 {
+    complain!("error: {error}");
+    if let Some(hint) = error.hint() {
+        complain!("hint: {hint}");
+    }
+    UNREACHABLE
 }
 
 /// Shows help, the version, or what is wrong with the arguments in one line.
@@ -52,9 +63,28 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         .filter(|line| !line.is_empty())
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .collect();
-    let message = message.join("; ");
-    eprintln!("oneway: {message}; try `oneway --help`");
+    let message = without_passwords(&message.join("; "));
+    complain!("{message}; try `oneway --help`");
     ExitCode::from(USAGE)
+}
+
+/// Strikes passwords out of URLs: an argument in the wrong place is quoted in the message.
+fn without_passwords(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + 3);
+        shown.push_str(before);
+        let end = url.find([' ', '\'', '"', '`', ';']).unwrap_or(url.len());
+        let (url, behind) = url.split_at(end);
+        match url.rsplit_once('@').map(|(login, server)| (login.split_once(':'), server)) {
+            Some((Some((user, _)), server)) => shown.push_str(&format!("{user}:***@{server}")),
+            _ => shown.push_str(url),
+        }
+        rest = behind;
+    }
+    shown.push_str(rest);
+    shown
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -62,4 +92,22 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
         .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_url_shows_no_password() {
+        for (text, shown) in [
+            ("value 'ftp://u:p@h/' for 'x'", "value 'ftp://u:***@h/' for 'x'"),
+            ("ftp://u:a/b@h/ ftp://v:q@i/", "ftp://u:***@h/ ftp://v:***@i/"),
+            ("ftp://h/a:b", "ftp://h/a:b"),
+            ("ftp://u@h/", "ftp://u@h/"),
+            ("no url", "no url"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
+    }
 }

@@ -1,5 +1,4 @@
 //! The command-line program: arguments in, one command run, an exit status out.
-#![expect(clippy::print_stderr, reason = "a command-line program prints")]
 #![expect(
     clippy::disallowed_methods,
     reason = "the environment and the clock belong to the program, not the engine"

@@ -22,7 +22,8 @@ pub(super) fn list_dir(session: &mut FtpSession, dir: &RelPath) -> Result<DirLis
     let path = session.full(dir);
     let raw = list_path(session, &path)?;
     let doubt = doubt_of(&raw, session.client.quirks().listing_caps);
-    let mut listing = DirListing { entries: Vec::with_capacity(raw.listing.entries.len()), doubt };
+    let entries = Vec::with_capacity(raw.listing.entries.len());
+    let mut listing = DirListing { entries, doubt, may_hide: raw.may_hide };
     for listed in raw.listing.entries {
         match dir.join(&listed.name) {
             Ok(path) => listing.entries.push(entry_of(path, listed)),
@@ -52,6 +53,10 @@ pub(crate) fn list_raw(session: &mut FtpSession, dir: &RelPath) -> Result<Vec<Li
 struct RawListing {
     listing: Listing,
     closing: Reply,
+    /// Made by a command that may leave out names which begin with a dot.
+    may_hide: bool,
+    /// Two listings of the directory contradict each other.
+    unsteady: bool,
 }
 
 fn list_path(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {
@@ -101,8 +106,12 @@ fn list_here(session: &mut FtpSession) -> Result<RawListing, FtpError> {
                 // A failure that passes teaches nothing, and without the flag hidden files would seem not to be there.
                 Err(e) => return Err(e),
             };
-            // A server that takes `-a` for a name or a pattern shows less with it, most often nothing.
             if !is_superset(&all.listing, &plain.listing) {
+                if !all.listing.entries.is_empty() {
+                    // Something came or went between the two; the next directory will tell.
+                    return Ok(RawListing { unsteady: true, ..all });
+                }
+                // It takes `-a` for a name or a pattern that nothing fits.
                 learn_hidden(session, Hidden::Plain);
                 return Ok(plain);
             }
@@ -133,10 +142,11 @@ fn list_with(session: &mut FtpSession, all: bool) -> Result<RawListing, FtpError
         Some(format) => Parser::with_format(format, now()),
         None => Parser::new(now()),
     };
-    let raw = match receive(session, &list, parser) {
+    let mut raw = match receive(session, &list, parser) {
         Err(e) if e.reply().is_some_and(says_empty) => empty(&e),
         other => other?,
     };
+    raw.may_hide = !all;
     if known.is_none() && !raw.listing.entries.is_empty() {
         session.learned.lock().expect("no holder panics").format = raw.listing.format;
     }
@@ -151,6 +161,7 @@ fn list_names_here(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, 
         Err(e) if e.reply().is_some_and(says_empty) => empty(&e),
         other => other?,
     };
+    raw.may_hide = true;
     let names: Vec<Vec<u8>> = raw.listing.entries.iter().map(|listed| listed.name.clone()).collect();
     let sizes = ask_names(session, Verb::Size, &names)?;
     let times = ask_names(session, Verb::Mdtm, &names)?;
@@ -198,7 +209,7 @@ fn receive(session: &mut FtpSession, list: &Command, mut parser: Parser) -> Resu
     } else {
         download.finish(&mut session.client)?
     };
-    Ok(RawListing { listing: parser.finish(), closing })
+    Ok(RawListing { listing: parser.finish(), closing, may_hide: false, unsteady: false })
 }
 
 /// Reads to the end, or to where the parser has had enough.
@@ -232,7 +243,7 @@ fn says_empty(reply: &Reply) -> bool {
 
 fn empty(said: &FtpError) -> RawListing {
     let closing = said.reply().cloned().unwrap_or_else(|| Reply::new(226, ""));
-    RawListing { listing: Parser::new(now()).finish(), closing }
+    RawListing { listing: Parser::new(now()).finish(), closing, may_hide: false, unsteady: false }
 }
 
 /// How much of a line that was not understood is shown.
@@ -240,7 +251,7 @@ const SHOWN_BYTES: usize = 200;
 
 /// Returns why the listing may not be all there is.
 fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
-    let RawListing { listing, closing } = raw;
+    let RawListing { listing, closing, unsteady, .. } = raw;
     let count = listing.entries.len();
     let text = if let Some(first) = listing.rejected.first() {
         let n = listing.rejected_count;
@@ -260,6 +271,8 @@ fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
         format!("the listing is longer than can be read, {count} entries were")
     } else if listing.mixed_line_ends {
         "a line break in a name may have forged an entry: the lines end in different ways".to_owned()
+    } else if *unsteady {
+        "the directory changed while it was listed".to_owned()
     } else if caps.contains(&count) {
         format!("the listing has exactly {count} entries, where servers are known to cut")
     } else {
@@ -307,7 +320,8 @@ mod tests {
             Ok(pieces * line.len())
         };
         fill(&mut parser, endless).unwrap();
-        let raw = RawListing { listing: parser.finish(), closing: Reply::new(226, "") };
+        let closing = Reply::new(226, "");
+        let raw = RawListing { listing: parser.finish(), closing, may_hide: false, unsteady: false };
         assert!(doubt_of(&raw, &[]).unwrap().0.contains("longer than can be read"));
     }
 }

@@ -1,9 +1,10 @@
 //! A tree on an FTP server.
 
+mod download;
 mod listing;
 mod publish;
 mod session;
-mod transfer;
+mod upload;
 
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

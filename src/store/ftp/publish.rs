@@ -1,19 +1,23 @@
-//! From an uploaded temporary file to the final one: size checked, time and bits set, renamed.
+//! From uploaded temporary files to the final ones: size checked, time and bits set, renamed.
 //!
-//! Some servers take the time they are given for their local one (vsftpd sets by its own zone what it tells in UTC), so a
-//! time that was set is read back, and what it is off by is made up for, for this file and all that follow.
+//! None of this needs a round trip of its own. What a file still needs is a list of commands that can go out with whatever
+//! is sent next: its check with the next upload, its renaming, once the size was right, with the one after that.
+//!
+//! Some servers take the time they are given for their local one, so a time that was set is read back, and what it is
+//! off by is made up for, for this file and all that follow.
+
+use std::collections::VecDeque;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::ftp::client::{TimeSetter, command, read_time};
+use crate::ftp::client::{TimeSetter, command, read_size, read_time};
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
-use crate::ftp::reply::Reply;
-use crate::store::ftp::session::FtpSession;
-use crate::store::ftp::transfer::size_or_none;
+use crate::ftp::features::Features;
+use crate::ftp::reply::{Class, Reply};
 use crate::store::{WriteRequest, Written};
 
-/// What is known of the times this server sets.
+/// What is known of the times a server sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ClockCheck {
     /// How much later a time comes out than it was sent.
@@ -22,109 +26,255 @@ pub(super) struct ClockCheck {
     verified: bool,
 }
 
+/// What the commands for a file depend on.
+pub(super) struct Means<'m> {
+    pub(super) features: &'m Features,
+    /// How times are set; `None` when they can't be.
+    pub(super) setter: Option<TimeSetter>,
+    pub(super) clock: ClockCheck,
+}
+
+/// What a reply taught about the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lesson {
+    Nothing,
+    /// It doesn't have this command.
+    Lacks(Verb),
+    /// This is what its times are like.
+    Clock(ClockCheck),
+}
+
+/// A command that goes out with others, for one of the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rider {
+    file: u64,
+    asks: Asks,
+}
+
+impl Rider {
+    /// Returns whether both are for the same file.
+    pub(super) fn is_for_the_file_of(&self, other: &Self) -> bool {
+        self.file == other.file
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    Size,
+    SetTime(Verb),
+    ReadTime,
+    Bits,
+    RenameFrom,
+    RenameTo,
+}
+
+/// The files that were uploaded and don't have their final names yet, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Publisher {
+    files: VecDeque<Uploaded>,
+    numbered: u64,
+}
+
+#[derive(Debug)]
+struct Uploaded {
+    number: u64,
+    request: WriteRequest,
+    temporary: Vec<u8>,
+    path: Vec<u8>,
+    /// Bytes sent.
+    bytes: u64,
+    needs: Needs,
+    time_set: bool,
+    /// The time was already set anew once.
+    corrected: bool,
+}
+
+/// What a file needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    /// Size, time and bits.
+    Check,
+    /// The time once more, now that the server's zone is known.
+    Correction,
+    /// Its final name.
+    Name,
+    /// Nothing but the replies to what was sent.
+    Replies,
+}
+
+/// What became of a file.
+pub(super) type Published = (WriteRequest, Result<Written, FtpError>);
+
 /// No zone is further from UTC than this, and all are off by whole quarters of an hour.
 const FURTHEST_ZONE: TimeDelta = TimeDelta::hours(15);
 const ZONE_STEP_SECONDS: i64 = 15 * 60;
 
-/// Publishes a temporary file of which `bytes` were sent.
-pub(super) fn publish(
-    session: &mut FtpSession,
-    request: &WriteRequest,
-    bytes: u64,
-) -> Result<Written, FtpError> {
-    let temporary = session.full(&request.temporary);
-    let mut commands = Vec::with_capacity(4);
-    if session.client.features().may(Verb::Size) {
-        commands.push(command(Verb::Size, temporary.as_slice())?);
+impl Publisher {
+    /// Takes a file whose `bytes` were sent to `temporary`.
+    pub(super) fn add(&mut self, request: WriteRequest, temporary: Vec<u8>, path: Vec<u8>, bytes: u64) {
+        self.numbered += 1;
+        let number = self.numbered;
+        let (needs, time_set, corrected) = (Needs::Check, false, false);
+        self.files.push_back(Uploaded {
+            number,
+            request,
+            temporary,
+            path,
+            bytes,
+            needs,
+            time_set,
+            corrected,
+        });
     }
-    let wish =
-        request.mtime.and_then(|mtime| Some(Wish { setter: session.time_setter()?, at: whole(mtime.at) }));
-    if let Some(wish) = wish {
-        commands.extend(wish.commands(session, &temporary)?);
+
+    /// Takes back the file added last: its upload failed after all. Replies to its riders are not listened to.
+    pub(super) fn forget_last(&mut self) {
+        self.files.pop_back();
     }
-    if let Some(mode) = request.mode
-        && session.client.features().may(Verb::Site)
-    {
-        let chmod = format!("CHMOD {:o} ", mode & 0o777);
-        commands.push(command(Verb::Site, [chmod.as_bytes(), &temporary].concat())?);
+
+    /// Gives all files up, for the session is lost.
+    pub(super) fn give_up(&mut self) -> Vec<Published> {
+        self.files.drain(..).map(|file| (file.request, Err(FtpError::Closed))).collect()
     }
-    let mut answers = session.client.call_all(&commands).into_iter();
-    let mut heard = Vec::with_capacity(2);
-    for command in &commands {
-        let reply = answers.next().expect("an answer for each command")?;
-        match command.verb() {
-            Verb::Size => {
-                if let Some(stored) = size_or_none(session, reply)?
-                    && stored != bytes
-                {
-                    return Err(FtpError::Size { expected: bytes, got: stored });
+
+    /// Returns what can be asked by now. The replies are to be handed to [`Publisher::hear`] in this order.
+    ///
+    /// # Errors
+    /// [`FtpError::Argument`] when a path can't be sent; its upload couldn't have been, either.
+    pub(super) fn riders(&mut self, means: &Means<'_>) -> Result<Vec<(Command, Rider)>, FtpError> {
+        let mut riders = Vec::new();
+        for file in &mut self.files {
+            let mut ask = |command, asks| riders.push((command, Rider { file: file.number, asks }));
+            match std::mem::replace(&mut file.needs, Needs::Replies) {
+                Needs::Check => {
+                    if means.features.may(Verb::Size) {
+                        ask(command(Verb::Size, file.temporary.as_slice())?, Asks::Size);
+                    }
+                    for (command, asks) in time_commands(file, means, false)? {
+                        ask(command, asks);
+                    }
+                    if let Some(mode) = file.request.mode
+                        && means.features.may(Verb::Site)
+                    {
+                        let chmod = format!("CHMOD {:o} ", mode & 0o777);
+                        ask(command(Verb::Site, [chmod.as_bytes(), &file.temporary].concat())?, Asks::Bits);
+                    }
+                    // The last of them tells that the file is checked.
+                    match riders.last_mut() {
+                        Some((_, rider)) if rider.file == file.number => {}
+                        _ => file.needs = Needs::Name,
+                    }
                 }
+                Needs::Correction => {
+                    for (command, asks) in time_commands(file, means, true)? {
+                        ask(command, asks);
+                    }
+                }
+                Needs::Name => {
+                    ask(command(Verb::Rnfr, file.temporary.as_slice())?, Asks::RenameFrom);
+                    ask(command(Verb::Rnto, file.path.as_slice())?, Asks::RenameTo);
+                }
+                Needs::Replies => {}
             }
+        }
+        Ok(riders)
+    }
+
+    /// Takes the reply to a rider. `last` says that it is the last one of those that were sent together for its file. Returns
+    /// what became of the file, if that is decided by it.
+    pub(super) fn hear(
+        &mut self,
+        rider: Rider,
+        last: bool,
+        reply: Reply,
+        clock: ClockCheck,
+    ) -> (Lesson, Option<Published>) {
+        let Some(place) = self.files.iter().position(|file| file.number == rider.file) else {
+            return (Lesson::Nothing, None);
+        };
+        let file = &mut self.files[place];
+        let mut lesson = Lesson::Nothing;
+        let verdict = match rider.asks {
+            Asks::Size if is_unsupported(&reply) => {
+                lesson = Lesson::Lacks(Verb::Size);
+                None
+            }
+            Asks::Size => match read_size(reply) {
+                Ok(stored) if stored == file.bytes => None,
+                Ok(stored) => Some(Err(FtpError::Size { expected: file.bytes, got: stored })),
+                Err(e) => Some(Err(e)),
+            },
             // Neither time nor bits are worth failing a file that is whole.
-            verb => {
-                if is_unsupported(&reply) {
-                    session.client.refuse(verb);
-                }
-                if !command.argument().starts_with(b"CHMOD") {
-                    heard.push(reply);
-                }
+            Asks::SetTime(verb) if is_unsupported(&reply) => {
+                lesson = Lesson::Lacks(verb);
+                None
             }
+            Asks::SetTime(_) => {
+                file.time_set = reply.is_ok();
+                None
+            }
+            Asks::ReadTime => {
+                lesson = file.weigh_time(reply, clock);
+                None
+            }
+            Asks::Bits => {
+                if is_unsupported(&reply) {
+                    lesson = Lesson::Lacks(Verb::Site);
+                }
+                None
+            }
+            Asks::RenameFrom if reply.class() == Class::Intermediate || reply.is_ok() => None,
+            Asks::RenameFrom => Some(Err(FtpError::refused(Verb::Rnfr, reply))),
+            Asks::RenameTo if reply.is_ok() => {
+                Some(Ok(Written { bytes: file.bytes, time_set: file.time_set }))
+            }
+            Asks::RenameTo => Some(Err(FtpError::refused(Verb::Rnto, reply))),
+        };
+        if last && verdict.is_none() && file.needs == Needs::Replies {
+            file.needs = Needs::Name;
         }
+        let published =
+            verdict.and_then(|verdict| self.files.remove(place).map(|file| (file.request, verdict)));
+        (lesson, published)
     }
-    let time_set = match wish {
-        Some(wish) => wish.came_true(session, &temporary, heard)?,
-        None => false,
-    };
-    session.client.rename(&temporary, &session.full(&request.path))?;
-    Ok(Written { bytes, time_set })
 }
 
-/// The time a file is to have, and how the server is told.
-#[derive(Clone, Copy)]
-struct Wish {
-    setter: TimeSetter,
-    at: DateTime<Utc>,
+/// Returns the command that sets the time of a file, and the one that reads it back where that isn't known to be right.
+fn time_commands(
+    file: &Uploaded,
+    means: &Means<'_>,
+    correcting: bool,
+) -> Result<Vec<(Command, Asks)>, FtpError> {
+    let (Some(setter), Some(mtime)) = (means.setter, file.request.mtime) else { return Ok(Vec::new()) };
+    let at = whole(mtime.at) - means.clock.shift;
+    let mut commands = vec![(setter.command(&file.temporary, at)?, Asks::SetTime(setter.verb()))];
+    // What MDTM sets was seen to depend on the time of year, so each of its times is looked at.
+    let doubtful = !means.clock.verified || setter == TimeSetter::Mdtm || correcting;
+    if doubtful && means.features.may(Verb::Mdtm) {
+        commands.push((command(Verb::Mdtm, file.temporary.as_slice())?, Asks::ReadTime));
+    }
+    Ok(commands)
 }
 
-impl Wish {
-    /// Returns the command that sets the time, and the one that reads it back where that isn't known to be right.
-    fn commands(self, session: &FtpSession, path: &[u8]) -> Result<Vec<Command>, FtpError> {
-        let check = session.clock_check();
-        let mut commands = vec![self.setter.command(path, self.at - check.shift)?];
-        // What MDTM sets was seen to depend on the time of year, so each of its times is looked at.
-        let doubtful = !check.verified || self.setter == TimeSetter::Mdtm;
-        if doubtful && session.client.features().may(Verb::Mdtm) {
-            commands.push(command(Verb::Mdtm, path)?);
-        }
-        Ok(commands)
-    }
-
-    /// Returns whether the file has its time by these replies, setting it once more where it is off by a zone.
-    fn came_true(self, session: &mut FtpSession, path: &[u8], heard: Vec<Reply>) -> Result<bool, FtpError> {
-        let mut heard = heard.into_iter();
-        if !heard.next().is_some_and(|reply| reply.is_ok()) {
-            return Ok(false);
-        }
-        let Some(Ok(read)) = heard.next().map(read_time) else { return Ok(true) };
-        let off = whole(read.at) - self.at;
-        let check = session.clock_check();
+impl Uploaded {
+    /// Compares the time that was read back with the one the file should have. Where it is off by a zone, it is to be set once
+    /// more.
+    fn weigh_time(&mut self, reply: Reply, clock: ClockCheck) -> Lesson {
+        let (true, Some(mtime), Ok(read)) = (self.time_set, self.request.mtime, read_time(reply)) else {
+            return Lesson::Nothing;
+        };
+        let off = whole(read.at) - whole(mtime.at);
         if off.is_zero() {
-            session.learn_clock(ClockCheck { verified: true, ..check });
-            return Ok(true);
+            return Lesson::Clock(ClockCheck { verified: true, ..clock });
         }
-        if off.abs() > FURTHEST_ZONE || off.num_seconds() % ZONE_STEP_SECONDS != 0 {
-            return Ok(false);
+        self.time_set = false;
+        let is_zone = off.abs() <= FURTHEST_ZONE && off.num_seconds() % ZONE_STEP_SECONDS == 0;
+        if !is_zone || self.corrected {
+            return Lesson::Nothing;
         }
-        let shifted = ClockCheck { shift: check.shift + off, verified: true };
-        let again = [self.setter.command(path, self.at - shifted.shift)?, command(Verb::Mdtm, path)?];
-        let mut right = false;
-        for reply in session.client.call_all(&again) {
-            right = read_time(reply?).is_ok_and(|read| whole(read.at) == self.at);
-        }
-        if right {
-            session.learn_clock(shifted);
-        }
-        Ok(right)
+        self.corrected = true;
+        self.needs = Needs::Correction;
+        Lesson::Clock(ClockCheck { shift: clock.shift + off, verified: true })
     }
 }
 

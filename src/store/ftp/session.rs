@@ -3,13 +3,13 @@
 use std::collections::{HashMap, hash_map};
 use std::sync::{Arc, Mutex};
 
-use crate::ftp::client::{Client, TimeSetter, command, read_time};
+use crate::ftp::client::{Client, Flight, TimeSetter, command, read_time};
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::reply::Reply;
 use crate::model::{Mtime, RelPath, Remedy};
-use crate::store::ftp::publish::ClockCheck;
-use crate::store::ftp::{Learned, listing, transfer};
+use crate::store::ftp::publish::{Lesson, Means, Publisher, Rider};
+use crate::store::ftp::{Learned, download, listing, upload};
 use crate::store::{
     Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, StoreError, StoreResult,
     WriteRequest, Written,
@@ -22,12 +22,25 @@ pub(crate) struct FtpSession {
     root: Vec<u8>,
     name: String,
     pub(super) learned: Arc<Mutex<Learned>>,
-    pub(super) written: Vec<(RelPath, StoreResult<Written>)>,
+    /// What was sent for a transfer that is still to be opened.
+    pub(super) ahead: Option<Ahead>,
+    /// Uploads that don't have their final names yet.
+    pub(super) publisher: Publisher,
+    written: Vec<(RelPath, StoreResult<Written>)>,
+}
+
+/// A transfer whose commands were sent before it is asked for.
+#[derive(Debug)]
+pub(super) enum Ahead {
+    Read(ReadRequest, Flight),
+    /// With what was sent before it for earlier uploads.
+    Write(WriteRequest, Vec<Rider>, Flight),
 }
 
 impl FtpSession {
     pub(super) fn new(client: Client, root: Vec<u8>, name: String, learned: Arc<Mutex<Learned>>) -> Self {
-        Self { client, root, name, learned, written: Vec::new() }
+        let (ahead, publisher, written) = (None, Publisher::default(), Vec::new());
+        Self { client, root, name, learned, ahead, publisher, written }
     }
 
     /// Returns the absolute path of `path` on the server.
@@ -50,17 +63,80 @@ impl FtpSession {
         TimeSetter::choose(self.client.features(), self.client.quirks())
     }
 
-    /// Returns what is known of the times this server sets.
-    pub(super) fn clock_check(&self) -> ClockCheck {
-        self.learned.lock().expect("no holder panics").clock
+    /// Takes a file whose upload is complete.
+    pub(super) fn add_upload(&mut self, request: WriteRequest, bytes: u64) {
+        let (temporary, path) = (self.full(&request.temporary), self.full(&request.path));
+        self.publisher.add(request, temporary, path, bytes);
     }
 
-    pub(super) fn learn_clock(&self, check: ClockCheck) {
-        self.learned.lock().expect("no holder panics").clock = check;
+    /// Sends what uploads still need. The replies are to be heard before any other.
+    pub(super) fn send_riders(&mut self) -> Result<Vec<Rider>, FtpError> {
+        let (commands, riders): (Vec<Command>, Vec<Rider>) = self.riders()?.into_iter().unzip();
+        for command in &commands {
+            self.client.send(command)?;
+        }
+        Ok(riders)
+    }
+
+    /// Hears the replies to riders.
+    pub(super) fn hear_riders(&mut self, riders: &[Rider]) -> Result<(), FtpError> {
+        for (i, rider) in riders.iter().enumerate() {
+            let reply = self.client.hear()?;
+            self.take_reply(*rider, riders.get(i + 1), reply);
+        }
+        Ok(())
+    }
+
+    /// Does for all uploads what they still need, in as many flights as it takes.
+    fn publish_all(&mut self) -> Result<(), FtpError> {
+        loop {
+            let (commands, riders): (Vec<Command>, Vec<Rider>) = self.riders()?.into_iter().unzip();
+            if riders.is_empty() {
+                return Ok(());
+            }
+            for (i, reply) in self.client.call_all(&commands).into_iter().enumerate() {
+                self.take_reply(riders[i], riders.get(i + 1), reply?);
+            }
+        }
+    }
+
+    fn riders(&mut self) -> Result<Vec<(Command, Rider)>, FtpError> {
+        let clock = self.learned.lock().expect("no holder panics").clock;
+        let means = Means { features: self.client.features(), setter: self.time_setter(), clock };
+        self.publisher.riders(&means)
+    }
+
+    fn take_reply(&mut self, rider: Rider, next: Option<&Rider>, reply: Reply) {
+        let last = next.is_none_or(|next| !next.is_for_the_file_of(&rider));
+        let clock = self.learned.lock().expect("no holder panics").clock;
+        let (lesson, published) = self.publisher.hear(rider, last, reply, clock);
+        match lesson {
+            Lesson::Nothing => {}
+            Lesson::Lacks(verb) => self.client.refuse(verb),
+            Lesson::Clock(clock) => self.learned.lock().expect("no holder panics").clock = clock,
+        }
+        if let Some((request, verdict)) = published {
+            let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
+            self.written.push((request.path, verdict));
+        }
+    }
+
+    /// Gives the session up because a transfer was announced that nobody asks for: the server waits for it now.
+    pub(super) fn lose_track(&mut self) -> FtpError {
+        self.client.give_up();
+        FtpError::Closed
+    }
+
+    /// Makes sure that no announced transfer is in the way of other commands.
+    fn leave_ahead(&mut self) {
+        if self.ahead.take().is_some() {
+            self.lose_track();
+        }
     }
 
     /// Sends one command for each path, in windows, and returns what was answered. A path that can't be sent has an error.
     fn ask_each(&mut self, verb: Verb, paths: &[RelPath]) -> Vec<Result<Reply, FtpError>> {
+        self.leave_ahead();
         let commands: Vec<Result<Command, FtpError>> =
             paths.iter().map(|path| command(verb, self.full(path))).collect();
         let sendable: Vec<Command> = commands.iter().filter_map(|c| c.as_ref().ok()).cloned().collect();
@@ -132,6 +208,7 @@ impl Session for FtpSession {
     }
 
     fn root_exists(&mut self) -> StoreResult<bool> {
+        self.leave_ahead();
         let root = RelPath::root();
         let refusal = match self.client.change_dir(&self.full(&root)) {
             Ok(()) => return Ok(true),
@@ -157,6 +234,7 @@ impl Session for FtpSession {
     }
 
     fn make_root(&mut self) -> StoreResult<()> {
+        self.leave_ahead();
         let root = RelPath::root();
         if self.client.change_dir(&self.full(&root)).is_ok() {
             return Ok(());
@@ -177,6 +255,7 @@ impl Session for FtpSession {
     }
 
     fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
+        self.leave_ahead();
         let one = |this: &mut Self, dir: &RelPath| {
             listing::list_dir(this, dir).map_err(|e| this.fail("list", dir, e))
         };
@@ -225,20 +304,35 @@ impl Session for FtpSession {
     fn read<'s>(
         &'s mut self,
         file: &ReadRequest,
-        _next: Option<&ReadRequest>,
+        next: Option<&ReadRequest>,
     ) -> StoreResult<Box<dyn Incoming + 's>> {
-        transfer::read(self, file)
+        download::read(self, file, next)
     }
 
     fn write<'s>(
         &'s mut self,
         file: &WriteRequest,
-        _next: Option<&WriteRequest>,
+        next: Option<&WriteRequest>,
     ) -> StoreResult<Box<dyn Outgoing + 's>> {
-        transfer::write(self, file)
+        upload::write(self, file, next)
     }
 
-    fn settle(&mut self, _which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
+    fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
+        // Careful servers have no next flight that anything could ride on.
+        let now = which == Settle::All || !self.client.has_flights(Verb::Stor);
+        if now {
+            self.leave_ahead();
+        }
+        // A loss shows below, for each file it concerns.
+        if now && self.is_usable() && self.publish_all().is_err() {
+            self.client.give_up();
+        }
+        if !self.is_usable() {
+            for (request, verdict) in self.publisher.give_up() {
+                let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
+                self.written.push((request.path, verdict));
+            }
+        }
         std::mem::take(&mut self.written)
     }
 }

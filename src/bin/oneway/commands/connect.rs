@@ -1,5 +1,6 @@
 //! What a command's arguments and the environment say about places and connections.
 
+use std::ffi::OsStr;
 use std::sync::Arc;
 
 use oneway::config::{Connection, Place, PlaceError};
@@ -16,8 +17,8 @@ use crate::ui::trace::Trace;
 const PASSWORD_VARIABLE: &str = "ONEWAY_PASSWORD";
 
 /// Reads an argument as a place. The message names which argument is wrong and never a password.
-pub(crate) fn place(what: &str, text: &str) -> anyhow::Result<Place> {
-    Place::parse(text).map_err(|e| UsageError(format!("{what}: {e}")).into())
+pub(crate) fn place(what: &str, argument: &OsStr) -> anyhow::Result<Place> {
+    Place::from_argument(argument).map_err(|e| UsageError(format!("{what}: {e}")).into())
 }
 
 /// Returns how connections are made.

@@ -17,9 +17,14 @@ pub(crate) fn run(args: &LsArgs) -> anyhow::Result<ExitCode> {
     let connection = connect::connection(&args.connection, args.verbose, &cancel);
     let place = connect::place("URL", &args.url)?;
     let store = place.ftp_store(&connection).map_err(|e| connect::refused("URL", &e))?;
-    let _signals = Signals::watch(&cancel)?;
+    let signals = Signals::watch(&cancel)?;
     let retry = RetryPolicy::new(args.connection.retries, cancel.clone());
-    let mut entries = retry.persist(|| store.list_root().map_err(StoreError::waiting_for_room))?;
+    let listed = retry.persist(|| store.list_root().map_err(StoreError::waiting_for_room));
+    let mut entries = match (listed, signals.stop()) {
+        (Ok(entries), _) => entries,
+        (Err(_), Some(stop)) => return Ok(ExitCode::from(stop.exit_status())),
+        (Err(e), None) => return Err(e.into()),
+    };
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {

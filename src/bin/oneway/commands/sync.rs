@@ -1,5 +1,6 @@
 //! `oneway sync` and `oneway diff`.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -10,14 +11,15 @@ use oneway::compare::{Basis, CompareOptions};
 use oneway::filter::{Filter, Verdict};
 use oneway::model::Cancel;
 use oneway::plan::{GuardOptions, Presence};
-use oneway::report::{Detail, Mode, Report, Stop, format_named};
+use oneway::report::{Detail, Mode, Report, format_named};
 use oneway::run::{RunOptions, run as run_mirror};
 
 use crate::args::{Compare, Format, RuleArg, SyncArgs};
 use crate::commands::connect;
-use crate::exit::UsageError;
+use crate::exit::{self, UsageError};
 use crate::signals::Signals;
 use crate::ui::progress::Progress;
+use crate::ui::say::complain;
 
 /// Sessions where nobody chose a number.
 const AUTO_SESSIONS: usize = 4;
@@ -41,27 +43,37 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(args.show.progress, args.show.quiet);
     let result = run_mirror(&source, &destination, &options, &progress);
     progress.finish();
-    let mut report = match (result, signals.stop()) {
-        (Ok(report), _) => report,
-        (Err(_), Some(stop)) => {
-            eprintln!("oneway: stopped before anything was changed");
-            return Ok(ExitCode::from(match stop {
-                Stop::Interrupt => 130,
-                Stop::Terminate => 143,
-            }));
+    let mut report = match result {
+        Ok(report) => report,
+        Err(e) => {
+            let status = match signals.stop() {
+                Some(stop) => {
+                    complain!("stopped before anything was changed");
+                    stop.exit_status()
+                }
+                None => exit::complain_of(&e),
+            };
+            Report::of_nothing(mode, source.name(), destination.name(), status)
         }
-        (Err(e), None) => return Err(e.into()),
     };
     report.stopped = signals.stop();
-    complain(&report);
+    complain_of(&report);
     let out: Box<dyn Write> = match output {
         Some(file) => Box::new(file),
         None => Box::new(io::stdout().lock()),
     };
-    if args.format != Format::Text || !args.show.quiet || args.output.is_some() {
-        write(&report, args, out)?;
+    let wanted = match args.format {
+        // A sentence about nothing helps nobody; a program waits for its summary.
+        Format::Text => report.early.is_none() && (!args.show.quiet || args.output.is_some()),
+        Format::Json => true,
+    };
+    let mut status = report.exit_status();
+    if wanted && let Err(e) = write(&report, args, out) {
+        complain!("error: {e:#}");
+        // The run is done, whatever became of its report.
+        status = status.max(exit::INCOMPLETE);
     }
-    Ok(ExitCode::from(report.exit_status()))
+    Ok(ExitCode::from(status))
 }
 
 fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOptions> {
@@ -78,10 +90,10 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
                 Compare::Always => Basis::Always,
             },
             window: window.unwrap_or_default(),
+            update: args.update,
             ..CompareOptions::default()
         },
         delete: args.delete,
-        update: args.update,
         presence: match (args.ignore_existing, args.existing) {
             (true, _) => Presence::OnlyNew,
             (_, true) => Presence::OnlyExisting,
@@ -107,9 +119,9 @@ fn filter(rules: &[RuleArg]) -> anyhow::Result<Filter> {
             RuleArg::File(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("cannot read the filter rules in {}", path.display()))?;
-                for (number, line) in text.lines().enumerate() {
-                    let line = line.trim_end();
-                    if line.is_empty() || line.starts_with('#') {
+                // Editors of another system begin a file with a mark that is no part of the first pattern.
+                for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+                    if line.trim().is_empty() || line.starts_with('#') {
                         continue;
                     }
                     let place = format!("{} line {}", path.display(), number + 1);
@@ -144,33 +156,37 @@ fn write(report: &Report, args: &SyncArgs, out: Box<dyn Write>) -> anyhow::Resul
 }
 
 /// Says on standard error what failed and what a person should know, one line each.
-fn complain(report: &Report) {
+fn complain_of(report: &Report) {
+    let mut untried: BTreeMap<&str, usize> = BTreeMap::new();
     for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
         let Some(error) = &outcome.error else { continue };
-        // Store errors name their path; the others don't.
-        if error.contains(&action.path.to_string()) {
-            eprintln!("oneway: error: {error}");
+        if outcome.tries == 0 && action.obstacle.is_none() {
+            *untried.entry(error).or_default() += 1;
+        } else if error.contains(&format!("`{}`", action.path)) {
+            complain!("error: {error}");
         } else {
-            eprintln!("oneway: error: `{}`: {error}", action.path);
+            complain!("error: `{}`: {error}", action.path);
         }
     }
-    for refused in &report.plan.refused {
-        eprintln!("oneway: error: `{}` was left alone: {}", refused.path, refused.why);
+    // What was never begun has one cause for all.
+    for (error, count) in untried {
+        let what = if count == 1 { "1 change was".to_owned() } else { format!("{count} changes were") };
+        complain!("error: {what} not made: {error}");
     }
     for (side, dir, doubt) in &report.unproven {
-        let dir = if dir.is_root() { String::new() } else { format!(" `{dir}`") };
-        eprintln!("oneway: error: nothing is deleted below{dir} on {side}: {}", doubt.0);
+        let dir = if dir.is_root() { String::new() } else { format!("`{dir}` on ") };
+        complain!(
+            "error: the listing of {dir}{side} is not proven, nothing is deleted below it: {}",
+            doubt.0
+        );
     }
     for note in &report.notes {
-        eprintln!("oneway: note: {note}");
+        complain!("note: {note}");
     }
     if let Some(refusal) = &report.refusal {
-        eprintln!("oneway: error: refused: {refusal}");
+        complain!("error: refused: {refusal}");
     }
-    match report.stopped {
-        Some(Stop::Interrupt | Stop::Terminate) => {
-            eprintln!("oneway: stopped; what was finished is kept, the next run does the rest");
-        }
-        None => {}
+    if report.stopped.is_some() && report.early.is_none() {
+        complain!("stopped; what was finished is kept, the next run does the rest");
     }
 }

@@ -1,4 +1,5 @@
 //! What a person sees while a command runs.
 
 pub(crate) mod progress;
+pub(crate) mod say;
 pub(crate) mod trace;

@@ -10,6 +10,7 @@ use oneway::execute::{Event, Observer};
 use oneway::plan::{Action, Deed};
 
 use crate::args::When;
+use crate::ui::say::complain;
 
 /// Shows what a run does on standard error.
 pub(crate) struct Progress {
@@ -81,7 +82,7 @@ impl Progress {
             && last.elapsed() >= LINE_PAUSE
         {
             *last = Instant::now();
-            eprintln!("oneway: {text}");
+            complain!("{text}");
         }
         self.bar.set_message(text);
     }

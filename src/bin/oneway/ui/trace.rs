@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use crate::ui::say::say;
 use oneway::ftp::transcript::{Direction, Transcript};
 
 /// Prints each line with the number of its session.
@@ -14,6 +15,6 @@ impl Transcript for Trace {
             Direction::Received => '<',
             Direction::Noted => '*',
         };
-        eprintln!("[{session}] {sign} {text}");
+        say(format_args!("[{session}] {sign} {text}"));
     }
 }

@@ -3,28 +3,30 @@
 //! Paths are absolute wherever the server tells where its root is, so that no operation depends on a working directory
 //! and no name is taken for an option, a home directory or a time.
 
-use std::fmt::{self, Debug, Formatter};
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod open;
+mod set_time;
 
-use chrono::{DateTime, Utc};
+pub use open::{Await, Flight};
+pub use set_time::TimeSetter;
+
+use std::fmt::{self, Debug, Formatter};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::ftp::command::{Command, Verb};
-use crate::ftp::connect::{Link, Timeouts, connect_control};
+use crate::ftp::connect::{Timeouts, connect_control};
 use crate::ftp::control::Control;
-use crate::ftp::data::{ActiveListener, DataMode, connect_passive, parse_epsv, parse_pasv};
-use crate::ftp::error::{Clock, FtpError};
+use crate::ftp::data::DataMode;
+use crate::ftp::error::FtpError;
 use crate::ftp::features::{Features, Refused};
 use crate::ftp::listing;
 use crate::ftp::login::{Credentials, Welcome, log_in};
 use crate::ftp::pipeline::{Window, exchange};
 use crate::ftp::quirks::Quirks;
 use crate::ftp::reply::{Class, Reply};
-use crate::ftp::timestamp;
 use crate::ftp::transcript::{Direction, Transcript};
-use crate::ftp::transfer::{Download, Transfer, Upload};
+use crate::ftp::transfer::{Download, Upload};
 use crate::model::{Cancel, Mtime};
 
 /// Where to log in, as whom, and how.
@@ -133,6 +135,22 @@ impl Client {
         &mut self.control
     }
 
+    /// Puts one command behind whatever is outstanding. It leaves with the next flight, or when a reply is waited for.
+    ///
+    /// # Errors
+    /// When the session is lost.
+    pub fn send(&mut self, command: &Command) -> Result<(), FtpError> {
+        self.control.send(command)
+    }
+
+    /// Hears the final reply to the oldest command that was sent.
+    ///
+    /// # Errors
+    /// When the session is lost.
+    pub fn hear(&mut self) -> Result<Reply, FtpError> {
+        self.control.final_reply()
+    }
+
     /// Sends one command and returns its final reply, whatever it says.
     ///
     /// # Errors
@@ -187,6 +205,22 @@ impl Client {
         self.open_data(&command(Verb::Stor, path)?, offset).map(Upload::new)
     }
 
+    /// Opens a download whose commands were sent.
+    ///
+    /// # Errors
+    /// As [`Client::retrieve`].
+    pub fn retrieve_flight(&mut self, flight: Flight) -> Result<Download, FtpError> {
+        self.open_flight(flight, Await::Beginning).map(Download::new)
+    }
+
+    /// Opens an upload whose commands were sent.
+    ///
+    /// # Errors
+    /// As [`Client::retrieve`].
+    pub fn store_flight(&mut self, flight: Flight, wait: Await) -> Result<Upload, FtpError> {
+        self.open_flight(flight, wait).map(Upload::new)
+    }
+
     /// Renames `from` to `to`. Most servers overwrite a file at `to`.
     ///
     /// # Errors
@@ -207,101 +241,11 @@ impl Client {
             let _ = self.control.send(&Command::bare(Verb::Quit)).and_then(|()| self.control.flush());
         }
     }
-
-    /// Sends `transfer` over a new data connection and waits until the server begins.
-    fn open_data(&mut self, transfer: &Command, offset: u64) -> Result<Transfer, FtpError> {
-        match self.options.data_mode {
-            DataMode::Passive => {
-                let stream = self.open_passive()?;
-                let early = self.begin(transfer, offset)?;
-                Ok(Transfer::new(transfer.verb(), self.data_link(stream)?, early))
-            }
-            DataMode::Active => {
-                let how = || "active mode".to_owned();
-                let fail = |source| FtpError::DataConnect { how: how(), source };
-                let listener = ActiveListener::bind(self.local, self.peer.ip()).map_err(fail)?;
-                self.control.demand(&listener.command().map_err(fail)?)?;
-                let early = self.begin(transfer, offset)?;
-                let stream = listener
-                    .accept(self.options.timeouts.connect, &self.options.cancel)
-                    .inspect_err(|_| self.control.give_up())
-                    .map_err(|source| FtpError::DataConnect { how: how(), source })?;
-                Ok(Transfer::new(transfer.verb(), self.data_link(stream)?, early))
-            }
-        }
-    }
-
-    fn data_link(&mut self, stream: TcpStream) -> Result<Link, FtpError> {
-        let timeout = self.options.timeouts.data;
-        Link::new(stream, Clock::Data, timeout, self.options.cancel.clone())
-            .inspect_err(|_| self.control.give_up())
-            .map_err(FtpError::Lost)
-    }
-
-    /// Asks for a port, by EPSV unless that has failed before on this host, and connects to it.
-    fn open_passive(&mut self) -> Result<TcpStream, FtpError> {
-        let only_epsv = self.peer.ip().to_canonical().is_ipv6();
-        if only_epsv || !self.notes.epsv_fails.load(Ordering::Relaxed) {
-            match self.try_passive(Verb::Epsv) {
-                Ok(stream) => return Ok(stream),
-                Err(e) if only_epsv || !self.control.is_usable() || is_for_later(&e) => {
-                    // Some routers swallow EPSV: the next session had better not send it.
-                    if matches!(e, FtpError::Timeout { clock: Clock::Reply, .. }) {
-                        self.notes.epsv_fails.store(true, Ordering::Relaxed);
-                    }
-                    return Err(e);
-                }
-                Err(_) => self.notes.epsv_fails.store(true, Ordering::Relaxed),
-            }
-        }
-        self.try_passive(Verb::Pasv)
-    }
-
-    fn try_passive(&mut self, verb: Verb) -> Result<TcpStream, FtpError> {
-        let reply = self.control.demand(&Command::bare(verb))?;
-        let port = if verb == Verb::Epsv { parse_epsv(reply.text()) } else { parse_pasv(reply.text()) };
-        let Some(port) = port else {
-            return Err(FtpError::Protocol(format!("`{reply}` names no usable port")));
-        };
-        self.control.note(Direction::Noted, &format_args!("data connection to port {port}"));
-        connect_passive(self.peer, port, self.options.timeouts.connect)
-            .map_err(|source| FtpError::DataConnect { how: format!("{verb}, port {port}"), source })
-    }
-
-    /// Sends the transfer command behind its offset. Returns the final reply if it comes at once.
-    fn begin(&mut self, transfer: &Command, offset: u64) -> Result<Option<Reply>, FtpError> {
-        if offset > 0 {
-            let reply = self.control.call(&command(Verb::Rest, offset.to_string())?)?;
-            if reply.class() != Class::Intermediate && !reply.is_ok() {
-                return Err(FtpError::refused(Verb::Rest, reply));
-            }
-        }
-        self.control.send(transfer)?;
-        let reply = self.control.reply()?;
-        match reply.class() {
-            Class::Preliminary => {
-                self.transferring = true;
-                Ok(None)
-            }
-            Class::Completion => Ok(Some(reply)),
-            _ => Err(FtpError::refused(transfer.verb(), reply)),
-        }
-    }
 }
 
 impl Debug for Client {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("peer", &self.peer).field("server", &self.quirks.server).finish()
-    }
-}
-
-/// Returns whether a failed EPSV says nothing about EPSV: `425 Address already in use` from a server that ran out of ports.
-fn is_for_later(error: &FtpError) -> bool {
-    match error {
-        FtpError::Refused { reply, .. } => reply.class() == Class::Transient,
-        FtpError::Cancelled => true,
-        FtpError::DataConnect { source, .. } => source.kind() == io::ErrorKind::Interrupted,
-        _ => false,
     }
 }
 
@@ -311,7 +255,7 @@ fn is_for_later(error: &FtpError) -> bool {
 /// [`FtpError::Argument`] when it holds a byte that can't be sent.
 pub fn command(verb: Verb, argument: impl Into<Vec<u8>>) -> Result<Command, FtpError> {
     let argument = argument.into();
-    Command::new(verb, argument.clone()).map_err(|source| FtpError::Argument { argument, source })
+    Command::new(verb, argument.clone()).map_err(|why| FtpError::Argument { argument, why })
 }
 
 /// Returns the number of a reply to SIZE: the digits at the end of its text.
@@ -339,58 +283,6 @@ pub fn read_time(reply: Reply) -> Result<Mtime, FtpError> {
         .ok_or_else(|| FtpError::Protocol(format!("`{reply}` tells no time")))
 }
 
-/// The ways to set a file's modification time, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeSetter {
-    /// `MFMT time path` (draft-somers-ftp-mfxx §3).
-    Mfmt,
-    /// `MFF modify=time; path` (draft-somers-ftp-mfxx §5).
-    Mff,
-    /// `MDTM time path`, which asks for the time on servers that don't have it.
-    Mdtm,
-    /// `SITE UTIME time path` (Pure-FTPd, ProFTPD with mod_site_misc).
-    SiteUtime,
-}
-
-impl TimeSetter {
-    /// Returns the way this server has; `None` when it has none.
-    pub fn choose(features: &Features, quirks: &Quirks) -> Option<Self> {
-        let all = [
-            (Self::Mfmt, features.lists("MFMT")),
-            (Self::Mff, features.lists("MFF")),
-            (Self::Mdtm, quirks.mdtm_sets && features.may(Verb::Mdtm)),
-            (Self::SiteUtime, features.lists("UTIME")),
-            // A server that lists nothing may have it all the same; its 500 settles it.
-            (Self::Mfmt, features.is_silent() && features.may(Verb::Mfmt)),
-        ];
-        all.into_iter().find(|(_, there)| *there).map(|(setter, _)| setter)
-    }
-
-    /// Returns the verb that is refused when the server doesn't have this way.
-    pub fn verb(self) -> Verb {
-        match self {
-            Self::Mfmt => Verb::Mfmt,
-            Self::Mff => Verb::Mff,
-            Self::Mdtm => Verb::Mdtm,
-            Self::SiteUtime => Verb::Site,
-        }
-    }
-
-    /// Returns the command that sets the time of `path`.
-    ///
-    /// # Errors
-    /// [`FtpError::Argument`] when the path can't be sent.
-    pub fn command(self, path: &[u8], at: DateTime<Utc>) -> Result<Command, FtpError> {
-        let time = timestamp::format(at);
-        let prefix = match self {
-            Self::Mfmt | Self::Mdtm => format!("{time} "),
-            Self::Mff => format!("modify={time}; "),
-            Self::SiteUtime => format!("UTIME {time} "),
-        };
-        command(self.verb(), [prefix.as_bytes(), path].concat())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -407,19 +299,6 @@ mod tests {
             (550, "12", None),
         ] {
             assert_eq!(read_size(Reply::new(code, text)).ok(), size, "{code} {text}");
-        }
-    }
-
-    #[test]
-    fn the_time_is_set_in_the_servers_own_way() {
-        let at = "2026-11-21T10:02:37Z".parse().unwrap();
-        for (setter, line) in [
-            (TimeSetter::Mfmt, "MFMT 20261121100237 /a b"),
-            (TimeSetter::Mff, "MFF modify=20261121100237; /a b"),
-            (TimeSetter::Mdtm, "MDTM 20261121100237 /a b"),
-            (TimeSetter::SiteUtime, "SITE UTIME 20261121100237 /a b"),
-        ] {
-            assert_eq!(setter.command(b"/a b", at).unwrap().to_string(), line);
         }
     }
 }
