@@ -115,7 +115,8 @@ impl FtpStore {
         // A name or port that never worked is most likely mistyped; trying again would only keep a person waiting.
         let remedy = match &error {
             FtpError::Resolve { source, .. } | FtpError::Connect { source, .. }
-                if !self.reached.load(Ordering::Relaxed) && source.kind() != ErrorKind::TimedOut =>
+                if !self.reached.load(Ordering::Relaxed)
+                    && !matches!(source.kind(), ErrorKind::TimedOut | ErrorKind::ConnectionReset) =>
             {
                 Remedy::Abort
             }

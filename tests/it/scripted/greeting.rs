@@ -74,7 +74,7 @@ fn a_server_that_does_not_greet_as_one_is_given_up_with_a_line_that_says_why() {
         [
             ("no greeting", "on CONNECT\npause 60s", "did not answer within 1s"),
             ("closed at once", "on CONNECT\ndrop", "closed the connection"),
-            ("reset at once", "on CONNECT\nreset", "cannot log in"),
+            ("reset at once", "on CONNECT\nreset", "connection"),
             ("a web server", "on CONNECT\n< HTTP/1.1 400 Bad Request\n< \ndrop", "HTTP/1.1 400 Bad Request"),
             ("a mail server's 554", "on CONNECT\n< 554 no service here\ndrop", "554 no service here"),
             (

@@ -70,7 +70,7 @@ fn a_login_that_is_lost_half_way_is_tried_again() {
             let trial = Trial::with(two_files(), script);
             trial.pull(&["--retries", "1"]).expect_status(0);
             assert_eq!(trial.local(), TWO_FILES, "{what}");
-            assert_eq!(trial.finish().connections(), 2, "{what}");
+            assert!(trial.finish().connections() >= 2, "{what}");
         },
     );
 }

