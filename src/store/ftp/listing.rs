@@ -23,7 +23,8 @@ pub(super) fn list_dir(session: &mut FtpSession, dir: &RelPath) -> Result<DirLis
     let raw = list_path(session, &path)?;
     let doubt = doubt_of(&raw, session.client.quirks().listing_caps);
     let entries = Vec::with_capacity(raw.listing.entries.len());
-    let mut listing = DirListing { entries, doubt, may_hide: raw.may_hide };
+    let may_be_closed = raw.unconfirmed && raw.listing.entries.is_empty() && !raw.listing.shows_itself;
+    let mut listing = DirListing { entries, doubt, may_hide: raw.may_hide, may_be_closed };
     for listed in raw.listing.entries {
         match dir.join(&listed.name) {
             Ok(path) => listing.entries.push(entry_of(path, listed)),
@@ -57,6 +58,10 @@ struct RawListing {
     may_hide: bool,
     /// Two listings of the directory contradict each other.
     unsteady: bool,
+    /// Made by a command that many servers answer without an error for a directory that can't be read.
+    unconfirmed: bool,
+    /// It is that of a directory that can't be read.
+    closed: bool,
 }
 
 fn list_path(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {
@@ -147,6 +152,11 @@ fn list_with(session: &mut FtpSession, all: bool) -> Result<RawListing, FtpError
         other => other?,
     };
     raw.may_hide = !all;
+    let mut learned = session.learned.lock().expect("no holder panics");
+    learned.shows_itself |= all && raw.listing.shows_itself;
+    // Where it shows `.` elsewhere and nothing here, the directory can't be read.
+    raw.closed = all && learned.shows_itself && raw.listing.entries.is_empty() && !raw.listing.shows_itself;
+    drop(learned);
     if known.is_none() && !raw.listing.entries.is_empty() {
         session.learned.lock().expect("no holder panics").format = raw.listing.format;
     }
@@ -209,7 +219,15 @@ fn receive(session: &mut FtpSession, list: &Command, mut parser: Parser) -> Resu
     } else {
         download.finish(&mut session.client)?
     };
-    Ok(RawListing { listing: parser.finish(), closing, may_hide: false, unsteady: false })
+    let unconfirmed = list.verb() != Verb::Mlsd;
+    Ok(RawListing {
+        listing: parser.finish(),
+        closing,
+        may_hide: false,
+        unsteady: false,
+        unconfirmed,
+        closed: false,
+    })
 }
 
 /// Reads to the end, or to where the parser has had enough.
@@ -243,7 +261,9 @@ fn says_empty(reply: &Reply) -> bool {
 
 fn empty(said: &FtpError) -> RawListing {
     let closing = said.reply().cloned().unwrap_or_else(|| Reply::new(226, ""));
-    RawListing { listing: Parser::new(now()).finish(), closing, may_hide: false, unsteady: false }
+    let listing = Parser::new(now()).finish();
+    // The server says in words that nothing is there.
+    RawListing { listing, closing, may_hide: false, unsteady: false, unconfirmed: false, closed: false }
 }
 
 /// How much of a line that was not understood is shown.
@@ -273,6 +293,8 @@ fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
         "a line break in a name may have forged an entry: the lines end in different ways".to_owned()
     } else if *unsteady {
         "the directory changed while it was listed".to_owned()
+    } else if raw.closed {
+        "the listing has not even the directory itself, so that it could not be read".to_owned()
     } else if caps.contains(&count) {
         format!("the listing has exactly {count} entries, where servers are known to cut")
     } else {
@@ -321,7 +343,15 @@ mod tests {
         };
         fill(&mut parser, endless).unwrap();
         let closing = Reply::new(226, "");
-        let raw = RawListing { listing: parser.finish(), closing, may_hide: false, unsteady: false };
+        let listing = parser.finish();
+        let raw = RawListing {
+            listing,
+            closing,
+            may_hide: false,
+            unsteady: false,
+            unconfirmed: true,
+            closed: false,
+        };
         assert!(doubt_of(&raw, &[]).unwrap().0.contains("longer than can be read"));
     }
 }

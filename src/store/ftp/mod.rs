@@ -57,6 +57,8 @@ struct Learned {
     /// The family of LIST; chosen once.
     format: Option<&'static dyn ListingFormat>,
     hidden: Hidden,
+    /// `LIST -a` has lines for `.` and `..`.
+    shows_itself: bool,
     clock: publish::ClockCheck,
 }
 
