@@ -192,7 +192,7 @@ impl Drop for EndOnPanic<'_> {
 const CANCEL_TICK: Duration = Duration::from_millis(200);
 
 /// How many directories a remote session takes at once, at most.
-const REMOTE_BATCH: usize = 16;
+const REMOTE_BATCH: usize = 64;
 
 impl Queue {
     fn new() -> Self {

@@ -13,6 +13,7 @@ use std::fmt::{self, Debug, Formatter};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::connect::{Timeouts, connect_control};
@@ -110,6 +111,11 @@ impl Client {
     /// Returns what is known of this server beyond that.
     pub fn quirks(&self) -> &'static Quirks {
         self.quirks
+    }
+
+    /// Returns how long one round trip to the server takes.
+    pub fn round_trip(&self) -> Duration {
+        self.control.link().round_trip()
     }
 
     /// Returns the absolute path a login begins in; `None` when the server doesn't tell.
@@ -211,6 +217,14 @@ impl Client {
     /// As [`Client::retrieve`].
     pub fn retrieve_flight(&mut self, flight: Flight) -> Result<Download, FtpError> {
         self.open_flight(flight, Await::Beginning).map(Download::new)
+    }
+
+    /// Opens a listing whose commands were sent.
+    ///
+    /// # Errors
+    /// As [`Client::retrieve`].
+    pub fn list_flight(&mut self, flight: Flight) -> Result<Download, FtpError> {
+        self.retrieve_flight(flight)
     }
 
     /// Opens an upload whose commands were sent.
