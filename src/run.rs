@@ -137,21 +137,24 @@ const LOCAL_SESSIONS: usize = 64;
 
 /// Scans one side. A destination that isn't there yet is an empty tree; a source must be there.
 fn scan_side(pool: &Pool, side: Side, options: &RunOptions, observer: &dyn Observer) -> StoreResult<Scanned> {
-    let there = pool.lease()?.session().root_exists()?;
-    if !there {
-        return match side {
-            Side::Destination => Ok(Scanned::default()),
-            Side::Source => {
-                let root = RelPath::root();
-                let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such directory");
-                Err(StoreError::io("list", &root, pool.store().name(), missing)
-                    .with_hint("the source must be a directory that exists"))
-            }
-        };
-    }
-    let options =
+    let scan_options =
         ScanOptions { filter: &options.filter, max_depth: options.max_depth, cancel: &options.cancel };
-    scan(pool, &options, &|entries| observer.event(&Event::Listed { side, entries }))
+    let scanned = scan(pool, &scan_options, &|entries| observer.event(&Event::Listed { side, entries }));
+    match scanned {
+        // Only a root that can't be listed makes one ask whether there is one.
+        Err(e) if e.remedy() == Remedy::Skip => {
+            if pool.lease()?.session().root_exists()? {
+                return Err(e);
+            }
+            if side == Side::Destination {
+                return Ok(Scanned::default());
+            }
+            let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such directory");
+            Err(StoreError::io("list", &RelPath::root(), pool.store().name(), missing)
+                .with_hint("the source must be a directory that exists"))
+        }
+        scanned => scanned,
+    }
 }
 
 /// Asks one side for the times that its listing told too roughly to decide.

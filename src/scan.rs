@@ -100,9 +100,11 @@ pub fn scan(
     if let (false, Some(error)) = (finished, stranded.into_inner().expect("no holder panics")) {
         return Err(error);
     }
-    let Found { entries, unproven, failures, keeps, may_hide, saw_hidden } =
+    let Found { entries, unproven, failures, keeps, may_hide, saw_hidden, maybe_closed } =
         found.into_inner().expect("no holder panics");
-    let tree = Tree::new(entries, unproven).with_unseen_hidden(may_hide && !saw_hidden);
+    let tree = Tree::new(entries, unproven)
+        .with_unseen_hidden(may_hide && !saw_hidden)
+        .with_maybe_closed(maybe_closed);
     Ok(Scanned { tree, failures, keeps })
 }
 
@@ -116,6 +118,8 @@ struct Found {
     may_hide: bool,
     /// Some listing had one, so that they are not left out.
     saw_hidden: bool,
+    /// Directories whose empty listing proves little.
+    maybe_closed: BTreeSet<RelPath>,
 }
 
 impl Found {
@@ -130,6 +134,9 @@ impl Found {
             self.unproven.insert(dir.clone(), doubt);
         }
         self.may_hide |= listing.may_hide;
+        if listing.may_be_closed {
+            self.maybe_closed.insert(dir.clone());
+        }
         for entry in listing.entries {
             self.saw_hidden |= entry.path.name().starts_with(b".");
             if is_temporary(entry.path.name()) || !options.filter.admits(&entry.path, entry.is_dir()) {
@@ -185,7 +192,7 @@ impl Drop for EndOnPanic<'_> {
 const CANCEL_TICK: Duration = Duration::from_millis(200);
 
 /// How many directories a remote session takes at once, at most.
-const REMOTE_BATCH: usize = 16;
+const REMOTE_BATCH: usize = 64;
 
 impl Queue {
     fn new() -> Self {

@@ -10,7 +10,7 @@ use crate::ftp::login::Credentials;
 use crate::ftp::transcript::Transcript;
 use crate::model::{Cancel, Secret};
 use crate::store::Store;
-use crate::store::ftp::FtpStore;
+use crate::store::ftp::{FtpStore, ListingChoice};
 use crate::store::local::LocalStore;
 
 /// What opening a place needs beside the place itself.
@@ -22,6 +22,8 @@ pub struct Connection {
     pub data_mode: DataMode,
     /// The password for a user whose URL holds none; `None` when there is none.
     pub password: Option<Secret>,
+    /// How directories are listed.
+    pub listing: ListingChoice,
     /// Who hears the dialogue; `None` for nobody.
     pub transcript: Option<Arc<dyn Transcript>>,
     /// The wish to stop.
@@ -57,7 +59,7 @@ impl Place {
             transcript: connection.transcript.clone(),
             cancel: connection.cancel.clone(),
         };
-        Ok(FtpStore::new(options, root, name))
+        Ok(FtpStore::new(options, root, name).with_listing(connection.listing))
     }
 }
 

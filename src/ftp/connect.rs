@@ -35,6 +35,7 @@ pub struct Link {
     clock: Clock,
     timeout: Duration,
     cancel: Cancel,
+    round_trip: Duration,
 }
 
 /// How long a cancelled run may go unnoticed by a silent connection.
@@ -49,12 +50,17 @@ impl Link {
         let tick = TICK.min(timeout).max(Duration::from_millis(1));
         stream.set_read_timeout(Some(tick))?;
         stream.set_write_timeout(Some(tick))?;
-        Ok(Self { stream, clock, timeout, cancel })
+        Ok(Self { stream, clock, timeout, cancel, round_trip: Duration::ZERO })
     }
 
     /// Returns the socket.
     pub fn socket(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// Returns how long it took to connect, which is one round trip.
+    pub fn round_trip(&self) -> Duration {
+        self.round_trip
     }
 
     /// Returns whether the run should stop.
@@ -146,11 +152,13 @@ pub fn connect_control(host: &str, port: u16, timeouts: Timeouts, cancel: &Cance
         if cancel.is_cancelled() {
             return Err(FtpError::Cancelled);
         }
+        let started = Instant::now();
         match connect(address, timeouts.connect, cancel) {
             Ok(stream) => {
+                let round_trip = started.elapsed();
                 let link = prepare_control(&stream)
                     .and_then(|()| Link::new(stream, Clock::Reply, timeouts.reply, cancel.clone()));
-                return link.map_err(FtpError::Lost);
+                return link.map(|link| Link { round_trip, ..link }).map_err(FtpError::Lost);
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => return Err(FtpError::Cancelled),
             Err(e) => last = e,

@@ -150,14 +150,18 @@ impl Control {
     /// # Errors
     /// Fails when no reply comes or can come. A 4xx or 5xx is a reply like any other, but for 421, which ends the session.
     pub fn reply(&mut self) -> Result<Reply, FtpError> {
-        self.reply_within(Limits::PLAIN)
+        let limits = match self.outstanding.front() {
+            Some(Verb::Stat) => Limits::LISTING,
+            _ => Limits::PLAIN,
+        };
+        self.reply_within(limits)
     }
 
     /// As [`Control::reply`], with other limits for the size of the reply.
     ///
     /// # Errors
     /// As [`Control::reply`].
-    pub fn reply_within(&mut self, limits: Limits) -> Result<Reply, FtpError> {
+    fn reply_within(&mut self, limits: Limits) -> Result<Reply, FtpError> {
         if self.broken {
             return Err(FtpError::Closed);
         }

@@ -15,8 +15,8 @@ use crate::ftp::reply::Reply;
 pub struct Features {
     /// First words of the feature lines, in upper case.
     listed: HashSet<String>,
-    /// Facts that MLST offers, in lower case, without `*` and `;`.
-    mlst_facts: Vec<String>,
+    /// Facts that MLST offers, in lower case, and whether each is given without being asked for.
+    mlst_facts: Vec<(String, bool)>,
     refused: Refused,
 }
 
@@ -40,8 +40,9 @@ impl Features {
             if name == "MLST" {
                 features.mlst_facts = rest
                     .split(';')
-                    .map(|fact| fact.trim().trim_end_matches('*').to_ascii_lowercase())
-                    .filter(|fact| !fact.is_empty())
+                    .map(|fact| fact.trim().to_ascii_lowercase())
+                    .map(|fact| (fact.trim_end_matches('*').to_owned(), fact.ends_with('*')))
+                    .filter(|(fact, _)| !fact.is_empty())
                     .collect();
             }
             features.listed.insert(name);
@@ -76,9 +77,14 @@ impl Features {
         (self.listed.contains("MLST") || self.listed.contains("MLSD")) && self.may(Verb::Mlsd)
     }
 
-    /// Returns the facts MLST offers, in lower case.
-    pub fn mlst_facts(&self) -> &[String] {
-        &self.mlst_facts
+    /// Returns whether MLST offers this fact, named in lower case.
+    pub fn has_fact(&self, fact: &str) -> bool {
+        self.mlst_facts.iter().any(|(name, _)| name == fact)
+    }
+
+    /// Returns whether MLST gives this fact without being asked for it.
+    pub fn has_fact_by_default(&self, fact: &str) -> bool {
+        self.mlst_facts.iter().any(|(name, given)| name == fact && *given)
     }
 
     /// Returns whether nothing was listed at all.
@@ -98,7 +104,9 @@ mod tests {
         let mut features = Features::from_reply(&Reply::multi(211, "Features:", body, "End"));
         assert!(features.lists("SIZE") && features.lists("REST") && features.has_mlsd());
         assert!(!features.lists("MFMT"));
-        assert_eq!(features.mlst_facts(), ["type", "size", "modify", "unix.mode"]);
+        assert!(features.has_fact("size") && features.has_fact_by_default("type"));
+        assert!(features.has_fact("unix.mode") && !features.has_fact_by_default("unix.mode"));
+        assert!(!features.has_fact("perm"));
         features.refuse(Verb::Mlsd);
         features.refuse(Verb::Size);
         assert!(!features.has_mlsd() && !features.lists("SIZE") && features.may(Verb::Mdtm));

@@ -6,7 +6,7 @@ use crate::ftp::error::FtpError;
 use crate::ftp::features::Features;
 use crate::ftp::pipeline::{Window, exchange};
 use crate::ftp::quirks::{self, Quirks};
-use crate::ftp::reply::Class;
+use crate::ftp::reply::{Class, Reply};
 use crate::model::Secret;
 
 /// Who logs in.
@@ -39,45 +39,78 @@ pub(crate) struct Welcome {
 /// Logs in and asks what the session needs to know.
 pub(crate) fn log_in(control: &mut Control, who: &Credentials) -> Result<Welcome, FtpError> {
     let greeting = control.greeting()?;
-    authenticate(control, who)?;
-    let feat = control.call(&Command::bare(Verb::Feat))?;
+    let quirks = quirks::find(&[&greeting]);
+    let (feat, quirks, answers) = if quirks.window > 1 && who.account.is_none() {
+        let (feat, answers) = log_in_at_once(control, who, quirks)?;
+        (feat, quirks, answers)
+    } else {
+        authenticate(control, who)?;
+        let feat = control.call(&Command::bare(Verb::Feat))?;
+        let quirks = recognize(control, &greeting, &feat)?;
+        let questions = questions();
+        let replies = exchange(control, &questions, Window::of(quirks.window));
+        (feat, quirks, questions.into_iter().zip(replies).collect())
+    };
     let mut features = Features::from_reply(&feat);
-    let mut said = vec![&greeting, &feat];
-    let mut quirks = quirks::find(&said);
-    let syst;
-    if quirks.window == 1 {
-        // Asked only of a server that nothing else gives away.
-        syst = control.call(&Command::bare(Verb::Syst))?;
-        said.push(&syst);
-        quirks = quirks::find(&said);
-    }
-    let questions = questions(&features);
     let mut home = None;
-    for (command, reply) in questions.iter().zip(exchange(control, &questions, Window::of(quirks.window))) {
+    for (command, reply) in answers {
         let reply = reply?;
         match command.verb() {
             // Sizes and bytes are only right in image type.
             Verb::Type if !reply.is_ok() => return Err(FtpError::refused(Verb::Type, reply)),
             Verb::Pwd if reply.is_ok() => home = parse_pwd(reply.text()),
-            Verb::Opts if !reply.is_ok() && command.argument().starts_with(b"MLST") => {
-                features.refuse(Verb::Opts);
-            }
             _ => {}
         }
+    }
+    if let Some(choose) = choose_facts(&features)
+        && !control.call(&choose)?.is_ok()
+    {
+        features.refuse(Verb::Opts);
     }
     Ok(Welcome { features, quirks, home })
 }
 
+type Answers = Vec<(Command, Result<Reply, FtpError>)>;
+
+/// Sends all that a login needs in one flight, to a server whose greeting says that it takes it. Returns the reply to FEAT and the
+/// questions behind it with theirs.
+fn log_in_at_once(
+    control: &mut Control,
+    who: &Credentials,
+    quirks: &Quirks,
+) -> Result<(Reply, Answers), FtpError> {
+    let mut commands = vec![user(who)?, password(who)?, Command::bare(Verb::Feat)];
+    commands.extend(questions());
+    let mut replies = exchange(control, &commands, Window::of(quirks.window)).into_iter();
+    let mut next = || replies.next().expect("an answer for each command");
+    let (user, password) = (next()?, next()?);
+    // Who needs no password is logged in by USER, whatever PASS is answered then.
+    if !user.is_ok() && !password.is_ok() {
+        control.give_up();
+        let (verb, refusal) = match user.class() {
+            Class::Intermediate => (Verb::Pass, password),
+            _ => (Verb::User, user),
+        };
+        return Err(FtpError::refused(verb, refusal));
+    }
+    let feat = next()?;
+    Ok((feat, commands.drain(3..).zip(replies).collect()))
+}
+
+/// Returns the row of a server that the greeting alone may not give away.
+fn recognize(control: &mut Control, greeting: &Reply, feat: &Reply) -> Result<&'static Quirks, FtpError> {
+    let quirks = quirks::find(&[greeting, feat]);
+    if quirks.window > 1 {
+        return Ok(quirks);
+    }
+    // Asked only of a server that nothing else gives away.
+    let syst = control.call(&Command::bare(Verb::Syst))?;
+    Ok(quirks::find(&[greeting, feat, &syst]))
+}
+
 fn authenticate(control: &mut Control, who: &Credentials) -> Result<(), FtpError> {
-    let argument = |verb, bytes: &[u8]| {
-        Command::new(verb, bytes).map_err(|why| FtpError::Argument {
-            // A password with a control byte is still a password.
-            argument: if verb == Verb::User { bytes.to_vec() } else { b"***".to_vec() },
-            why,
-        })
-    };
-    let user = argument(Verb::User, &who.user)?;
-    let password = argument(Verb::Pass, who.password.reveal().as_bytes())?;
+    // Both are looked at before one is sent.
+    let (user, password) = (user(who)?, password(who)?);
     let mut reply = control.call(&user)?;
     let mut verb = Verb::User;
     // Any 3xx asks for the password but the one that asks for more than that.
@@ -88,7 +121,7 @@ fn authenticate(control: &mut Control, who: &Credentials) -> Result<(), FtpError
     if reply.code() == 332
         && let Some(account) = &who.account
     {
-        reply = control.call(&argument(Verb::Acct, account.reveal().as_bytes())?)?;
+        reply = control.call(&secret(Verb::Acct, account)?)?;
         verb = Verb::Acct;
     }
     match reply.class() {
@@ -100,41 +133,43 @@ fn authenticate(control: &mut Control, who: &Credentials) -> Result<(), FtpError
     }
 }
 
-/// What is asked in one go once the features are known. UTF8 is switched on also where FEAT is silent about it, since
-/// vsftpd has it always and says so only in some locales.
-fn questions(features: &Features) -> Vec<Command> {
-    let command =
-        |verb, argument: &str| Command::new(verb, argument).expect("a literal has no control bytes");
-    let mut all = Vec::new();
-    if features.lists("CLNT") {
-        all.push(command(Verb::Clnt, "oneway"));
+fn user(who: &Credentials) -> Result<Command, FtpError> {
+    Command::new(Verb::User, who.user.as_slice())
+        .map_err(|why| FtpError::Argument { argument: who.user.clone(), why })
+}
+
+fn password(who: &Credentials) -> Result<Command, FtpError> {
+    secret(Verb::Pass, &who.password)
+}
+
+fn secret(verb: Verb, secret: &Secret) -> Result<Command, FtpError> {
+    // A password with a control byte is still a password.
+    Command::new(verb, secret.reveal().as_bytes())
+        .map_err(|why| FtpError::Argument { argument: b"***".to_vec(), why })
+}
+
+/// What every server is asked. UTF8 is switched on also where FEAT is silent about it, since vsftpd has it always and says
+/// so only in some locales.
+fn questions() -> Vec<Command> {
+    vec![literal(Verb::Opts, "UTF8 ON"), literal(Verb::Type, "I"), Command::bare(Verb::Pwd)]
+}
+
+/// Returns the command that chooses the facts of MLSD; `None` where those that count are in force already.
+fn choose_facts(features: &Features) -> Option<Command> {
+    const NEEDED: [&str; 4] = ["type", "size", "modify", "unix.mode"];
+    const WANTED: [&str; 6] =
+        ["unique", "unix.owner", "unix.group", "unix.ownername", "unix.groupname", "unix.uid"];
+    let is_off = |fact: &str| features.has_fact(fact) && !features.has_fact_by_default(fact);
+    if !features.has_mlsd() || !NEEDED.iter().any(|fact| is_off(fact)) {
+        return None;
     }
-    all.push(command(Verb::Opts, "UTF8 ON"));
-    if features.has_mlsd() {
-        const WANTED: [&str; 10] = [
-            "type",
-            "size",
-            "modify",
-            "unique",
-            "unix.mode",
-            "unix.owner",
-            "unix.group",
-            "unix.ownername",
-            "unix.groupname",
-            "unix.uid",
-        ];
-        let facts: String = WANTED
-            .iter()
-            .filter(|fact| features.mlst_facts().iter().any(|f| f == *fact))
-            .map(|fact| format!("{fact};"))
-            .collect();
-        if !facts.is_empty() {
-            all.push(command(Verb::Opts, &format!("MLST {facts}")));
-        }
-    }
-    all.push(command(Verb::Type, "I"));
-    all.push(Command::bare(Verb::Pwd));
-    all
+    let there = NEEDED.iter().chain(&WANTED).filter(|fact| features.has_fact(fact));
+    let facts: String = there.map(|fact| format!("{fact};")).collect();
+    Some(literal(Verb::Opts, &format!("MLST {facts}")))
+}
+
+fn literal(verb: Verb, argument: &str) -> Command {
+    Command::new(verb, argument).expect("a literal has no control bytes")
 }
 
 /// Returns the path of a 257 reply. Quotes in it are doubled (RFC 959 appendix II) except on Pure-FTPd and inetutils; where an

@@ -23,6 +23,8 @@ pub struct Quirks {
     /// Whether commands may be sent behind a running upload. ProFTPD answers them with 450, Pure-FTPd swallows them,
     /// pyftpdlib obeys at once and renames a half file.
     pub behind_upload: bool,
+    /// Whether `CWD dir` and `STAT -a .` list a directory whole, with lines for `.` and `..`.
+    pub stat_lists: bool,
     /// Whether `MDTM YYYYMMDDHHMMSS path` sets the time, where there is no MFMT.
     pub mdtm_sets: bool,
     /// Numbers of entries at which listings are cut without an error.
@@ -44,6 +46,7 @@ pub const QUIRKS: &[Quirks] = &[
         upload_flights: true,
         next_at_end: true,
         behind_upload: true,
+        stat_lists: true,
         mdtm_sets: true,
         listing_caps: &[],
         undoubles_iac: false,
@@ -56,6 +59,7 @@ pub const QUIRKS: &[Quirks] = &[
         upload_flights: true,
         next_at_end: true,
         behind_upload: false,
+        stat_lists: true,
         mdtm_sets: false,
         listing_caps: &[],
         undoubles_iac: true,
@@ -68,6 +72,7 @@ pub const QUIRKS: &[Quirks] = &[
         upload_flights: true,
         next_at_end: false,
         behind_upload: false,
+        stat_lists: false,
         mdtm_sets: false,
         // `LimitRecursion`'s default; the closing reply says "truncated" then, but not in every version.
         listing_caps: &[9_998, 10_000],
@@ -81,6 +86,7 @@ pub const QUIRKS: &[Quirks] = &[
         upload_flights: true,
         next_at_end: true,
         behind_upload: false,
+        stat_lists: false,
         mdtm_sets: false,
         listing_caps: &[],
         undoubles_iac: false,
@@ -93,6 +99,7 @@ pub const QUIRKS: &[Quirks] = &[
         upload_flights: true,
         next_at_end: true,
         behind_upload: true,
+        stat_lists: false,
         mdtm_sets: false,
         listing_caps: &[],
         undoubles_iac: false,
@@ -106,6 +113,7 @@ pub const QUIRKS: &[Quirks] = &[
         upload_flights: false,
         next_at_end: false,
         behind_upload: false,
+        stat_lists: false,
         mdtm_sets: false,
         listing_caps: COMMON_CAPS,
         undoubles_iac: false,

@@ -3,7 +3,7 @@
 //! A directory is *proven* when its listing is known to be whole. What is missing from a proven directory isn't there;
 //! what is missing from an unproven one may only be unseen, so nothing is ever deleted because of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Entry, RelPath};
 
@@ -17,6 +17,7 @@ pub struct Tree {
     entries: Vec<Entry>,
     unproven: BTreeMap<RelPath, Unproven>,
     unseen_hidden: bool,
+    maybe_closed: BTreeSet<RelPath>,
 }
 
 impl Tree {
@@ -44,7 +45,7 @@ impl Tree {
             let why = Unproven(format!("the name `{path}` is listed twice"));
             unproven.entry(path.parent().unwrap_or_else(RelPath::root)).or_insert(why);
         }
-        Self { entries, unproven, unseen_hidden: false }
+        Self { entries, unproven, unseen_hidden: false, maybe_closed: BTreeSet::new() }
     }
 
     /// Says whether files whose names begin with a dot may be there unseen.
@@ -58,6 +59,26 @@ impl Tree {
     /// with a dot and the store may not show such names.
     pub fn may_hide(&self, path: &RelPath) -> bool {
         self.unseen_hidden && path.components().any(|name| name.starts_with(b"."))
+    }
+
+    /// Says which directories have an empty listing that doesn't show that they could be read.
+    #[must_use]
+    pub fn with_maybe_closed(mut self, dirs: BTreeSet<RelPath>) -> Self {
+        self.maybe_closed = dirs;
+        self
+    }
+
+    /// Returns whether the absence of `path` proves nothing because the listing of a directory above it is empty and may
+    /// be that of one that can't be read.
+    pub fn may_be_closed(&self, path: &RelPath) -> bool {
+        let mut above = if self.maybe_closed.is_empty() { None } else { path.parent() };
+        while let Some(dir) = above {
+            if self.maybe_closed.contains(&dir) {
+                return true;
+            }
+            above = dir.parent();
+        }
+        false
     }
 
     /// Returns the entries, sorted by path.

@@ -185,6 +185,10 @@ impl Planner<'_> {
             let why = "the source's server may not show names that begin with a dot";
             return self.spare(destination, why.to_owned());
         }
+        if self.source.may_be_closed(path) {
+            let why = "the source's listing there is empty, as that of a directory is which can't be read";
+            return self.spare(destination, why.to_owned());
+        }
         match destination.kind {
             Kind::File | Kind::Symlink => {
                 self.act(Deed::Delete, Phase::Deletions, Reason::Extra, None, Some(destination));

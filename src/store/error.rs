@@ -33,14 +33,9 @@ impl StoreError {
         remedy: Remedy,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Self(Box::new(Inner {
-            operation,
-            path: Some(path.clone()),
-            store: store.to_owned(),
-            remedy,
-            hint: None,
-            source: source.into(),
-        }))
+        let mut error = Self::of_store(operation, store, remedy, source);
+        error.0.path = Some(path.clone());
+        error
     }
 
     /// Returns an error for an operation on the store as a whole ("log in to").

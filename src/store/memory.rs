@@ -194,7 +194,7 @@ impl Session for MemorySession {
                     other => Entry::new(path.clone(), other.kind()),
                 });
                 let doubt = shared.doubtful.contains(dir).then(|| Unproven("told so".into()));
-                Ok(DirListing { entries: entries.collect(), doubt, may_hide: false })
+                Ok(DirListing { entries: entries.collect(), doubt, may_hide: false, may_be_closed: false })
             }));
         }
         results

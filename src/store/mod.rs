@@ -123,6 +123,9 @@ pub struct DirListing {
     pub doubt: Option<Unproven>,
     /// Names that begin with a dot may be left out, since nobody knows how this server shows them.
     pub may_hide: bool,
+    /// It is empty, and nothing shows that the directory could be read at all: many servers answer alike for one that may
+    /// be entered and not read.
+    pub may_be_closed: bool,
 }
 
 /// A file to be read.

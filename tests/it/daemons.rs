@@ -346,6 +346,20 @@ fn below_an_unreadable_local_directory_nothing_is_deleted() {
 }
 
 #[test]
+fn nothing_is_deleted_because_of_a_directory_that_may_be_entered_and_not_read() {
+    for_each_daemon(|daemon, sandbox| {
+        daemon.root().add(files! {"a" => "a", "open/b" => "b", "closed/in" => "x"});
+        daemon.root().give_to_root("closed");
+        daemon.root().set_mode("closed", 0o711);
+        let dst =
+            sandbox.tree("dst", files! {"a" => "", "open/b" => "", "closed/in" => "mine", "open/old" => ""});
+        let output = sandbox.oneway(["sync", "--delete", &daemon.url("/"), &dst]).expect_status(3);
+        output.tells(&["closed"]);
+        assert_eq!(fs::read_to_string(dst.at("closed/in")).ok().as_deref(), Some("mine"));
+    });
+}
+
+#[test]
 fn a_file_that_cannot_be_read_does_not_keep_the_others_from_being_pulled() {
     for_each_daemon(|daemon, sandbox| {
         daemon.root().add(files! {"a" => "a", "closed" => "x", "z" => "z"});

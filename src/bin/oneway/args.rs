@@ -166,6 +166,10 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, value_name = "DURATION", value_parser = timeout, default_value = "10s")]
     pub(crate) connect_timeout: Duration,
 
+    /// How directories are listed
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Listing::Auto)]
+    pub(crate) listing: Listing,
+
     /// Let the server open data connections
     #[arg(long, overrides_with = "passive")]
     pub(crate) active: bool,
@@ -199,6 +203,20 @@ pub(crate) enum Compare {
     Size,
     /// Send every file
     Always,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listing {
+    /// As costs least with what the server has
+    Auto,
+    /// For machines, times to the second
+    Mlsd,
+    /// On the control connection, many directories in a few round trips
+    Stat,
+    /// As `ls` writes it
+    List,
+    /// Names alone, with a question for each
+    Nlst,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

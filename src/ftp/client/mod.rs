@@ -13,6 +13,9 @@ use std::fmt::{self, Debug, Formatter};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::connect::{Timeouts, connect_control};
@@ -20,7 +23,7 @@ use crate::ftp::control::Control;
 use crate::ftp::data::DataMode;
 use crate::ftp::error::FtpError;
 use crate::ftp::features::{Features, Refused};
-use crate::ftp::listing;
+use crate::ftp::listing::{self, Line, Listed, ListingFormat, Mlsd};
 use crate::ftp::login::{Credentials, Welcome, log_in};
 use crate::ftp::pipeline::{Window, exchange};
 use crate::ftp::quirks::Quirks;
@@ -110,6 +113,11 @@ impl Client {
     /// Returns what is known of this server beyond that.
     pub fn quirks(&self) -> &'static Quirks {
         self.quirks
+    }
+
+    /// Returns how long one round trip to the server takes.
+    pub fn round_trip(&self) -> Duration {
+        self.control.link().round_trip()
     }
 
     /// Returns the absolute path a login begins in; `None` when the server doesn't tell.
@@ -205,12 +213,43 @@ impl Client {
         self.open_data(&command(Verb::Stor, path)?, offset).map(Upload::new)
     }
 
+    /// Uploads to the end of `path`, for servers that refuse REST before STOR.
+    ///
+    /// # Errors
+    /// As [`Client::retrieve`].
+    pub fn append(&mut self, path: &[u8]) -> Result<Upload, FtpError> {
+        self.open_data(&command(Verb::Appe, path)?, 0).map(Upload::new)
+    }
+
+    /// Returns what MLST tells of one path (RFC 3659 §7.4); `None` when its reply holds no facts. The name is as the server
+    /// writes it, most often the whole path.
+    ///
+    /// # Errors
+    /// The server's refusal, or why the session is lost.
+    pub fn facts(&mut self, path: &[u8], now: DateTime<Utc>) -> Result<Option<Listed>, FtpError> {
+        let reply = self.control.demand(&command(Verb::Mlst, path)?)?;
+        // One space stands before the facts.
+        let lines = reply.body().iter().map(|line| line.strip_prefix(b" ").unwrap_or(line));
+        Ok(lines.filter_map(|line| Mlsd.parse(line, now)).find_map(|line| match line {
+            Line::Entry(listed) => Some(listed),
+            Line::Noise | Line::Own | Line::Rejected(_) => None,
+        }))
+    }
+
     /// Opens a download whose commands were sent.
     ///
     /// # Errors
     /// As [`Client::retrieve`].
     pub fn retrieve_flight(&mut self, flight: Flight) -> Result<Download, FtpError> {
         self.open_flight(flight, Await::Beginning).map(Download::new)
+    }
+
+    /// Opens a listing whose commands were sent.
+    ///
+    /// # Errors
+    /// As [`Client::retrieve`].
+    pub fn list_flight(&mut self, flight: Flight) -> Result<Download, FtpError> {
+        self.retrieve_flight(flight)
     }
 
     /// Opens an upload whose commands were sent.
@@ -286,6 +325,41 @@ pub fn read_time(reply: Reply) -> Result<Mtime, FtpError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kind;
+    use crate::server::{Access, ServeOptions, Server};
+
+    #[test]
+    fn one_path_is_asked_about_and_a_file_is_appended_to() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a b"), "1234").unwrap();
+        let served = ServeOptions { access: Access::Write, ..ServeOptions::new(dir.path()) };
+        let server = Server::start(served).unwrap();
+        let options = ClientOptions {
+            host: server.address().ip().to_string(),
+            port: server.address().port(),
+            credentials: Credentials::anonymous(),
+            timeouts: Timeouts::default(),
+            data_mode: DataMode::Passive,
+            transcript: None,
+            cancel: Cancel::new(),
+        };
+        let mut client = Client::connect(&options, &Arc::default(), 1).unwrap();
+        let listed = client.facts(b"/a b", DateTime::UNIX_EPOCH).unwrap().unwrap();
+        assert_eq!((listed.kind, listed.size, &listed.name[..]), (Kind::File, Some(4), &b"/a b"[..]));
+        assert!(client.facts(b"/none", DateTime::UNIX_EPOCH).is_err());
+
+        let mut upload = client.append(b"/a b").unwrap();
+        upload.write(&mut client, b"567").unwrap();
+        upload.finish(&mut client).unwrap();
+        assert_eq!(std::fs::read(dir.path().join("a b")).unwrap(), b"1234567");
+
+        let mut download = client.retrieve(b"/a b", 5).unwrap();
+        let mut block = [0; 9];
+        assert_eq!(download.read(&mut block).unwrap(), 2);
+        assert_eq!((download.read(&mut block).unwrap(), &block[..2]), (0, &b"67"[..]));
+        download.finish(&mut client).unwrap();
+        client.quit();
+    }
 
     #[test]
     fn sizes_are_read_from_the_end_of_the_line() {

@@ -271,7 +271,7 @@ mod tests {
     fn what_is_no_entry() {
         for noise in ["11-21-26  10:06AM       <DIR>          .", "11-21-26  10:06AM       <DIR>          .."]
         {
-            assert_eq!(parse(noise), Some(Line::Noise), "{noise}");
+            assert_eq!(parse(noise), Some(Line::Own), "{noise}");
         }
         for nameless in [
             "11-21-26  10:06AM       <DIR>          ",

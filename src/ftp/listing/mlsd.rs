@@ -40,7 +40,7 @@ impl ListingFormat for Mlsd {
             return Some(Line::Rejected("a blank within the facts".into()));
         }
         let kind = match facts.kind {
-            Some(Type::Around) => return Some(Line::Noise),
+            Some(Type::Around) => return Some(Line::Own),
             Some(Type::Entry(kind)) => kind,
             None => Kind::Other,
         };
@@ -285,7 +285,7 @@ mod tests {
         for noise in
             ["type=cdir; .", "type=pdir;modify=20200101000000; secret.txt", "type=dir; ..", "type=dir; ."]
         {
-            assert_eq!(parse(noise), Some(Line::Noise), "{noise}");
+            assert_eq!(parse(noise), Some(Line::Own), "{noise}");
         }
         for (line, reason) in [
             ("type=file; ", "the name is empty"),

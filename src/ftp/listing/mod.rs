@@ -61,20 +61,22 @@ pub trait ListingFormat: Debug + Sync {
 pub enum Line {
     /// An entry.
     Entry(Listed),
-    /// A line known to be no entry: `total 12`, `.`, `..`.
+    /// A line known to be no entry: `total 12`.
     Noise,
+    /// A line for the directory itself or the one above: `.`, `..`. It shows that the directory could be read.
+    Own,
     /// A line of this family that can't be believed, and why.
     Rejected(String),
 }
 
 impl Line {
-    /// Returns the line that tells of `listed`: noise where it is the directory itself or the one above, rejected where
+    /// Returns the line that tells of `listed`: its own where it is the directory itself or the one above, rejected where
     /// there is no name. All other names are left to [`RelPath::join`](crate::model::RelPath::join).
     fn of(listed: Listed) -> Self {
         match &listed.name[..] {
             b"" => Self::Rejected("the name is empty".into()),
             // A file of that name is no line a server writes by itself, so it goes on and is refused aloud as a path.
-            b"." | b".." if listed.kind == Kind::Dir => Self::Noise,
+            b"." | b".." if listed.kind == Kind::Dir => Self::Own,
             _ => Self::Entry(listed),
         }
     }

@@ -27,7 +27,7 @@ impl ListingFormat for Nlst {
 
     fn parse(&self, line: &[u8], _now: DateTime<Utc>) -> Option<Line> {
         match line {
-            b"." | b".." => Some(Line::Noise),
+            b"." | b".." => Some(Line::Own),
             _ => Some(Line::of(Listed::new(line, Kind::Other))),
         }
     }
@@ -43,7 +43,7 @@ mod tests {
         for name in [&b"a.txt"[..], b" a ", b"a; b=c", b"\xff", b"total 4", b"../x"] {
             assert_eq!(parse(name), Line::Entry(Listed::new(name, Kind::Other)));
         }
-        assert_eq!(parse(b".."), Line::Noise);
+        assert_eq!(parse(b".."), Line::Own);
         assert_eq!(parse(b""), Line::Rejected("the name is empty".into()));
     }
 }

@@ -75,6 +75,9 @@ pub struct Listing {
     /// Whether some lines ended in CR LF and others in LF alone. Where a name holds a line feed it looks like that, and
     /// what stands behind it may be a line made up by whoever named the file.
     pub mixed_line_ends: bool,
+    /// Whether there was a line for the directory itself or the one above it. Where a server writes such lines, a listing
+    /// without them is one of a directory that it may enter and not read.
+    pub shows_itself: bool,
 }
 
 impl Listing {
@@ -257,6 +260,7 @@ impl Parser {
             }
             Some(Line::Entry(listed)) => self.listing.entries.push(listed),
             Some(Line::Noise) => {}
+            Some(Line::Own) => self.listing.shows_itself = true,
             Some(Line::Rejected(reason)) => self.reject(line, || reason),
             None => self.reject(line, || format!("not a line of a listing of kind {}", format.name())),
         }
@@ -303,7 +307,7 @@ impl Held {
         {
             match format.parse(line, now) {
                 Some(Line::Entry(_)) => entry = true,
-                Some(Line::Noise) => noise = true,
+                Some(Line::Noise | Line::Own) => noise = true,
                 Some(Line::Rejected(_)) | None => {
                     score.errors += 1;
                     continue;

@@ -370,16 +370,11 @@ mod tests {
 
     #[test]
     fn what_is_no_entry() {
-        for noise in [
-            "total 12",
-            "Total 0",
-            "insgesamt 12K",
-            "total: 5",
-            "Status of /pub:",
-            "drwxr-xr-x 2 a b 4096 Nov 21 10:06 .",
-            "drwxr-xr-x 2 a b 4096 Nov 21 10:06 ..",
-        ] {
+        for noise in ["total 12", "Total 0", "insgesamt 12K", "total: 5", "Status of /pub:"] {
             assert_eq!(parse(noise), Some(Line::Noise), "{noise}");
+        }
+        for own in ["drwxr-xr-x 2 a b 4096 Nov 21 10:06 .", "drwxr-xr-x 2 a b 4096 Nov 21 10:06 .."] {
+            assert_eq!(parse(own), Some(Line::Own), "{own}");
         }
         for nameless in [
             "-rw-r--r-- 1 a b 5 Nov 21 10:06",

@@ -23,6 +23,7 @@ pub struct FtpStore {
     options: ClientOptions,
     root: RemoteRoot,
     name: String,
+    choice: ListingChoice,
     notes: Arc<HostNotes>,
     learned: Arc<Mutex<Learned>>,
     sessions: AtomicU32,
@@ -57,7 +58,29 @@ struct Learned {
     /// The family of LIST; chosen once.
     format: Option<&'static dyn ListingFormat>,
     hidden: Hidden,
+    /// `LIST -a` has lines for `.` and `..`.
+    shows_itself: bool,
     clock: publish::ClockCheck,
+    /// STAT was seen not to list, or to be made to lie.
+    stat_fails: bool,
+    /// Some listing told times to the minute only, although there is MLSD.
+    rounds_times: bool,
+}
+
+/// How directories are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListingChoice {
+    /// As costs least with what the server has.
+    #[default]
+    Auto,
+    /// MLSD, where there is one.
+    Mlsd,
+    /// STAT on the control connection, where it is known to list.
+    Stat,
+    /// LIST over a data connection.
+    List,
+    /// NLST, with a question for each name.
+    Nlst,
 }
 
 /// How files whose names begin with a dot are had from LIST.
@@ -75,6 +98,7 @@ impl FtpStore {
     /// Returns the tree at `root`. `name` is what people call it, a URL without its password.
     pub fn new(options: ClientOptions, root: RemoteRoot, name: String) -> Self {
         Self {
+            choice: ListingChoice::default(),
             options,
             root,
             name,
@@ -83,6 +107,13 @@ impl FtpStore {
             sessions: AtomicU32::new(0),
             reached: AtomicBool::new(false),
         }
+    }
+
+    /// Lists directories in this way.
+    #[must_use]
+    pub fn with_listing(mut self, choice: ListingChoice) -> Self {
+        self.choice = choice;
+        self
     }
 
     /// Opens a session that is known to be one of FTP, for operations beyond a mirror's.
@@ -97,7 +128,7 @@ impl FtpStore {
             Some(home) => self.root.resolve(home),
             None => self.root.resolve(b"/"),
         };
-        Ok(FtpSession::new(client, root, self.name.clone(), Arc::clone(&self.learned)))
+        Ok(FtpSession::new(client, root, self.name.clone(), self.choice, Arc::clone(&self.learned)))
     }
 
     /// Lists the root as the server tells it, owner and group included, with names as they stand there.

@@ -9,7 +9,7 @@ use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::reply::Reply;
 use crate::model::{Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Lesson, Means, Publisher, Rider};
-use crate::store::ftp::{Learned, download, listing, upload};
+use crate::store::ftp::{Learned, ListingChoice, download, listing, upload};
 use crate::store::{
     Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, StoreError, StoreResult,
     WriteRequest, Written,
@@ -21,6 +21,7 @@ pub(crate) struct FtpSession {
     /// Absolute path of the tree's root, without a separator at its end.
     root: Vec<u8>,
     name: String,
+    pub(super) choice: ListingChoice,
     pub(super) learned: Arc<Mutex<Learned>>,
     /// What was sent for a transfer that is still to be opened.
     pub(super) ahead: Option<Ahead>,
@@ -38,9 +39,15 @@ pub(super) enum Ahead {
 }
 
 impl FtpSession {
-    pub(super) fn new(client: Client, root: Vec<u8>, name: String, learned: Arc<Mutex<Learned>>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        root: Vec<u8>,
+        name: String,
+        choice: ListingChoice,
+        learned: Arc<Mutex<Learned>>,
+    ) -> Self {
         let (ahead, publisher, written) = (None, Publisher::default(), Vec::new());
-        Self { client, root, name, learned, ahead, publisher, written }
+        Self { client, root, name, choice, learned, ahead, publisher, written }
     }
 
     /// Returns the absolute path of `path` on the server.
@@ -61,6 +68,13 @@ impl FtpSession {
     /// Returns how this server sets times; `None` when it can't.
     pub(super) fn time_setter(&self) -> Option<TimeSetter> {
         TimeSetter::choose(self.client.features(), self.client.quirks())
+    }
+
+    /// Returns whether the times of listings are exact.
+    fn lists_exactly(&self) -> bool {
+        let by_mlsd = matches!(self.choice, ListingChoice::Auto | ListingChoice::Mlsd | ListingChoice::Stat);
+        let rounded = self.learned.lock().expect("no holder panics").rounds_times;
+        by_mlsd && self.client.features().has_mlsd() && !rounded
     }
 
     /// Takes a file whose upload is complete.
@@ -197,10 +211,7 @@ impl FtpSession {
 
 impl Session for FtpSession {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            sets_times: self.time_setter().is_some(),
-            exact_times: self.client.features().has_mlsd(),
-        }
+        Capabilities { sets_times: self.time_setter().is_some(), exact_times: self.lists_exactly() }
     }
 
     fn is_usable(&self) -> bool {
@@ -256,10 +267,8 @@ impl Session for FtpSession {
 
     fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
         self.leave_ahead();
-        let one = |this: &mut Self, dir: &RelPath| {
-            listing::list_dir(this, dir).map_err(|e| this.fail("list", dir, e))
-        };
-        dirs.iter().map(|dir| one(self, dir)).collect()
+        let listed = listing::list_dirs(self, dirs);
+        dirs.iter().zip(listed).map(|(dir, listed)| listed.map_err(|e| self.fail("list", dir, e))).collect()
     }
 
     fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>> {

@@ -236,7 +236,7 @@ impl Daemon {
                 return false;
             }
             if let Ok(stream) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))) {
-                return greets(stream) && self.is_idle();
+                return greets(stream, self.software.name()) && self.is_idle();
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -335,11 +335,13 @@ fn find(software: Software) -> Result<Program, String> {
     Ok(Program { file, libraries: unpacked.join("lib") })
 }
 
-fn greets(stream: TcpStream) -> bool {
+/// Returns whether the server at the other end is the one that was started: another test may have taken the port meanwhile.
+fn greets(stream: TcpStream, name: &str) -> bool {
     stream.set_read_timeout(Some(START_LIMIT)).expect("a time-out is settable");
     let mut lines = BufReader::new(stream);
     let mut line = String::new();
     let greeted = lines.read_line(&mut line).is_ok() && line.starts_with("220");
+    let greeted = greeted && line.to_lowercase().contains(name);
     let _ = lines.get_mut().write_all(b"QUIT\r\n");
     while lines.read_line(&mut line).is_ok_and(|count| count > 0) {}
     greeted

@@ -8,8 +8,9 @@ use oneway::ftp::connect::Timeouts;
 use oneway::ftp::data::DataMode;
 use oneway::ftp::transcript::Transcript;
 use oneway::model::{Cancel, Secret};
+use oneway::store::ftp::ListingChoice;
 
-use crate::args::ConnectionArgs;
+use crate::args::{ConnectionArgs, Listing};
 use crate::exit::UsageError;
 use crate::ui::trace::Trace;
 
@@ -26,6 +27,13 @@ pub(crate) fn connection(args: &ConnectionArgs, verbose: u8, cancel: &Cancel) ->
     Connection {
         timeouts: Timeouts { connect: args.connect_timeout, reply: args.timeout, data: args.timeout },
         data_mode: if args.active { DataMode::Active } else { DataMode::Passive },
+        listing: match args.listing {
+            Listing::Auto => ListingChoice::Auto,
+            Listing::Mlsd => ListingChoice::Mlsd,
+            Listing::Stat => ListingChoice::Stat,
+            Listing::List => ListingChoice::List,
+            Listing::Nlst => ListingChoice::Nlst,
+        },
         password: std::env::var(PASSWORD_VARIABLE).ok().map(Secret::new),
         transcript: (verbose >= 2).then(|| Arc::new(Trace) as Arc<dyn Transcript>),
         cancel: cancel.clone(),

@@ -5,25 +5,51 @@
 //! MLSD succeeded, the data ended, the closing reply is good and doesn't speak of truncation, every line was understood,
 //! and the number of entries is none at which this server is known to cut.
 
+mod names;
+mod proof;
+mod stat;
+
 use chrono::{DateTime, Utc};
 
-use crate::ftp::client::{command, read_size, read_time};
+use crate::ftp::client::{Flight, command};
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::listing::{Listed, Listing, ListingFormat, Parser, format_named};
 use crate::ftp::reply::{Class, Reply};
+use crate::ftp::transfer::Download;
 use crate::model::{Entry, Kind, RelPath, Unproven, escape};
 use crate::store::DirListing;
-use crate::store::ftp::Hidden;
+use crate::store::ftp::listing::names::list_names_here;
+use crate::store::ftp::listing::proof::{RawListing, doubt_of};
 use crate::store::ftp::session::FtpSession;
+use crate::store::ftp::{Hidden, ListingChoice};
+
+/// Lists directories of the session's tree.
+pub(super) fn list_dirs(session: &mut FtpSession, dirs: &[RelPath]) -> Vec<Result<DirListing, FtpError>> {
+    let paths: Vec<Vec<u8>> = dirs.iter().map(|dir| session.full(dir)).collect();
+    let raw = if stat::serves(session) { stat::list(session, &paths) } else { None };
+    let raw = raw.unwrap_or_else(|| {
+        if has_mlsd(session) && session.client.has_flights(Verb::Mlsd) {
+            list_in_flights(session, &paths)
+        } else {
+            paths.iter().map(|path| list_path(session, path)).collect()
+        }
+    });
+    let caps = session.client.quirks().listing_caps;
+    dirs.iter().zip(raw).map(|(dir, raw)| raw.map(|raw| believe(dir, raw, caps))).collect()
+}
 
 /// Lists `dir` of the session's tree.
 pub(super) fn list_dir(session: &mut FtpSession, dir: &RelPath) -> Result<DirListing, FtpError> {
-    let path = session.full(dir);
-    let raw = list_path(session, &path)?;
-    let doubt = doubt_of(&raw, session.client.quirks().listing_caps);
+    list_dirs(session, std::slice::from_ref(dir)).pop().expect("a result for each directory")
+}
+
+/// Takes from a listing what can be believed.
+fn believe(dir: &RelPath, raw: RawListing, caps: &[usize]) -> DirListing {
+    let doubt = doubt_of(&raw, caps);
     let entries = Vec::with_capacity(raw.listing.entries.len());
-    let mut listing = DirListing { entries, doubt, may_hide: raw.may_hide };
+    let may_be_closed = raw.unconfirmed && raw.listing.entries.is_empty() && !raw.listing.shows_itself;
+    let mut listing = DirListing { entries, doubt, may_hide: raw.may_hide, may_be_closed };
     for listed in raw.listing.entries {
         match dir.join(&listed.name) {
             Ok(path) => listing.entries.push(entry_of(path, listed)),
@@ -33,7 +59,48 @@ pub(super) fn list_dir(session: &mut FtpSession, dir: &RelPath) -> Result<DirLis
             }
         }
     }
-    Ok(listing)
+    listing
+}
+
+fn has_mlsd(session: &FtpSession) -> bool {
+    let wanted = matches!(session.choice, ListingChoice::Auto | ListingChoice::Mlsd);
+    wanted && session.client.features().has_mlsd()
+}
+
+/// Lists by MLSD, the commands for each directory leaving at the end of the data of the one before.
+fn list_in_flights(session: &mut FtpSession, paths: &[Vec<u8>]) -> Vec<Result<RawListing, FtpError>> {
+    let mut ahead: Option<Result<Flight, FtpError>> = None;
+    let mut results = Vec::with_capacity(paths.len());
+    for (i, path) in paths.iter().enumerate() {
+        let flight = ahead.take().unwrap_or_else(|| send_mlsd(session, path));
+        let listed = flight.and_then(|flight| {
+            let mut download = session.client.list_flight(flight)?;
+            let mut parser = Parser::with_format(mlsd(), now());
+            fill(&mut parser, |buffer| download.read(buffer))?;
+            if let Some(next) = paths.get(i + 1).filter(|_| !parser.is_cut()) {
+                ahead = session.client.quirks().next_at_end.then(|| send_mlsd(session, next));
+            }
+            close(session, &Command::bare(Verb::Mlsd), parser, download)
+        });
+        if listed.as_ref().is_err_and(|e| e.reply().is_some_and(is_unsupported)) {
+            session.client.refuse(Verb::Mlsd);
+            if ahead.is_some() {
+                session.lose_track();
+            }
+            results.extend(paths[i..].iter().map(|path| list_path(session, path)));
+            break;
+        }
+        results.push(listed);
+    }
+    results
+}
+
+fn send_mlsd(session: &mut FtpSession, path: &[u8]) -> Result<Flight, FtpError> {
+    session.client.send_flight(&command(Verb::Mlsd, path)?, 0)
+}
+
+fn mlsd() -> &'static dyn ListingFormat {
+    format_named("mlsd").expect("MLSD is in the table")
 }
 
 /// Returns the names in the directory at the absolute `path`; `None` when they may not be all.
@@ -49,27 +116,16 @@ pub(crate) fn list_raw(session: &mut FtpSession, dir: &RelPath) -> Result<Vec<Li
     Ok(list_path(session, &path)?.listing.entries)
 }
 
-/// A listing and how it ended.
-struct RawListing {
-    listing: Listing,
-    closing: Reply,
-    /// Made by a command that may leave out names which begin with a dot.
-    may_hide: bool,
-    /// Two listings of the directory contradict each other.
-    unsteady: bool,
-}
-
 fn list_path(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {
-    if session.client.features().has_mlsd() {
-        let mlsd = format_named("mlsd").expect("MLSD is in the table");
-        match receive(session, &command(Verb::Mlsd, path)?, Parser::with_format(mlsd, now())) {
+    if has_mlsd(session) {
+        match receive(session, &command(Verb::Mlsd, path)?, Parser::with_format(mlsd(), now())) {
             Err(e) if e.reply().is_some_and(is_unsupported) => session.client.refuse(Verb::Mlsd),
             done => return done,
         }
     }
     session.client.change_dir(path)?;
     let mut riddle = None;
-    if session.client.features().may(Verb::List) {
+    if session.choice != ListingChoice::Nlst && session.client.features().may(Verb::List) {
         match list_here(session) {
             Err(e) if e.reply().is_some_and(is_unsupported) => session.client.refuse(Verb::List),
             Ok(raw) if raw.listing.format.is_none() && raw.listing.rejected_count > 0 => {
@@ -147,61 +203,30 @@ fn list_with(session: &mut FtpSession, all: bool) -> Result<RawListing, FtpError
         other => other?,
     };
     raw.may_hide = !all;
+    let mut learned = session.learned.lock().expect("no holder panics");
+    learned.shows_itself |= all && raw.listing.shows_itself;
+    // Where it shows `.` elsewhere and nothing here, the directory can't be read.
+    raw.closed = all && learned.shows_itself && raw.listing.entries.is_empty() && !raw.listing.shows_itself;
+    drop(learned);
     if known.is_none() && !raw.listing.entries.is_empty() {
         session.learned.lock().expect("no holder panics").format = raw.listing.format;
     }
     Ok(raw)
 }
 
-/// Lists names alone, and asks of each whether it is a file (it has a size) or a directory (it can be entered).
-fn list_names_here(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {
-    let nlst: &dyn ListingFormat = format_named("nlst").expect("NLST is in the table");
-    let parser = Parser::with_format(nlst, now());
-    let mut raw = match receive(session, &Command::bare(Verb::Nlst), parser) {
-        Err(e) if e.reply().is_some_and(says_empty) => empty(&e),
-        other => other?,
-    };
-    raw.may_hide = true;
-    let names: Vec<Vec<u8>> = raw.listing.entries.iter().map(|listed| listed.name.clone()).collect();
-    let sizes = ask_names(session, Verb::Size, &names)?;
-    let times = ask_names(session, Verb::Mdtm, &names)?;
-    for ((listed, size), time) in raw.listing.entries.iter_mut().zip(sizes).zip(times) {
-        listed.mtime = time.and_then(|reply| read_time(reply).ok());
-        listed.size = size.and_then(|reply| read_size(reply).ok());
-        listed.kind = match listed.size {
-            Some(_) => Kind::File,
-            None => Kind::Other,
-        };
-    }
-    for listed in raw.listing.entries.iter_mut().filter(|listed| listed.kind == Kind::Other) {
-        // Only CWD tells a directory, and each one entered must be left again.
-        if session.client.change_dir(&listed.name).is_ok() {
-            session.client.change_dir(path)?;
-            listed.kind = Kind::Dir;
-        }
-    }
-    Ok(raw)
-}
-
-fn ask_names(
-    session: &mut FtpSession,
-    verb: Verb,
-    names: &[Vec<u8>],
-) -> Result<Vec<Option<Reply>>, FtpError> {
-    let mut answers = Vec::with_capacity(names.len());
-    for name in names {
-        let Ok(command) = command(verb, name.as_slice()) else {
-            answers.push(None);
-            continue;
-        };
-        answers.push(Some(session.client.call(&command)?));
-    }
-    Ok(answers)
-}
-
 fn receive(session: &mut FtpSession, list: &Command, mut parser: Parser) -> Result<RawListing, FtpError> {
     let mut download = session.client.list(list)?;
     fill(&mut parser, |buffer| download.read(buffer))?;
+    close(session, list, parser, download)
+}
+
+/// Hears how the listing ended.
+fn close(
+    session: &mut FtpSession,
+    list: &Command,
+    parser: Parser,
+    mut download: Download,
+) -> Result<RawListing, FtpError> {
     let closing = if parser.is_cut() {
         // The session goes with it: nobody waits for the end of a listing that may have none.
         session.client.give_up();
@@ -209,7 +234,15 @@ fn receive(session: &mut FtpSession, list: &Command, mut parser: Parser) -> Resu
     } else {
         download.finish(&mut session.client)?
     };
-    Ok(RawListing { listing: parser.finish(), closing, may_hide: false, unsteady: false })
+    let unconfirmed = list.verb() != Verb::Mlsd;
+    Ok(RawListing {
+        listing: parser.finish(),
+        closing,
+        may_hide: false,
+        unsteady: false,
+        unconfirmed,
+        closed: false,
+    })
 }
 
 /// Reads to the end, or to where the parser has had enough.
@@ -243,42 +276,8 @@ fn says_empty(reply: &Reply) -> bool {
 
 fn empty(said: &FtpError) -> RawListing {
     let closing = said.reply().cloned().unwrap_or_else(|| Reply::new(226, ""));
-    RawListing { listing: Parser::new(now()).finish(), closing, may_hide: false, unsteady: false }
-}
-
-/// How much of a line that was not understood is shown.
-const SHOWN_BYTES: usize = 200;
-
-/// Returns why the listing may not be all there is.
-fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
-    let RawListing { listing, closing, unsteady, .. } = raw;
-    let count = listing.entries.len();
-    let text = if let Some(first) = listing.rejected.first() {
-        let n = listing.rejected_count;
-        let lines = if n == 1 {
-            "a line of the listing was".into()
-        } else {
-            format!("{n} lines of the listing were")
-        };
-        let (shown, more) = match first.line.get(..SHOWN_BYTES) {
-            Some(beginning) => (beginning, "…"),
-            None => (&first.line[..], ""),
-        };
-        format!("{lines} not understood: `{}{more}` ({})", escape(shown), first.reason)
-    } else if closing.to_string().to_ascii_lowercase().contains("truncated") {
-        format!("the server cut the listing: {closing}")
-    } else if listing.cut.is_some() {
-        format!("the listing is longer than can be read, {count} entries were")
-    } else if listing.mixed_line_ends {
-        "a line break in a name may have forged an entry: the lines end in different ways".to_owned()
-    } else if *unsteady {
-        "the directory changed while it was listed".to_owned()
-    } else if caps.contains(&count) {
-        format!("the listing has exactly {count} entries, where servers are known to cut")
-    } else {
-        return None;
-    };
-    Some(Unproven(text))
+    // The server says in words that nothing is there.
+    RawListing::new(Parser::new(now()).finish(), closing)
 }
 
 /// Returns the time that dates without a year are read by.
@@ -321,7 +320,7 @@ mod tests {
         };
         fill(&mut parser, endless).unwrap();
         let closing = Reply::new(226, "");
-        let raw = RawListing { listing: parser.finish(), closing, may_hide: false, unsteady: false };
+        let raw = RawListing::new(parser.finish(), closing);
         assert!(doubt_of(&raw, &[]).unwrap().0.contains("longer than can be read"));
     }
 }
