@@ -272,9 +272,11 @@ impl Client {
         }
         self.control.demand(&to).map(drop)
     }
+}
 
-    /// Says goodbye. A server that doesn't answer is not waited for.
-    pub fn quit(mut self) {
+/// Says goodbye. A server that doesn't answer is not waited for.
+impl Drop for Client {
+    fn drop(&mut self) {
         if self.is_usable() && self.control.is_idle() {
             // The session ends either way.
             let _ = self.control.send(&Command::bare(Verb::Quit)).and_then(|()| self.control.flush());
@@ -358,7 +360,6 @@ mod tests {
         assert_eq!(download.read(&mut block).unwrap(), 2);
         assert_eq!((download.read(&mut block).unwrap(), &block[..2]), (0, &b"67"[..]));
         download.finish(&mut client).unwrap();
-        client.quit();
     }
 
     #[test]
