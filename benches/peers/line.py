@@ -24,11 +24,13 @@ class Line:
 
 
 def enter_namespace():
-    """Moves this process to a network namespace of its own; where it may not, all goes over the machine's loopback."""
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+    """Moves this process to namespaces of its own; where it may not, all goes over the machine's loopback."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET | CLONE_NEWNS) != 0:
         why = os.strerror(ctypes.get_errno())
         print(f"no network namespace of its own, so on this machine's loopback: {why}", file=sys.stderr)
         return
+    # Names of network namespaces are files there, so those of two runs don't meet.
+    sh("mount --make-rprivate /; mount -t tmpfs tmpfs /run")
     sh(SETTLE)
 
 
@@ -41,8 +43,6 @@ def loopback():
 @contextmanager
 def far(rtt, program):
     """A line to a second namespace, on which a round trip takes `rtt`."""
-    if os.path.exists(f"/run/netns/{NAMESPACE}"):
-        sys.exit(f"the network namespace {NAMESPACE} is there already; another run may be using it")
     try:
         if program:
             subprocess.run([program, "up", "--rtt", rtt], check=True)
@@ -65,7 +65,7 @@ def sh(script, **variables):
     subprocess.run(["sh", "-euc", script], check=True, env=os.environ | variables)
 
 
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x00020000
 
 SETTLE = "ip link set lo up; echo 1000 >/proc/sys/net/ipv4/tcp_max_tw_buckets"
 

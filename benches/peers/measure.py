@@ -65,6 +65,8 @@ def run(client, work, server, trees, options, programs):
     transfers, server_cpu = server.transfers(), server.cpu_seconds()
     argv = [programs.timed, trees.home / "figures", *client.argv(job)]
     failure = ended(argv, environment(trees.home, job), trees.home, options.limit)
+    if failure:
+        server.end_sessions()
     server.wait_until_idle()
     if failure:
         return None, failure

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 DAEMONS = Path(__file__).resolve().parents[2] / "target/daemons"
@@ -93,15 +93,21 @@ class Server:
             return False
         return True
 
+    def end_sessions(self):
+        """Ends what a client that failed has left behind."""
+        self.end(descendants(self.process.pid))
+
     def stop(self):
         # Sessions are processes in sessions of their own and would outlive the listener.
-        pids = [self.process.pid, *descendants(self.process.pid)]
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        sessions = descendants(self.process.pid)
+        self.process.kill()
         self.process.wait()
+        self.end(sessions)
+
+    def end(self, pids):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), f"{self.software} doesn't end")
 
 
