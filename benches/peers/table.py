@@ -65,8 +65,8 @@ def summary(report):
     return "\n".join(lines) + "\n"
 
 
-def page(report):
-    """Returns everything that stands between the markers."""
+def run_of(report):
+    """Returns everything that is to be told of one run."""
     machine = report["machine"]
     head = [
         f"Measured on {machine['date']}, oneway {machine['version']}, {machine['processors']} × {machine['processor']},"
@@ -81,11 +81,12 @@ def page(report):
     return "\n".join(head + [section(result) for result in report["results"]])
 
 
-def update(file, report):
+def update(file, reports):
     """Replaces what stands between the markers in a file."""
+    page = "\n".join(map(run_of, reports))
     text, count = re.subn(
         r"(<!-- figures -->\n).*(<!-- /figures -->)",
-        lambda found: f"{found[1]}\n{page(report)}\n{found[2]}",
+        lambda found: f"{found[1]}\n{page}\n{found[2]}",
         file.read_text(),
         flags=re.DOTALL,
     )
