@@ -44,7 +44,7 @@ def measure(work, server, trees, chosen, options, programs):
 
 
 def run(client, work, server, trees, options, programs):
-    """Runs a client once. Returns its figures, and what is wrong with its result or `None`."""
+    """Runs a client once. Returns its figures, and why it or its result is wrong or `None`."""
     source = (trees.local if work.push else trees.served) / work.tree
     if work.same:
         local, remote, into = trees.local / work.tree, f"/{work.tree}", None
@@ -62,7 +62,7 @@ def run(client, work, server, trees, options, programs):
         ahead=server.software == "vsftpd",
         programs=programs,
     )
-    transfers, server_cpu = server.transfers(), server.cpu_seconds()
+    transfers = server.transfers()
     argv = [programs.timed, trees.home / "figures", *client.argv(job)]
     failure = ended(argv, environment(trees.home, job), trees.home, options.limit)
     if failure:
@@ -71,7 +71,7 @@ def run(client, work, server, trees, options, programs):
     if failure:
         return None, failure
     wall, cpu, memory = map(float, (trees.home / "figures").read_text().split())
-    figures = {"wall": wall, "cpu": cpu, "memory": memory, "server_cpu": server.cpu_seconds() - server_cpu}
+    figures = {"wall": wall, "cpu": cpu, "memory": memory}
     if work.same and server.transfers() != transfers:
         failure = f"{server.transfers() - transfers} files sent although there was nothing to do"
     elif into:

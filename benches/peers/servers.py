@@ -56,11 +56,6 @@ class Server:
         """Returns how many files went either way so far, complete or not."""
         return self.transfer_log.read_bytes().count(b"\n") if self.transfer_log.exists() else 0
 
-    def cpu_seconds(self):
-        """Returns what the server and its sessions that are over have used."""
-        words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(int(ticks) for ticks in words[11:15]) / os.sysconf("SC_CLK_TCK")
-
     def connect_seconds(self):
         """Opens a session, ends it, and returns how long it took to connect."""
         with socket.socket() as connection:
@@ -75,7 +70,7 @@ class Server:
         return seconds
 
     def wait_until_idle(self):
-        """Waits for the sessions' processes to be gone, so that all is logged and counted."""
+        """Waits for the sessions' processes to be gone, so that all is logged."""
         wait(lambda: not descendants(self.process.pid), f"{self.software} has sessions left")
         time.sleep(REST_SECONDS.get(self.software, 0))
 

@@ -16,14 +16,14 @@ def section(result):
     lines = [
         f"### {heading(result)}",
         "",
-        "| client | sessions | wall | from–to | ÷ floor | ÷ best peer | CPU | peak memory | server's CPU |",
-        "| --- | --: | --: | --: | --: | --: | --: | --: | --: |",
+        "| client | sessions | wall | from–to | ÷ floor | ÷ best peer | CPU | peak memory |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for client in clients:
         name = f"**{client['name']}**" if client["name"] == "oneway" else client["name"]
         figures = client["median"]
         if client["failures"] or not figures:
-            lines.append(f"| {name} | {client['sessions']} | {'; '.join(client['failures'])} |" + " |" * 6)
+            lines.append(f"| {name} | {client['sessions']} | {'; '.join(client['failures'])} |" + " |" * 5)
             continue
         walls = [run["wall"] for run in client["runs"]]
         cells = [
@@ -35,7 +35,6 @@ def section(result):
             ratio(client, peer),
             seconds(figures["cpu"]),
             f"{figures['memory'] / 1e6:.0f} MB",
-            seconds(figures["server_cpu"]),
         ]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
