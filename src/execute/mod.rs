@@ -114,6 +114,9 @@ impl Run<'_> {
             return self.stop(e.to_string());
         }
         for &phase in Phase::ALL {
+            if self.is_stopped() {
+                return;
+            }
             if phase >= Phase::Deletions && self.failed.load(Ordering::Relaxed) {
                 self.stop("not done, since something before it failed".to_owned());
             }
