@@ -21,7 +21,7 @@ pub(super) fn copy_files(run: &Run<'_>, indices: Vec<usize>) {
     let remote = |pool: &Pool| pool.store().is_remote().then(|| pool.limit());
     let workers = [remote(run.source), remote(run.destination)].into_iter().flatten().min();
     let workers = workers.unwrap_or(LOCAL_WORKERS).min(indices.len());
-    let shared = Shared { times, queue: Mutex::new(VecDeque::from(indices)) };
+    let shared = Shared { times, queue: Mutex::new(VecDeque::from(indices)), litter: Mutex::default() };
     let stranded = Mutex::new(None);
     crew(workers, |_| {
         if let Err(e) = work(run, &shared) {
@@ -35,6 +35,13 @@ pub(super) fn copy_files(run: &Run<'_>, indices: Vec<usize>) {
         && let Err(e) = work(run, &shared)
     {
         run.stop(e.to_string());
+    }
+    let litter = shared.litter.into_inner().expect("no holder panics");
+    if !litter.is_empty()
+        && let Ok(Some(mut lease)) = run.destination.lease_now()
+    {
+        // Nothing is lost if this fails: they are known for what they are by their names.
+        let _ = lease.session().remove_files(&litter);
     }
 }
 
@@ -50,6 +57,8 @@ struct Shared {
     times: HashMap<usize, Mtime>,
     /// Files that no worker has yet.
     queue: Mutex<VecDeque<usize>>,
+    /// Temporary files of failed tries.
+    litter: Mutex<Vec<RelPath>>,
 }
 
 impl Shared {
@@ -113,8 +122,8 @@ impl Copier<'_, '_> {
                 break;
             }
             let mut attempt = Attempt { action: i, tried, started: Instant::now(), bytes: 0, began: false };
-            let requests = self.requests(i);
-            let next = self.todo.front().map(|&(next, _)| self.requests(next));
+            let requests = self.requests(i, tried);
+            let next = self.todo.front().map(|&(next, tried)| self.requests(next, tried));
             let sent = self.send(&mut attempt, &requests, next.as_ref());
             let lost = sent.is_err();
             if let Err(e) = sent {
@@ -210,6 +219,7 @@ impl Copier<'_, '_> {
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
                     if lost && e.remedy() == Remedy::Reconnect {
+                        self.leave_litter(attempt);
                         self.todo.push_back((attempt.action, attempt.tried));
                         continue;
                     }
@@ -222,6 +232,7 @@ impl Copier<'_, '_> {
 
     /// Puts the file back for another try, or gives it its outcome. Returns the error that ends this worker.
     fn after_failure(&mut self, attempt: Attempt, error: StoreError) -> StoreResult<()> {
+        self.leave_litter(attempt);
         if error.remedy() == Remedy::Shrink {
             // Another worker does them. What was handed over is done again, too: nothing was heard of it.
             let begun = self.todo.drain(..).map(|(i, _)| i);
@@ -233,17 +244,20 @@ impl Copier<'_, '_> {
             self.todo.push_front((attempt.action, attempt.tried + 1));
             return Ok(());
         }
-        if attempt.began {
-            let temporary = self.temporary(attempt.action);
-            // Nothing is lost if this fails: the file is known for what it is by its name.
-            let _ = self.destination.remove_files(&[temporary]);
-        }
         let outcome = self.run.failure(&error, attempt.tried);
         self.run.settle(attempt.action, outcome);
         Ok(())
     }
 
-    fn requests(&self, i: usize) -> (ReadRequest, WriteRequest) {
+    /// Remembers what a failed try may have left at the destination.
+    fn leave_litter(&self, attempt: Attempt) {
+        if attempt.began {
+            let temporary = self.temporary(attempt.action, attempt.tried);
+            self.shared.litter.lock().expect("no holder panics").push(temporary);
+        }
+    }
+
+    fn requests(&self, i: usize, tried: u32) -> (ReadRequest, WriteRequest) {
         let action = self.run.action(i);
         let listed = action.source.as_ref().and_then(|entry| entry.mtime);
         let mtime = self.shared.times.get(&i).copied().or(listed);
@@ -256,7 +270,7 @@ impl Copier<'_, '_> {
             .filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
         let write = WriteRequest {
             path: action.path.clone(),
-            temporary: self.temporary(i),
+            temporary: self.temporary(i, tried),
             size,
             mtime: mtime.filter(|_| self.run.options.carry_times),
             mode: replaced.and_then(|entry| entry.mode),
@@ -264,7 +278,7 @@ impl Copier<'_, '_> {
         (read, write)
     }
 
-    fn temporary(&self, i: usize) -> RelPath {
-        temporary_for(&self.run.action(i).path, self.run.options.run_id, i)
+    fn temporary(&self, i: usize, tried: u32) -> RelPath {
+        temporary_for(&self.run.action(i).path, self.run.options.run_id, i, tried)
     }
 }

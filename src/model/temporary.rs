@@ -7,9 +7,10 @@ use crate::model::RelPath;
 const PREFIX: &[u8] = b".oneway-";
 const SUFFIX: &[u8] = b".part";
 
-/// Returns the temporary path for `path`: in the same directory, and used by no other run and no other file of this one.
-pub fn temporary_for(path: &RelPath, run_id: u64, number: usize) -> RelPath {
-    let unique = format!("{run_id:016x}-{number}");
+/// Returns the temporary path for `path`: in the same directory, and used by no other run, no other file of this one, and
+/// no other try. A server may go on writing for a session that is long lost, and vsftpd keeps its file locked meanwhile.
+pub fn temporary_for(path: &RelPath, run_id: u64, number: usize, tried: u32) -> RelPath {
+    let unique = format!("{run_id:016x}-{number}-{tried}");
     let name = [PREFIX, unique.as_bytes(), SUFFIX].concat();
     let dir = path.parent().unwrap_or_else(RelPath::root);
     dir.join(name).expect("the name holds no separator")
@@ -26,8 +27,8 @@ mod tests {
 
     #[test]
     fn a_temporary_file_is_beside_its_target_and_known_by_its_name() {
-        let path = temporary_for(&RelPath::parse("a/b.txt").unwrap(), 0xabc, 7);
-        assert_eq!(path.to_string(), "a/.oneway-0000000000000abc-7.part");
+        let path = temporary_for(&RelPath::parse("a/b.txt").unwrap(), 0xabc, 7, 1);
+        assert_eq!(path.to_string(), "a/.oneway-0000000000000abc-7-1.part");
         assert!(is_temporary(path.name()));
         assert!(!is_temporary(b".oneway-notes") && !is_temporary(b"x.part"));
     }
