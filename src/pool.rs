@@ -160,11 +160,15 @@ pub fn crew(workers: usize, work: impl Fn(usize) + Sync) {
         return work(0);
     }
     std::thread::scope(|scope| {
-        for number in 1..workers {
-            let work = &work;
-            scope.spawn(move || work(number));
-        }
+        let work = &work;
+        // Joined, not let go: glibc (2.36) reads a thread's memory after detaching it, and crashes when it has just ended.
+        let others: Vec<_> = (1..workers).map(|number| scope.spawn(move || work(number))).collect();
         work(0);
+        for other in others {
+            if let Err(panic) = other.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
     });
 }
 

@@ -128,7 +128,7 @@ impl Client {
         known && self.options.data_mode == DataMode::Passive
     }
 
-    /// Sends what opens a transfer, behind whatever is outstanding. To be opened by [`Client::open_flight`] once everything
+    /// Sends what opens a transfer, behind whatever is outstanding. To be opened by `open_flight` once everything
     /// that was sent before is answered.
     ///
     /// # Errors
