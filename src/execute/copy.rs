@@ -51,6 +51,21 @@ const LOCAL_WORKERS: usize = 4;
 /// Bytes moved at once. Larger blocks gain nothing measurable on loopback.
 const BLOCK_BYTES: usize = 256 << 10;
 
+impl Run<'_> {
+    fn block_bytes(&self) -> usize {
+        self.limiter.as_ref().map_or(BLOCK_BYTES, |limiter| limiter.block_bytes().min(BLOCK_BYTES))
+    }
+
+    /// Waits until a block that was read may move on. Between two servers it moves twice.
+    fn wait_for_line(&self, bytes: usize) {
+        if let Some(limiter) = &self.limiter {
+            let lines =
+                [self.source, self.destination].iter().filter(|pool| pool.store().is_remote()).count();
+            limiter.wait((bytes * lines) as u64, || self.is_stopped());
+        }
+    }
+}
+
 /// What the workers share.
 struct Shared {
     /// Times that the source was asked for.
@@ -82,7 +97,7 @@ fn work(run: &Run<'_>, shared: &Shared) -> StoreResult<()> {
         shared,
         source: source.session(),
         destination: destination.session(),
-        block: &mut vec![0; BLOCK_BYTES],
+        block: &mut vec![0; run.block_bytes()],
         todo: VecDeque::new(),
         finished: HashMap::new(),
     };
@@ -178,6 +193,7 @@ impl Copier<'_, '_> {
                 if n == 0 {
                     break;
                 }
+                self.run.wait_for_line(n);
                 outgoing.write(&self.block[..n])?;
                 attempt.bytes += n as u64;
                 observer.event(&Event::Moved { bytes: n as u64 });

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -493,6 +494,22 @@ fn a_pull_writes_through_no_symbolic_link() {
         let _ = sandbox.oneway(["sync", &daemon.url("/"), &dst]).any_status();
         assert_eq!(snapshot(&outside), "a.txt = \"mine\"\n");
         assert_eq!(fs::read(dst.at("b.txt")).ok().as_deref(), Some(b"b".as_slice()));
+    });
+}
+
+#[test]
+fn all_sessions_together_keep_to_the_rate_both_ways() {
+    for_each_daemon(|daemon, sandbox| {
+        let (src, dst) = (sandbox.dir("src"), sandbox.dir("dst"));
+        for name in ["a", "b", "c"] {
+            src.write(name, name.repeat(100_000));
+        }
+        for (from, to) in [(src.to_string(), daemon.url("/")), (daemon.url("/"), dst.to_string())] {
+            let begun = Instant::now();
+            sandbox.oneway(["sync", "-j", "3", "--bwlimit", "300000", &from, &to]).expect_status(0);
+            assert!(begun.elapsed() > Duration::from_millis(900), "{from} took {:?}", begun.elapsed());
+        }
+        assert_same_tree_and_times(&src, &dst);
     });
 }
 
