@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::time::Instant;
 
+use crate::execute::split::Splits;
 use crate::execute::times::exact_times;
 use crate::execute::{Event, Outcome, Run};
 use crate::model::{Kind, Mtime, RelPath, Remedy, temporary_for};
@@ -16,23 +17,25 @@ use crate::pool::{Pool, crew};
 use crate::store::{ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest, Written};
 
 /// Copies the files of these actions.
-pub(super) fn copy_files(run: &Run<'_>, indices: Vec<usize>) {
+pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
     let times = exact_times(run, &indices);
+    let splits = Splits::choose(run, &mut indices, |i| requests(run, &times, i, 0).1);
     let remote = |pool: &Pool| pool.store().is_remote().then(|| pool.limit());
     let workers = [remote(run.source), remote(run.destination)].into_iter().flatten().min();
-    let workers = workers.unwrap_or(LOCAL_WORKERS).min(indices.len());
+    let workers = workers.unwrap_or(LOCAL_WORKERS).min(indices.len() + splits.left());
     let shared = Shared { times, queue: Mutex::new(VecDeque::from(indices)), litter: Mutex::default() };
+    let work = || splits.work(run, &|i| shared.give_back([i])).and_then(|()| work(run, &shared));
     let stranded = Mutex::new(None);
     crew(workers, |_| {
-        if let Err(e) = work(run, &shared) {
+        if let Err(e) = work() {
             stranded.lock().expect("no holder panics").get_or_insert(e);
         }
     });
-    let is_left = || !shared.queue.lock().expect("no holder panics").is_empty() && !run.is_stopped();
+    let is_left = || !run.is_stopped() && (shared.is_left() || splits.left() > 0);
     // Those who still had sessions may have left before the last one gave its files back.
     if stranded.into_inner().expect("no holder panics").is_some()
         && is_left()
-        && let Err(e) = work(run, &shared)
+        && let Err(e) = work()
     {
         run.stop(e.to_string());
     }
@@ -52,12 +55,12 @@ const LOCAL_WORKERS: usize = 4;
 const BLOCK_BYTES: usize = 256 << 10;
 
 impl Run<'_> {
-    fn block_bytes(&self) -> usize {
+    pub(super) fn block_bytes(&self) -> usize {
         self.limiter.as_ref().map_or(BLOCK_BYTES, |limiter| limiter.block_bytes().min(BLOCK_BYTES))
     }
 
     /// Waits until a block that was read may move on. Between two servers it moves twice.
-    fn wait_for_line(&self, bytes: usize) {
+    pub(super) fn wait_for_line(&self, bytes: usize) {
         if let Some(limiter) = &self.limiter {
             let lines =
                 [self.source, self.destination].iter().filter(|pool| pool.store().is_remote()).count();
@@ -79,6 +82,10 @@ struct Shared {
 impl Shared {
     fn take(&self) -> Option<usize> {
         self.queue.lock().expect("no holder panics").pop_front()
+    }
+
+    fn is_left(&self) -> bool {
+        !self.queue.lock().expect("no holder panics").is_empty()
     }
 
     fn give_back(&self, files: impl IntoIterator<Item = usize>) {
@@ -137,8 +144,9 @@ impl Copier<'_, '_> {
                 break;
             }
             let mut attempt = Attempt { action: i, tried, started: Instant::now(), bytes: 0, began: false };
-            let requests = self.requests(i, tried);
-            let next = self.todo.front().map(|&(next, tried)| self.requests(next, tried));
+            let (run, times) = (self.run, &self.shared.times);
+            let next = self.todo.front().map(|&(next, tried)| requests(run, times, next, tried));
+            let requests = requests(run, times, i, tried);
             let sent = self.send(&mut attempt, &requests, next.as_ref());
             let lost = sent.is_err();
             if let Err(e) = sent {
@@ -268,33 +276,37 @@ impl Copier<'_, '_> {
     /// Remembers what a failed try may have left at the destination.
     fn leave_litter(&self, attempt: Attempt) {
         if attempt.began {
-            let temporary = self.temporary(attempt.action, attempt.tried);
+            let temporary = temporary(self.run, attempt.action, attempt.tried);
             self.shared.litter.lock().expect("no holder panics").push(temporary);
         }
     }
+}
 
-    fn requests(&self, i: usize, tried: u32) -> (ReadRequest, WriteRequest) {
-        let action = self.run.action(i);
-        let listed = action.source.as_ref().and_then(|entry| entry.mtime);
-        let mtime = self.shared.times.get(&i).copied().or(listed);
-        let size = action.source.as_ref().and_then(|entry| entry.size);
-        let read = ReadRequest { path: action.path.clone(), size };
-        // A file that is replaced keeps its bits: a script stays executable.
-        let replaced = action
-            .destination
-            .as_ref()
-            .filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
-        let write = WriteRequest {
-            path: action.path.clone(),
-            temporary: self.temporary(i, tried),
-            size,
-            mtime: mtime.filter(|_| self.run.options.carry_times),
-            mode: replaced.and_then(|entry| entry.mode),
-        };
-        (read, write)
-    }
+/// Returns what is asked of both sides for a file; `tried` distinguishes the temporary files of its tries.
+fn requests(
+    run: &Run<'_>,
+    times: &HashMap<usize, Mtime>,
+    i: usize,
+    tried: u32,
+) -> (ReadRequest, WriteRequest) {
+    let action = run.action(i);
+    let listed = action.source.as_ref().and_then(|entry| entry.mtime);
+    let mtime = times.get(&i).copied().or(listed);
+    let size = action.source.as_ref().and_then(|entry| entry.size);
+    let read = ReadRequest { path: action.path.clone(), size };
+    // A file that is replaced keeps its bits: a script stays executable.
+    let replaced =
+        action.destination.as_ref().filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
+    let write = WriteRequest {
+        path: action.path.clone(),
+        temporary: temporary(run, i, tried),
+        size,
+        mtime: mtime.filter(|_| run.options.carry_times),
+        mode: replaced.and_then(|entry| entry.mode),
+    };
+    (read, write)
+}
 
-    fn temporary(&self, i: usize, tried: u32) -> RelPath {
-        temporary_for(&self.run.action(i).path, self.run.options.run_id, i, tried)
-    }
+fn temporary(run: &Run<'_>, i: usize, tried: u32) -> RelPath {
+    temporary_for(&run.action(i).path, run.options.run_id, i, tried)
 }

@@ -36,6 +36,16 @@ fn a_rate_that_is_none_is_a_usage_error() {
 }
 
 #[test]
+fn a_size_that_is_none_is_a_usage_error() {
+    let sandbox = Sandbox::new();
+    let src = sandbox.dir("src");
+    for size in ["0", "large", "-1", "1.5X", ""] {
+        let split = format!("--split-size={size}");
+        sandbox.oneway(["sync", &split, &src, "ftp://127.0.0.1/"]).expect_status(2).tells(&["--split-size"]);
+    }
+}
+
+#[test]
 fn an_unknown_command_is_a_usage_error() {
     Sandbox::new().oneway(["mirror"]).expect_status(2).tells(&["mirror"]);
 }

@@ -513,6 +513,31 @@ fn all_sessions_together_keep_to_the_rate_both_ways() {
     });
 }
 
+#[test]
+fn a_large_file_is_fetched_in_parts_by_several_sessions() {
+    for_each_daemon(|daemon, sandbox| {
+        let content: Vec<u8> = (0..5_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        daemon.root().add(files! {"large.bin" => content, "small.txt" => "s", "sub/other.txt" => "o"});
+        let url = daemon.url("/");
+        for (options, parts) in [
+            (["-j", "4", "--split-size", "10M"], 4),
+            (["-j", "4", "--split-size", "20M"], 0),
+            (["-j", "1", "--split-size", "10M"], 0),
+        ] {
+            let dst = sandbox.dir(&options.concat());
+            let arguments = [&["sync", "-vv"], options.as_slice(), &[&url, &dst]].concat();
+            let output = sandbox.oneway(arguments).expect_status(0);
+            assert_same_tree_and_times(daemon.root(), &dst);
+            let begun = output.stderr.lines().filter(|line| line.contains("> REST ")).count();
+            // The first part begins where every file does.
+            assert_eq!(begun, usize::max(parts, 1) - 1, "{output}");
+            // Nobody is thrown out for hanging up early.
+            let logins = output.stderr.lines().filter(|line| line.contains("> PASS ")).count();
+            assert!(logins <= 4, "{output}");
+        }
+    });
+}
+
 #[track_caller]
 fn assert_nothing_done(output: &Output) {
     let summary = output.summary();

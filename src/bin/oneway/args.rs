@@ -9,7 +9,7 @@ use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, 
 use oneway::plan::MaxDelete;
 
 use crate::commands::serve::ServeArgs;
-use crate::values::{Sessions, duration, max_delete, rate, sessions, timeout};
+use crate::values::{Sessions, duration, max_delete, rate, sessions, size, timeout};
 
 /// Mirrors a directory one way over FTP.
 #[derive(Debug, Parser)]
@@ -99,6 +99,10 @@ pub(crate) struct SyncArgs {
     /// from one URL to another counts twice [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) bwlimit: Option<NonZeroU64>,
+
+    /// Fetch files larger than this over several sessions, where some would be idle otherwise
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64M")]
+    pub(crate) split_size: NonZeroU64,
 
     /// Plan and print, change nothing
     #[arg(short = 'n', long)]

@@ -64,6 +64,12 @@ pub(crate) fn rate(text: &str) -> Result<NonZeroU64, String> {
     }
 }
 
+/// Reads a size in bytes, more than nothing.
+pub(crate) fn size(text: &str) -> Result<NonZeroU64, String> {
+    let size = bytes(text).and_then(NonZeroU64::new);
+    size.ok_or_else(|| format!("`{text}` is no size such as 300000, 500k, 1.5M or 1G"))
+}
+
 /// Reads `20` or `50%`.
 pub(crate) fn max_delete(text: &str) -> Result<MaxDelete, String> {
     let bad = || format!("`{text}` is neither a number nor a percentage from 0% to 100%");
@@ -152,7 +158,7 @@ mod tests {
             "1ü",
             "1.0000000000000000001k",
         ] {
-            assert!(rate(text).is_err(), "{text}");
+            assert!(rate(text).is_err() && size(text).is_err(), "{text}");
         }
     }
 
