@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
 
 use crate::store::local::LocalSession;
 use crate::store::local::transfer::Draft;
@@ -19,7 +20,8 @@ pub(super) fn read<'s>(
 
 pub(super) fn write(session: &mut LocalSession, file: &WriteRequest) -> StoreResult<Box<dyn Parts>> {
     let draft = Draft::create(session, file)?;
-    let parts = LocalParts { draft, bytes: file.size.unwrap_or(0), name: session.name.clone() };
+    let (bytes, name) = (file.size.unwrap_or(0), session.name.clone());
+    let parts = LocalParts { draft, turn: Mutex::default(), bytes, name };
     parts.draft.file.set_len(parts.bytes).map_err(|e| parts.fail(e))?;
     Ok(Box::new(parts))
 }
@@ -60,6 +62,8 @@ impl Incoming for LocalPart<'_> {
 /// A file that has its size from the beginning on.
 struct LocalParts {
     draft: Draft,
+    /// Held while writing: the kernel lets one write to a file at a time, and has the others wait in a busy loop.
+    turn: Mutex<()>,
     bytes: u64,
     name: String,
 }
@@ -72,6 +76,7 @@ impl LocalParts {
 
 impl Parts for LocalParts {
     fn write_at(&self, bytes: &[u8], offset: u64) -> StoreResult<()> {
+        let _turn = self.turn.lock().expect("no holder panics");
         self.draft.file.write_all_at(bytes, offset).map_err(|e| self.fail(e))
     }
 
