@@ -5,7 +5,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
 
 use crate::ftp::error::{Clock, FtpError};
 use crate::model::Cancel;
@@ -172,7 +175,6 @@ pub fn connect_control(host: &str, port: u16, timeouts: Timeouts, cancel: &Cance
 /// # Errors
 /// `TimedOut` after `timeout`, `Interrupted` when cancelled, else what the network says.
 pub fn connect(address: SocketAddr, timeout: Duration, cancel: &Cancel) -> io::Result<TcpStream> {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -188,9 +190,7 @@ pub fn connect(address: SocketAddr, timeout: Duration, cancel: &Cancel) -> io::R
             if cancel.is_cancelled() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let tick = Timespec::try_from(left.min(TICK)).map_err(io::Error::other)?;
-            let ready = poll(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(&tick));
-            if ready.is_ok_and(|ready| ready > 0) {
+            if wait_for(&socket, PollFlags::OUT, left)? {
                 sockopt::socket_error(&socket)??;
                 break;
             }
@@ -200,6 +200,20 @@ pub fn connect(address: SocketAddr, timeout: Duration, cancel: &Cancel) -> io::R
     let stream = TcpStream::from(socket);
     stream.set_nonblocking(false)?;
     Ok(stream)
+}
+
+/// Waits until `socket` is ready, for `left` at most and never longer than the wish to stop may go unnoticed. Returns whether it is.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn wait_for(socket: &impl AsFd, what: PollFlags, left: Duration) -> io::Result<bool> {
+    use rustix::event::{PollFd, Timespec, poll};
+    let tick = Timespec::try_from(left.min(TICK)).map_err(io::Error::other)?;
+    match poll(&mut [PollFd::new(socket, what)], Some(&tick)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// Commands leave at once, and a control connection that is silent during a long transfer is kept alive, since routers

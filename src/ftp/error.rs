@@ -150,6 +150,11 @@ impl FtpError {
         }
     }
 
+    /// Returns whether it is a refusal of this command.
+    pub fn is_refusal_of(&self, refused: Verb) -> bool {
+        matches!(self, Self::Refused { verb: Answered::Command(verb), .. } if *verb == refused)
+    }
+
     /// Returns what to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {

@@ -216,7 +216,10 @@ fn an_upload_that_fails_once_is_done_again() {
             ("226 lost", "< 150 go on\ndata recv\ndata close\npause 60s"),
             ("stored, 226 lost", "normally\ndrop"),
             ("226 but nothing stored", "< 150 go on\ndata recv\ndata close\n< 226 done"),
-            ("226 but less stored", "< 150 go on\ndata recv\ndata close\n< 226 done\nonce SIZE\n< 213 3"),
+            (
+                "226 but less stored",
+                "< 150 go on\ndata recv\ndata close\n< 226 done\nonce SIZE *.part\n< 213 3",
+            ),
             ("3xx", "< 350 and now?"),
         ],
         |(what, stor)| {
