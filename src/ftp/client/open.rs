@@ -89,7 +89,11 @@ impl Client {
 
     fn data_link(&mut self, stream: TcpStream) -> Result<Link, FtpError> {
         let timeout = self.options.timeouts.data;
-        Link::new(stream, Clock::Data, timeout, self.options.cancel.clone())
+        let link = match self.options.data_mode {
+            DataMode::Passive => Link::connected,
+            DataMode::Active => Link::new,
+        };
+        link(stream, Clock::Data, timeout, self.options.cancel.clone())
             .inspect_err(|_| self.control.give_up())
             .map_err(FtpError::Lost)
     }

@@ -191,7 +191,12 @@ impl FtpSession {
                         if matches!(reply.code(), 521 | 550) { excuse(self, path) } else { Ok(false) };
                     match excused {
                         Ok(true) => Ok(()),
-                        Err(e) if matches!(e.remedy(), Remedy::Retry | Remedy::Reconnect | Remedy::Abort) => {
+                        Err(e)
+                            if matches!(
+                                e.remedy(),
+                                Remedy::Retry | Remedy::Wait | Remedy::Reconnect | Remedy::Abort
+                            ) =>
+                        {
                             Err(self.fail(operation, path, e))
                         }
                         Ok(false) | Err(_) => Err(self.fail(operation, path, FtpError::refused(verb, reply))),
