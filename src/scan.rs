@@ -197,6 +197,9 @@ const CANCEL_TICK: Duration = Duration::from_millis(200);
 /// How many directories a remote session takes at once, at most.
 const REMOTE_BATCH: usize = 64;
 
+/// How many a local one takes: enough for all processors, and few enough that their listings don't lie about twice.
+const LOCAL_BATCH: usize = 256;
+
 impl Queue {
     fn new() -> Self {
         let state =
@@ -205,7 +208,7 @@ impl Queue {
     }
 
     /// Returns the next directories, or `None` at the end of the scan. A remote session takes its share, so that the others
-    /// have something, too; a local one takes all there is, since it lists them in parallel by itself.
+    /// have something, too; a local one takes many, since it lists them in parallel by itself.
     fn take(&self, remote: bool, workers: usize, cancel: &Cancel) -> Option<Vec<RelPath>> {
         let mut state = self.state.lock().expect("no holder panics");
         loop {
@@ -214,7 +217,11 @@ impl Queue {
             }
             if !state.waiting.is_empty() {
                 let waiting = state.waiting.len();
-                let share = if remote { waiting.div_ceil(workers).min(REMOTE_BATCH) } else { waiting };
+                let share = if remote {
+                    waiting.div_ceil(workers).min(REMOTE_BATCH)
+                } else {
+                    waiting.min(LOCAL_BATCH)
+                };
                 state.under_way += share;
                 return Some(state.waiting.split_off(waiting - share));
             }

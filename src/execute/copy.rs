@@ -286,7 +286,7 @@ impl Copier<'_, '_> {
             temporary: self.temporary(i, tried),
             size,
             mtime: mtime.filter(|_| self.run.options.carry_times),
-            mode: replaced.and_then(|entry| entry.mode),
+            mode: replaced.and_then(|entry| entry.mode).map(u32::from),
         };
         (read, write)
     }

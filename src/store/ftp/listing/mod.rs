@@ -18,7 +18,7 @@ use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::listing::{Listed, Listing, ListingFormat, Parser, format_named};
 use crate::ftp::reply::{Class, Reply};
 use crate::ftp::transfer::Download;
-use crate::model::{Entry, Kind, RelPath, Unproven, escape};
+use crate::model::{Entry, Kind, RelPath, Unproven, escape, permission_bits};
 use crate::store::DirListing;
 use crate::store::ftp::listing::names::list_names_here;
 use crate::store::ftp::listing::proof::{RawListing, doubt_of};
@@ -276,7 +276,7 @@ fn entry_of(path: RelPath, listed: Listed) -> Entry {
         kind: listed.kind,
         size: listed.size.filter(|_| listed.kind == Kind::File),
         mtime: listed.mtime,
-        mode: listed.mode,
+        mode: listed.mode.map(permission_bits),
         target: listed.target.map(Vec::into_boxed_slice),
     }
 }
