@@ -9,7 +9,7 @@ use crate::execute::{Event, ExecuteOptions, Observer, execute};
 use crate::filter::Filter;
 use crate::model::{Cancel, RelPath, Remedy, Tree};
 use crate::plan::{GuardOptions, PlanOptions, Presence, check, plan};
-use crate::pool::{Pool, both, crew};
+use crate::pool::{Pool, SessionCount, both, crew};
 use crate::report::{Mode, Report};
 use crate::scan::{ScanOptions, Scanned, scan};
 use crate::store::{RetryPolicy, Store, StoreError, StoreResult};
@@ -19,8 +19,8 @@ use crate::store::{RetryPolicy, Store, StoreError, StoreResult};
 pub struct RunOptions {
     /// What is meant to happen.
     pub mode: Mode,
-    /// Sessions of a remote store, at most.
-    pub sessions: usize,
+    /// Sessions of a remote store.
+    pub sessions: SessionCount,
     /// What belongs to the mirror.
     pub filter: Filter,
     /// How files are compared.
@@ -49,7 +49,7 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             mode: Mode::Sync,
-            sessions: 4,
+            sessions: SessionCount::AUTO,
             filter: Filter::default(),
             compare: CompareOptions::default(),
             delete: false,
@@ -80,7 +80,7 @@ pub fn run(
         let policy = RetryPolicy::new(options.retries, options.cancel.clone());
         Pool::new(
             Arc::clone(store),
-            if store.is_remote() { options.sessions } else { LOCAL_SESSIONS },
+            if store.is_remote() { options.sessions } else { SessionCount::fixed(LOCAL_SESSIONS) },
             policy,
         )
     };
@@ -204,7 +204,7 @@ fn refine(
         }
     };
     // Whoever loses its session leaves the questions to the others.
-    crew(pool.limit().min(files.len().div_ceil(QUESTIONS)), |_| drop(ask()));
+    crew(pool.limit().min(files.len().div_ceil(QUESTIONS)), || drop(ask()));
     if !parts.lock().expect("no holder panics").is_empty() {
         ask()?;
     }

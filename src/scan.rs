@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::filter::Filter;
 use crate::model::{Cancel, Entry, RelPath, Remedy, Tree, Unproven, is_temporary};
-use crate::pool::{Pool, crew};
+use crate::pool::{Pool, growing_crew};
 use crate::store::{DirListing, StoreError, StoreResult};
 
 /// What a scan is to look at.
@@ -47,7 +47,9 @@ pub fn scan(
     let queue = Queue::new();
     let found = Mutex::new(Found::default());
     let stranded = Mutex::new(None);
-    crew(pool.limit(), |_| {
+    // A session on this machine lists directories in parallel by itself.
+    let most = if pool.store().is_remote() { usize::MAX } else { 1 };
+    growing_crew(&[pool], most, |meter| {
         let mut lease = None;
         let _panic = EndOnPanic(&queue);
         while let Some(dirs) = queue.take(pool.store().is_remote(), pool.limit(), options.cancel) {
@@ -83,7 +85,8 @@ pub fn scan(
                     Err(e) => found.lock().expect("no holder panics").fail(dir, e),
                 }
             }
-            queue.done(dirs.len(), next);
+            let waiting = queue.done(dirs.len(), next);
+            meter.did(dirs.len() as u64, 0, waiting);
             if let Some(e) = lost {
                 stranded.lock().expect("no holder panics").get_or_insert(e);
                 return;
@@ -194,6 +197,9 @@ const CANCEL_TICK: Duration = Duration::from_millis(200);
 /// How many directories a remote session takes at once, at most.
 const REMOTE_BATCH: usize = 64;
 
+/// How many a local one takes: enough for all processors, and few enough that their listings don't lie about twice.
+const LOCAL_BATCH: usize = 256;
+
 impl Queue {
     fn new() -> Self {
         let state =
@@ -202,7 +208,7 @@ impl Queue {
     }
 
     /// Returns the next directories, or `None` at the end of the scan. A remote session takes its share, so that the others
-    /// have something, too; a local one takes all there is, since it lists them in parallel by itself.
+    /// have something, too; a local one takes many, since it lists them in parallel by itself.
     fn take(&self, remote: bool, workers: usize, cancel: &Cancel) -> Option<Vec<RelPath>> {
         let mut state = self.state.lock().expect("no holder panics");
         loop {
@@ -211,7 +217,11 @@ impl Queue {
             }
             if !state.waiting.is_empty() {
                 let waiting = state.waiting.len();
-                let share = if remote { waiting.div_ceil(workers).min(REMOTE_BATCH) } else { waiting };
+                let share = if remote {
+                    waiting.div_ceil(workers).min(REMOTE_BATCH)
+                } else {
+                    waiting.min(LOCAL_BATCH)
+                };
                 state.under_way += share;
                 return Some(state.waiting.split_off(waiting - share));
             }
@@ -222,11 +232,13 @@ impl Queue {
         }
     }
 
-    fn done(&self, dirs: usize, next: Vec<RelPath>) {
+    /// Returns how many directories wait now.
+    fn done(&self, dirs: usize, next: Vec<RelPath>) -> usize {
         let mut state = self.state.lock().expect("no holder panics");
         state.under_way -= dirs;
         state.waiting.extend(next);
         self.changed.notify_all();
+        state.waiting.len()
     }
 
     fn fail(&self, error: StoreError) {

@@ -59,6 +59,10 @@ def oneway_window(job):
     return oneway(job, "--modify-window", "1m")
 
 
+def oneway_active(job):
+    return oneway(job, "--active")
+
+
 def lftp(job, settings="", options=""):
     """As it comes, but for the number of sessions."""
     where = f"open -p {job.port} -u {USER},{quote_lftp(PASSWORD)} {job.host}"
@@ -129,6 +133,7 @@ CLIENTS = [
     Client("floor", floor, is_peer=False),
     Client("oneway", oneway, is_peer=False),
     Client("oneway, window 1m", oneway_window, lambda work: work.same, is_peer=False),
+    Client("oneway, active", oneway_active, lambda work: work.far and not work.same and not work.push, is_peer=False),
     Client("lftp", lftp, package="lftp", programs=("lftp",)),
     Client("lftp, tuned", lftp_tuned, package="lftp", programs=("lftp",)),
     Client("rclone", rclone, package="rclone", programs=("rclone",)),

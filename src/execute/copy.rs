@@ -13,21 +13,25 @@ use crate::execute::times::exact_times;
 use crate::execute::{Event, Outcome, Run};
 use crate::model::{Kind, Mtime, RelPath, Remedy, temporary_for};
 use crate::plan::Deed;
-use crate::pool::{Pool, crew};
+use crate::pool::{Meter, Pool, growing_crew};
 use crate::store::{ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest, Written};
 
 /// Copies the files of these actions.
 pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
     let times = exact_times(run, &indices);
     let splits = Splits::choose(run, &mut indices, |i| requests(run, &times, i, 0).1);
-    let remote = |pool: &Pool| pool.store().is_remote().then(|| pool.limit());
-    let workers = [remote(run.source), remote(run.destination)].into_iter().flatten().min();
-    let workers = workers.unwrap_or(LOCAL_WORKERS).min(indices.len() + splits.left());
+    let remote: Vec<&Pool> =
+        [run.source, run.destination].into_iter().filter(|pool| pool.store().is_remote()).collect();
+    let most = if remote.is_empty() { LOCAL_WORKERS } else { usize::MAX };
+    let most = most.min(indices.len() + splits.left());
     let shared = Shared { times, queue: Mutex::new(VecDeque::from(indices)), litter: Mutex::default() };
-    let work = || splits.work(run, &|i| shared.give_back([i])).and_then(|()| work(run, &shared));
+    let work = |meter: Option<&Meter<'_>>| {
+        splits.work(run, &|i| shared.give_back([i]))?;
+        work(run, &shared, meter)
+    };
     let stranded = Mutex::new(None);
-    crew(workers, |_| {
-        if let Err(e) = work() {
+    growing_crew(&remote, most, |meter| {
+        if let Err(e) = work(Some(meter)) {
             stranded.lock().expect("no holder panics").get_or_insert(e);
         }
     });
@@ -35,7 +39,7 @@ pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
     // Those who still had sessions may have left before the last one gave its files back.
     if stranded.into_inner().expect("no holder panics").is_some()
         && is_left()
-        && let Err(e) = work()
+        && let Err(e) = work(None)
     {
         run.stop(e.to_string());
     }
@@ -88,6 +92,13 @@ impl Shared {
         !self.queue.lock().expect("no holder panics").is_empty()
     }
 
+    /// Tells what got done.
+    fn measure(&self, meter: Option<&Meter<'_>>, files: u64, bytes: u64) {
+        if let Some(meter) = meter {
+            meter.did(files, bytes, self.queue.lock().expect("no holder panics").len());
+        }
+    }
+
     fn give_back(&self, files: impl IntoIterator<Item = usize>) {
         self.queue.lock().expect("no holder panics").extend(files);
     }
@@ -95,13 +106,14 @@ impl Shared {
 
 /// Copies files until the queue is empty. Returns an error when this worker has no session or has lost it for good; what it had
 /// begun is back in the queue then.
-fn work(run: &Run<'_>, shared: &Shared) -> StoreResult<()> {
+fn work(run: &Run<'_>, shared: &Shared, meter: Option<&Meter<'_>>) -> StoreResult<()> {
     // Whoever gets no session leaves the work to those who have one.
     let Some(mut source) = run.source.lease_now()? else { return Ok(()) };
     let Some(mut destination) = run.destination.lease_now()? else { return Ok(()) };
     let mut copier = Copier {
         run,
         shared,
+        meter,
         source: source.session(),
         destination: destination.session(),
         block: &mut vec![0; run.block_bytes()],
@@ -115,6 +127,8 @@ fn work(run: &Run<'_>, shared: &Shared) -> StoreResult<()> {
 struct Copier<'c, 'r> {
     run: &'c Run<'r>,
     shared: &'c Shared,
+    /// Who hears what gets done; `None` when nobody could help.
+    meter: Option<&'c Meter<'c>>,
     source: &'c mut dyn Session,
     destination: &'c mut dyn Session,
     block: &'c mut [u8],
@@ -205,6 +219,7 @@ impl Copier<'_, '_> {
                 outgoing.write(&self.block[..n])?;
                 attempt.bytes += n as u64;
                 observer.event(&Event::Moved { bytes: n as u64 });
+                self.shared.measure(self.meter, 0, n as u64);
                 if self.run.is_stopped() {
                     return Err(StoreError::cancelled("send", &read.path, self.run.source.store().name()));
                 }
@@ -215,6 +230,7 @@ impl Copier<'_, '_> {
         match result {
             Ok(()) => {
                 self.finished.insert(write.path.clone(), *attempt);
+                self.shared.measure(self.meter, 1, 0);
             }
             Err(_) => observer.event(&Event::TakenBack { bytes: attempt.bytes }),
         }
@@ -302,7 +318,7 @@ fn requests(
         temporary: temporary(run, i, tried),
         size,
         mtime: mtime.filter(|_| run.options.carry_times),
-        mode: replaced.and_then(|entry| entry.mode),
+        mode: replaced.and_then(|entry| entry.mode).map(u32::from),
     };
     (read, write)
 }

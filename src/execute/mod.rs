@@ -183,7 +183,7 @@ impl Run<'_> {
             }
         };
         // Without a session, the work is left to the others.
-        crew(workers, |_| drop(work()));
+        crew(workers, || drop(work()));
         if !parts.lock().expect("no holder panics").is_empty()
             && let Err(e) = work()
         {

@@ -322,6 +322,7 @@ mod tests {
     use super::*;
     use crate::execute::Observer;
     use crate::model::{Mtime, RelPath};
+    use crate::pool::SessionCount;
     use crate::run::{RunOptions, run};
     use crate::store::Store;
     use crate::store::local::LocalStore;
@@ -349,8 +350,12 @@ mod tests {
         let file = (RelPath::parse("large").unwrap(), Node::File { content: content.clone(), mtime });
         let source = MemoryStore::new([file]).with_faults(faults.iter().copied());
         let dir = tempfile::tempdir().unwrap();
-        let options =
-            RunOptions { sessions: 3, split_bytes: LEAST_BYTES, retries: 2, ..RunOptions::default() };
+        let options = RunOptions {
+            sessions: SessionCount::fixed(3),
+            split_bytes: LEAST_BYTES,
+            retries: 2,
+            ..RunOptions::default()
+        };
         let moved = Moved::default();
         let (from, to): (Arc<dyn Store>, Arc<dyn Store>) =
             (Arc::new(source), Arc::new(LocalStore::new(dir.path())));

@@ -26,7 +26,7 @@ pub(super) fn exact_times(run: &Run<'_>, indices: &[usize]) -> HashMap<usize, Mt
     }
     let exact = Mutex::new(HashMap::new());
     let parts = Mutex::new(rough.chunks(BATCH));
-    crew(run.source.limit().min(rough.len().div_ceil(BATCH)), |_| {
+    crew(run.source.limit().min(rough.len().div_ceil(BATCH)), || {
         // Whoever gets no session leaves the questions to the others; unanswered ones leave the time as it was listed.
         let Ok(Some(mut lease)) = run.source.lease_now() else { return };
         if lease.session().capabilities().exact_times {

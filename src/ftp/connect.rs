@@ -5,7 +5,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
 
 use crate::ftp::error::{Clock, FtpError};
 use crate::model::Cancel;
@@ -41,15 +44,32 @@ pub struct Link {
 /// How long a cancelled run may go unnoticed by a silent connection.
 const TICK: Duration = Duration::from_millis(200);
 
+/// How long one call may block where the whole wait may last `timeout`.
+fn tick(timeout: Duration) -> Duration {
+    TICK.min(timeout).max(Duration::from_millis(1))
+}
+
 impl Link {
     /// Wraps a connected socket. `clock` names the timeout in errors.
     ///
     /// # Errors
     /// Fails when the socket refuses its timeouts.
     pub fn new(stream: TcpStream, clock: Clock, timeout: Duration, cancel: Cancel) -> io::Result<Self> {
-        let tick = TICK.min(timeout).max(Duration::from_millis(1));
-        stream.set_read_timeout(Some(tick))?;
-        stream.set_write_timeout(Some(tick))?;
+        stream.set_write_timeout(Some(tick(timeout)))?;
+        Self::connected(stream, clock, timeout, cancel)
+    }
+
+    /// As [`Link::new`] for a socket that [`connect`] gave, which has half of what is needed already.
+    ///
+    /// # Errors
+    /// As [`Link::new`].
+    pub(crate) fn connected(
+        stream: TcpStream,
+        clock: Clock,
+        timeout: Duration,
+        cancel: Cancel,
+    ) -> io::Result<Self> {
+        stream.set_read_timeout(Some(tick(timeout)))?;
         Ok(Self { stream, clock, timeout, cancel, round_trip: Duration::ZERO })
     }
 
@@ -157,7 +177,7 @@ pub fn connect_control(host: &str, port: u16, timeouts: Timeouts, cancel: &Cance
             Ok(stream) => {
                 let round_trip = started.elapsed();
                 let link = prepare_control(&stream)
-                    .and_then(|()| Link::new(stream, Clock::Reply, timeouts.reply, cancel.clone()));
+                    .and_then(|()| Link::connected(stream, Clock::Reply, timeouts.reply, cancel.clone()));
                 return link.map(|link| Link { round_trip, ..link }).map_err(FtpError::Lost);
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => return Err(FtpError::Cancelled),
@@ -167,20 +187,21 @@ pub fn connect_control(host: &str, port: u16, timeouts: Timeouts, cancel: &Cance
     Err(FtpError::Connect { host: host.to_owned(), port, source: last })
 }
 
-/// Connects to one address.
+/// Connects to one address. The socket blocks, and a write to it no longer than a tick.
 ///
 /// # Errors
 /// `TimedOut` after `timeout`, `Interrupted` when cancelled, else what the network says.
 pub fn connect(address: SocketAddr, timeout: Duration, cancel: &Cancel) -> io::Result<TcpStream> {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::Errno;
     use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // It ends the wait for a connection, too, and the attempt goes on behind it. (Darwin waits to the end.)
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(tick(timeout)))?;
     let started = Instant::now();
     match connect(&socket, &address) {
         Ok(()) => {}
-        Err(rustix::io::Errno::INPROGRESS | rustix::io::Errno::INTR) => loop {
+        Err(Errno::INPROGRESS | Errno::AGAIN | Errno::INTR) => loop {
             let left = timeout.saturating_sub(started.elapsed());
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
@@ -188,18 +209,28 @@ pub fn connect(address: SocketAddr, timeout: Duration, cancel: &Cancel) -> io::R
             if cancel.is_cancelled() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let tick = Timespec::try_from(left.min(TICK)).map_err(io::Error::other)?;
-            let ready = poll(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(&tick));
-            if ready.is_ok_and(|ready| ready > 0) {
+            if wait_for(&socket, PollFlags::OUT, left)? {
                 sockopt::socket_error(&socket)??;
                 break;
             }
         },
         Err(e) => return Err(e.into()),
     }
-    let stream = TcpStream::from(socket);
-    stream.set_nonblocking(false)?;
-    Ok(stream)
+    Ok(TcpStream::from(socket))
+}
+
+/// Waits until `socket` is ready, for `left` at most and never longer than the wish to stop may go unnoticed. Returns whether it is.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn wait_for(socket: &impl AsFd, what: PollFlags, left: Duration) -> io::Result<bool> {
+    use rustix::event::{PollFd, Timespec, poll};
+    let moment = Timespec::try_from(left.min(TICK)).map_err(io::Error::other)?;
+    match poll(&mut [PollFd::new(socket, what)], Some(&moment)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// Commands leave at once, and a control connection that is silent during a long transfer is kept alive, since routers

@@ -8,8 +8,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustix::event::PollFlags;
+
 use crate::ftp::command::{Command, Verb};
-use crate::ftp::connect::connect;
+use crate::ftp::connect::{connect, wait_for};
 use crate::model::Cancel;
 
 /// Who opens the data connection.
@@ -125,7 +127,6 @@ impl ActiveListener {
     /// # Errors
     /// `TimedOut` after `timeout`, `Interrupted` when cancelled, else what the network says.
     pub fn accept(&self, timeout: Duration, cancel: &Cancel) -> io::Result<TcpStream> {
-        const PAUSE: Duration = Duration::from_millis(2);
         let started = Instant::now();
         loop {
             match self.listener.accept() {
@@ -134,15 +135,17 @@ impl ActiveListener {
                     return Ok(stream);
                 }
                 Ok(_stranger) => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) => return Err(e),
+            }
+            let left = timeout.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
             }
             if cancel.is_cancelled() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            if started.elapsed() >= timeout {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
+            wait_for(&self.listener, PollFlags::IN, left)?;
         }
     }
 }

@@ -150,6 +150,11 @@ impl FtpError {
         }
     }
 
+    /// Returns whether it is a refusal of this command.
+    pub fn is_refusal_of(&self, refused: Verb) -> bool {
+        matches!(self, Self::Refused { verb: Answered::Command(verb), .. } if *verb == refused)
+    }
+
     /// Returns what to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
@@ -191,6 +196,8 @@ fn remedy_for(verb: Answered, reply: &Reply) -> Remedy {
         503 => Remedy::Reconnect,
         // Disk full and quota exceeded end all uploads, not this one.
         452 | 552 => Remedy::Abort,
+        // Ports of transfers that are over come back after a minute (TIME_WAIT); ProFTPD 1.3.8 waits for that.
+        425 if is_out_of_ports(reply) => Remedy::Wait,
         550 | 553 if is_passing(reply) => Remedy::Retry,
         _ if logging_in => Remedy::Abort,
         _ => match reply.class() {
@@ -208,6 +215,12 @@ fn is_crowded(reply: &Reply) -> bool {
         ["too many", "maximum", "limit", "overloaded", "simultaneous", "already connected"];
     const NOT_OF_PASSWORDS: [&str; 4] = ["connections", "already", "users", "try again"];
     contains_any(reply, &PLAIN) || (reply.code() != 530 && contains_any(reply, &NOT_OF_PASSWORDS))
+}
+
+/// Returns whether the text says that there is no port left, rather than that nobody connected to it.
+fn is_out_of_ports(reply: &Reply) -> bool {
+    const WORDS: [&str; 3] = ["in use", "no passive port", "no free port"];
+    contains_any(reply, &WORDS)
 }
 
 /// Returns whether the text of a 5xx speaks of something that passes.
@@ -251,6 +264,7 @@ mod tests {
             (to(Verb::Pass), 530, "Unknown user, or users must register", Abort),
             (to(Verb::Cwd), 421, "Timeout.", Reconnect),
             (to(Verb::Retr), 425, "Failed to establish connection.", Retry),
+            (to(Verb::Epsv), 425, "EPSV: Address already in use", Wait),
             (to(Verb::Retr), 426, "Failure reading network stream.", Retry),
             (to(Verb::Retr), 450, "File busy", Retry),
             (to(Verb::Retr), 550, "Failed to open file.", Skip),

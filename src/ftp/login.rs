@@ -4,7 +4,9 @@ use crate::ftp::command::{Command, Verb};
 use crate::ftp::control::Control;
 use crate::ftp::error::FtpError;
 use crate::ftp::features::Features;
+use crate::ftp::host::HostNotes;
 use crate::ftp::pipeline::{Window, exchange};
+use crate::ftp::probe::takes_bursts;
 use crate::ftp::quirks::{self, Quirks};
 use crate::ftp::reply::{Class, Reply};
 use crate::model::Secret;
@@ -31,25 +33,33 @@ impl Credentials {
 #[derive(Debug)]
 pub(crate) struct Welcome {
     pub(crate) features: Features,
-    pub(crate) quirks: &'static Quirks,
+    pub(crate) row: Quirks,
     /// Absolute path of the directory a login begins in; `None` when the server doesn't tell.
     pub(crate) home: Option<Vec<u8>>,
 }
 
 /// Logs in and asks what the session needs to know.
-pub(crate) fn log_in(control: &mut Control, who: &Credentials) -> Result<Welcome, FtpError> {
+pub(crate) fn log_in(
+    control: &mut Control,
+    who: &Credentials,
+    notes: &HostNotes,
+) -> Result<Welcome, FtpError> {
     let greeting = control.greeting()?;
-    let quirks = quirks::find(&[&greeting]);
-    let (feat, quirks, answers) = if quirks.window > 1 && who.account.is_none() {
-        let (feat, answers) = log_in_at_once(control, who, quirks)?;
-        (feat, quirks, answers)
+    let row = *quirks::find(&[&greeting]);
+    let window = notes.temper(row).window;
+    let (feat, row, answers) = if window > 1 && !row.probe && who.account.is_none() {
+        let (feat, answers) = log_in_at_once(control, who, window)?;
+        (feat, row, answers)
     } else {
         authenticate(control, who)?;
         let feat = control.call(&Command::bare(Verb::Feat))?;
-        let quirks = recognize(control, &greeting, &feat)?;
+        let row = recognize(control, &greeting, &feat)?;
+        if notes.temper(row).probe {
+            notes.probed(takes_bursts(control));
+        }
         let questions = questions();
-        let replies = exchange(control, &questions, Window::of(quirks.window));
-        (feat, quirks, questions.into_iter().zip(replies).collect())
+        let replies = exchange(control, &questions, Window::of(notes.temper(row).window));
+        (feat, row, questions.into_iter().zip(replies).collect())
     };
     let mut features = Features::from_reply(&feat);
     let mut home = None;
@@ -67,7 +77,7 @@ pub(crate) fn log_in(control: &mut Control, who: &Credentials) -> Result<Welcome
     {
         features.refuse(Verb::Opts);
     }
-    Ok(Welcome { features, quirks, home })
+    Ok(Welcome { features, row, home })
 }
 
 type Answers = Vec<(Command, Result<Reply, FtpError>)>;
@@ -77,11 +87,11 @@ type Answers = Vec<(Command, Result<Reply, FtpError>)>;
 fn log_in_at_once(
     control: &mut Control,
     who: &Credentials,
-    quirks: &Quirks,
+    window: usize,
 ) -> Result<(Reply, Answers), FtpError> {
     let mut commands = vec![user(who)?, password(who)?, Command::bare(Verb::Feat)];
     commands.extend(questions());
-    let mut replies = exchange(control, &commands, Window::of(quirks.window)).into_iter();
+    let mut replies = exchange(control, &commands, Window::of(window)).into_iter();
     let mut next = || replies.next().expect("an answer for each command");
     let (user, password) = (next()?, next()?);
     // Who needs no password is logged in by USER, whatever PASS is answered then.
@@ -98,14 +108,14 @@ fn log_in_at_once(
 }
 
 /// Returns the row of a server that the greeting alone may not give away.
-fn recognize(control: &mut Control, greeting: &Reply, feat: &Reply) -> Result<&'static Quirks, FtpError> {
-    let quirks = quirks::find(&[greeting, feat]);
-    if quirks.window > 1 {
-        return Ok(quirks);
+fn recognize(control: &mut Control, greeting: &Reply, feat: &Reply) -> Result<Quirks, FtpError> {
+    let row = *quirks::find(&[greeting, feat]);
+    if !row.probe {
+        return Ok(row);
     }
     // Asked only of a server that nothing else gives away.
     let syst = control.call(&Command::bare(Verb::Syst))?;
-    Ok(quirks::find(&[greeting, feat, &syst]))
+    Ok(*quirks::find(&[greeting, feat, &syst]))
 }
 
 fn authenticate(control: &mut Control, who: &Credentials) -> Result<(), FtpError> {

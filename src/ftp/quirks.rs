@@ -6,20 +6,22 @@
 use crate::ftp::reply::Reply;
 
 /// How one server differs.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Quirks {
     /// Name and version the row was measured on.
     pub server: &'static str,
     /// Words in the greeting, the reply to SYST or FEAT, any of which gives the server away; lower case.
     pub signs: &'static [&'static str],
-    /// Commands that are in flight at once, at most; 1 means one at a time.
+    /// Whether a server without a row of its own may be asked how it takes several commands at once.
+    pub probe: bool,
+    /// Commands that are in flight at once, at most; 1 means one at a time, transfers included.
     pub window: usize,
-    /// Whether what opens a download may be sent in one segment, `EPSV · RETR`.
-    pub download_flights: bool,
-    /// The same for uploads. Twisted ends a STOR that comes before its data connection with 426.
-    pub upload_flights: bool,
+    /// Whether STOR may be sent before its data connection is made. Twisted ends such a one with 426.
+    pub early_upload: bool,
     /// Whether the commands for the next download may be sent at the end of the data, before the closing reply came.
     pub next_at_end: bool,
+    /// Whether a download in active mode may be asked for while the one before it runs, `PORT · RETR · PORT · RETR`.
+    pub pairs_ahead: bool,
     /// Whether commands may be sent behind a running upload. ProFTPD answers them with 450, Pure-FTPd swallows them,
     /// pyftpdlib obeys at once and renames a half file.
     pub behind_upload: bool,
@@ -41,10 +43,11 @@ pub const QUIRKS: &[Quirks] = &[
     Quirks {
         server: "vsftpd 3.0.3",
         signs: &["(vsftpd"],
+        probe: false,
         window: 32,
-        download_flights: true,
-        upload_flights: true,
+        early_upload: true,
         next_at_end: true,
+        pairs_ahead: true,
         behind_upload: true,
         stat_lists: true,
         mdtm_sets: true,
@@ -54,10 +57,11 @@ pub const QUIRKS: &[Quirks] = &[
     Quirks {
         server: "ProFTPD 1.3.8",
         signs: &["proftpd"],
+        probe: false,
         window: 32,
-        download_flights: true,
-        upload_flights: true,
+        early_upload: true,
         next_at_end: true,
+        pairs_ahead: true,
         behind_upload: false,
         stat_lists: true,
         mdtm_sets: false,
@@ -67,10 +71,11 @@ pub const QUIRKS: &[Quirks] = &[
     Quirks {
         server: "Pure-FTPd 1.0.50",
         signs: &["pure-ftpd"],
+        probe: false,
         window: 32,
-        download_flights: true,
-        upload_flights: true,
+        early_upload: true,
         next_at_end: false,
+        pairs_ahead: false,
         behind_upload: false,
         stat_lists: false,
         mdtm_sets: false,
@@ -81,10 +86,11 @@ pub const QUIRKS: &[Quirks] = &[
     Quirks {
         server: "pyftpdlib 2.2.0",
         signs: &["pyftpdlib"],
+        probe: false,
         window: 32,
-        download_flights: true,
-        upload_flights: true,
+        early_upload: true,
         next_at_end: true,
+        pairs_ahead: false,
         behind_upload: false,
         stat_lists: false,
         mdtm_sets: false,
@@ -94,10 +100,11 @@ pub const QUIRKS: &[Quirks] = &[
     Quirks {
         server: "oneway serve",
         signs: &["oneway"],
+        probe: false,
         window: 32,
-        download_flights: true,
-        upload_flights: true,
+        early_upload: true,
         next_at_end: true,
+        pairs_ahead: true,
         behind_upload: true,
         stat_lists: false,
         mdtm_sets: false,
@@ -105,13 +112,29 @@ pub const QUIRKS: &[Quirks] = &[
         undoubles_iac: false,
     },
     Quirks {
+        server: "one command at a time",
+        // Said to lose commands by the clients that gave up sending them several at once.
+        signs: &["microsoft ftp service", "madgoat", "mikrotik"],
+        probe: false,
+        window: 1,
+        early_upload: false,
+        next_at_end: false,
+        pairs_ahead: false,
+        behind_upload: false,
+        stat_lists: false,
+        mdtm_sets: false,
+        listing_caps: COMMON_CAPS,
+        undoubles_iac: false,
+    },
+    Quirks {
         server: "unknown",
         signs: &[""],
-        // One at a time: libunftp answers a burst of unlike commands out of order.
+        // libunftp answers a burst of unlike commands out of order.
+        probe: true,
         window: 1,
-        download_flights: false,
-        upload_flights: false,
+        early_upload: false,
         next_at_end: false,
+        pairs_ahead: false,
         behind_upload: false,
         stat_lists: false,
         mdtm_sets: false,
@@ -119,6 +142,30 @@ pub const QUIRKS: &[Quirks] = &[
         undoubles_iac: false,
     },
 ];
+
+impl Quirks {
+    /// Returns what is left of it for a server that fails when it gets several commands at once.
+    #[must_use]
+    pub fn careful(self) -> Self {
+        Self {
+            probe: false,
+            window: 1,
+            early_upload: false,
+            next_at_end: false,
+            pairs_ahead: false,
+            behind_upload: false,
+            stat_lists: false,
+            ..self
+        }
+    }
+
+    /// Returns what may be done with a server that took a burst of commands and answered it in order. Nothing more follows from
+    /// that: what comes during a transfer may still be lost.
+    #[must_use]
+    pub fn probed(self) -> Self {
+        Self { server: "unknown, takes several commands at once", probe: false, window: 32, ..self }
+    }
+}
 
 /// Returns the row for a server that said these replies.
 pub fn find(said: &[&Reply]) -> &'static Quirks {
@@ -140,7 +187,8 @@ mod tests {
             ("ProFTPD Server (Debian) [127.0.0.1]", "ProFTPD 1.3.8"),
             ("---------- Welcome to Pure-FTPd [privsep] [TLS] ----------", "Pure-FTPd 1.0.50"),
             ("pyftpdlib 2.2.0 ready.", "pyftpdlib 2.2.0"),
-            ("Microsoft FTP Service", "unknown"),
+            ("Microsoft FTP Service", "one command at a time"),
+            ("Service ready", "unknown"),
             ("", "unknown"),
         ] {
             assert_eq!(find(&[&Reply::new(220, greeting)]).server, server, "{greeting}");

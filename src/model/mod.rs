@@ -11,7 +11,7 @@ mod temporary;
 mod tree;
 
 pub use cancel::Cancel;
-pub use entry::{Entry, Kind};
+pub use entry::{Entry, Kind, permission_bits};
 pub(crate) use escape::is_unsafe;
 pub use escape::{Escaped, escape};
 pub use mtime::{Mtime, Precision};

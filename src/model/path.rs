@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::fmt::{self, Debug, Display, Formatter};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -13,9 +14,11 @@ use crate::model::Escaped;
 /// A path below a root, with `/` between its components. Never absolute, never `.` or `..`, never an empty component, no
 /// NUL, CR or LF. The root itself is the empty path.
 ///
+/// A clone shares the bytes: an entry, what is planned for it and what became of it name one path.
+///
 /// Paths are ordered by component, so that a directory is followed by its whole content: `a`, `a/b`, `a-b`.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RelPath(Box<[u8]>);
+pub struct RelPath(Arc<[u8]>);
 
 /// Why bytes are no path. The text says what is wrong with the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -40,7 +43,7 @@ pub enum PathError {
 impl RelPath {
     /// Returns the path of the root.
     pub fn root() -> Self {
-        Self(Box::default())
+        Self(Arc::default())
     }
 
     /// Reads a path with `/` between its components.

@@ -26,7 +26,8 @@ impl Tree {
     /// Where a path occurs more than once, no occurrence can be believed (a forged line, or two names that became one):
     /// all are left out and their directory is unproven.
     pub fn new(mut entries: Vec<Entry>, mut unproven: BTreeMap<RelPath, Unproven>) -> Self {
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        // Equal ones all go, so their order doesn't matter, and sorting in place needs no memory.
+        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let mut twice: Vec<RelPath> =
             entries.windows(2).filter(|w| w[0].path == w[1].path).map(|w| w[0].path.clone()).collect();
         twice.dedup();
@@ -45,6 +46,7 @@ impl Tree {
             let why = Unproven(format!("the name `{path}` is listed twice"));
             unproven.entry(path.parent().unwrap_or_else(RelPath::root)).or_insert(why);
         }
+        entries.shrink_to_fit();
         Self { entries, unproven, unseen_hidden: false, maybe_closed: BTreeSet::new() }
     }
 

@@ -71,9 +71,9 @@ pub struct Action {
     /// Why.
     pub reason: Reason,
     /// The source's entry; `None` for what is removed.
-    pub source: Option<Entry>,
+    pub source: Option<Box<Entry>>,
     /// The destination's entry; `None` for what is new.
-    pub destination: Option<Entry>,
+    pub destination: Option<Box<Entry>>,
     /// Why it can't be done without harm; `None` when it can. Such an action fails without being tried.
     pub obstacle: Option<&'static str>,
 }
@@ -81,7 +81,10 @@ pub struct Action {
 impl Action {
     /// Returns the entry the action is about: the source's for what is sent or made, else the destination's.
     pub fn entry(&self) -> &Entry {
-        self.source.as_ref().or(self.destination.as_ref()).expect("an action is about an entry of one side")
+        self.source
+            .as_deref()
+            .or(self.destination.as_deref())
+            .expect("an action is about an entry of one side")
     }
 
     /// Returns what is made, sent or removed.

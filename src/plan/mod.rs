@@ -247,15 +247,15 @@ impl Planner<'_> {
             deed,
             phase,
             reason,
-            source: source.cloned(),
-            destination: destination.cloned(),
+            source: source.cloned().map(Box::new),
+            destination: destination.cloned().map(Box::new),
             obstacle: None,
         });
     }
 
     fn finish(mut self) -> Plan {
         self.spare_full_dirs();
-        self.plan.actions.sort_by(action::order);
+        self.plan.actions.sort_unstable_by(action::order);
         self.plan
     }
 

@@ -126,7 +126,7 @@ struct Change<'r> {
 
 impl<'r> Change<'r> {
     fn of(action: &'r Action) -> Self {
-        let (new, old) = (action.source.as_ref(), action.destination.as_ref());
+        let (new, old) = (action.source.as_deref(), action.destination.as_deref());
         let size = |entry: Option<&Entry>| entry.and_then(|entry| entry.size);
         let modified = |entry: Option<&Entry>| entry.and_then(|entry| entry.mtime).map(|time| rfc3339(&time));
         Self {

@@ -13,7 +13,15 @@ fn file(name: &str, size: u64, second: i64) -> Entry {
 
 fn action(deed: Deed, reason: Reason, source: Option<Entry>, destination: Option<Entry>) -> Action {
     let path = source.as_ref().or(destination.as_ref()).unwrap().path.clone();
-    Action { path, deed, phase: Phase::Files, reason, source, destination, obstacle: None }
+    Action {
+        path,
+        deed,
+        phase: Phase::Files,
+        reason,
+        source: source.map(Box::new),
+        destination: destination.map(Box::new),
+        obstacle: None,
+    }
 }
 
 fn sample(mode: Mode) -> Report {

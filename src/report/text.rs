@@ -87,7 +87,7 @@ fn plural(deed: Deed, count: usize) -> &'static str {
 }
 
 fn reason(action: &Action) -> String {
-    let (new, old) = (action.source.as_ref(), action.destination.as_ref());
+    let (new, old) = (action.source.as_deref(), action.destination.as_deref());
     let size = |entry: Option<&crate::model::Entry>| {
         entry.and_then(|entry| entry.size).map_or_else(|| "unknown".to_owned(), human_bytes)
     };

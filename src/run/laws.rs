@@ -54,7 +54,7 @@ fn special() -> impl Strategy<Value = Node> {
 
 fn options() -> RunOptions {
     let guard = GuardOptions { max_delete: Some(MaxDelete::Percent(100)), allow_empty_source: true };
-    RunOptions { delete: true, guard, retries: 0, sessions: 3, ..RunOptions::default() }
+    RunOptions { delete: true, guard, retries: 0, sessions: SessionCount::fixed(3), ..RunOptions::default() }
 }
 
 fn mirror(source: &MemoryStore, destination: &MemoryStore, options: &RunOptions) -> StoreResult<Report> {
@@ -194,7 +194,7 @@ proptest! {
     fn one_session_is_enough(a in nodes(node()), b in nodes(node())) {
         let source = MemoryStore::new(a.clone()).with_session_limit(1);
         let destination = MemoryStore::new(b).with_session_limit(1);
-        let report = mirror(&source, &destination, &RunOptions { sessions: 8, ..options() }).unwrap();
+        let report = mirror(&source, &destination, &RunOptions { sessions: SessionCount::fixed(8), ..options() }).unwrap();
         prop_assert_eq!(report.failed(), 0);
         prop_assert_eq!(comparable(&destination.nodes()), comparable(&a));
     }

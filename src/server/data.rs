@@ -6,6 +6,7 @@
 use std::io;
 use std::io::ErrorKind::{AddrInUse, ConnectionAborted, Interrupted, WouldBlock};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -49,25 +50,34 @@ impl From<io::Error> for NoConnection {
 /// Listens on the address the client already talks to, on a port of the given range or a free one.
 pub(super) fn listen(local: SocketAddr, shared: &Shared) -> io::Result<TcpListener> {
     let listener = match &shared.options.passive_ports {
-        None => TcpListener::bind(with_port(local, 0))?,
-        Some(ports) => {
-            // Each attempt begins one further, so that sessions don't all try the same ports first.
-            let first = shared.next_port();
-            let count = u32::from(ports.end() - ports.start()) + 1;
-            let mut tried = Err(AddrInUse.into());
-            for i in 0..count {
-                let offset = first.wrapping_add(i) % count;
-                let port = ports.start() + u16::try_from(offset).expect("an offset within a range of ports");
-                tried = TcpListener::bind(with_port(local, port));
-                if tried.is_ok() {
-                    break;
-                }
-            }
-            tried?
-        }
+        None => match TcpListener::bind(with_port(local, 0)) {
+            // Ports of connections that ended within the last minute are not given out, but had when they are asked for.
+            Err(error) if error.kind() == AddrInUse => listen_within(&DYNAMIC_PORTS, local, shared)?,
+            bound => bound?,
+        },
+        Some(ports) => listen_within(ports, local, shared)?,
     };
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// RFC 6335 §6: ports that belong to no service.
+const DYNAMIC_PORTS: RangeInclusive<u16> = 49_152..=65_535;
+
+fn listen_within(ports: &RangeInclusive<u16>, local: SocketAddr, shared: &Shared) -> io::Result<TcpListener> {
+    // Each attempt begins one further, so that sessions don't all try the same ports first.
+    let first = shared.next_port();
+    let count = u32::from(ports.end() - ports.start()) + 1;
+    let mut tried = Err(AddrInUse.into());
+    for i in 0..count {
+        let offset = first.wrapping_add(i) % count;
+        let port = ports.start() + u16::try_from(offset).expect("an offset within a range of ports");
+        tried = TcpListener::bind(with_port(local, port));
+        if tried.is_ok() {
+            break;
+        }
+    }
+    tried
 }
 
 /// Makes the data connection. The preliminary reply must have been sent, since the client may wait for it.

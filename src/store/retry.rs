@@ -28,6 +28,9 @@ impl RetryPolicy {
     /// No pause is longer than this.
     pub const MAX_PAUSE: Duration = Duration::from_secs(30);
 
+    /// Tries of what is worth waiting for, at least. With their pauses they outlast the minute for which a port rests.
+    const LONG_RETRIES: u32 = 9;
+
     /// Returns a policy with the usual pauses.
     pub fn new(retries: u32, cancel: Cancel) -> Self {
         Self { retries, first_pause: Duration::from_millis(200), cancel }
@@ -49,7 +52,13 @@ impl RetryPolicy {
 
     /// Waits before try number `tried + 1` and returns whether there is to be one. `tried` counts the failed tries, at least 1.
     pub fn again(&self, remedy: Remedy, tried: u32) -> bool {
-        if !matches!(remedy, Remedy::Retry | Remedy::Reconnect) || tried > self.retries {
+        let retries = match remedy {
+            Remedy::Retry | Remedy::Reconnect => self.retries,
+            // Who wants no second try isn't kept waiting.
+            Remedy::Wait if self.retries > 0 => self.retries.max(Self::LONG_RETRIES),
+            _ => return false,
+        };
+        if tried > retries {
             return false;
         }
         let pause = self.first_pause.saturating_mul(1 << (tried - 1).min(16)).min(Self::MAX_PAUSE);
@@ -140,9 +149,10 @@ impl Retrying {
             let mut still = Vec::new();
             for (i, result) in open.iter().copied().zip(batch(&mut *self.inner, &part)) {
                 if let Err(e) = &result
-                    && matches!(e.remedy(), Remedy::Retry | Remedy::Reconnect)
+                    && matches!(e.remedy(), Remedy::Retry | Remedy::Wait | Remedy::Reconnect)
                 {
-                    remedy = Some(e.remedy());
+                    // The strongest of them.
+                    remedy = remedy.max(Some(e.remedy()));
                     still.push(i);
                 }
                 results[i] = Some(result);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::{
-    Daemon, Direction, LONG_AGO, Output, PASSWORD, Sandbox, Software, assert_same_tree,
+    Daemon, Direction, Files, LONG_AGO, Output, PASSWORD, Sandbox, Software, assert_same_tree,
     assert_same_tree_and_times, files, for_each_daemon, snapshot,
 };
 
@@ -589,3 +589,55 @@ const ODD_NAMES: &[&str] = &[
     "total 12",
     "CON",
 ];
+
+#[test]
+fn in_active_mode_downloads_are_announced_while_others_run() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", many_small_files());
+        daemon.root().add(many_small_files());
+        let dst = sandbox.dir("dst");
+        let output =
+            sandbox.oneway(["sync", "-vv", "--active", "-j", "2", &daemon.url("/"), &dst]).expect_status(0);
+        assert_same_tree(&src, &dst);
+        let is = |line: &str, what: &str| line.get(4..).is_some_and(|said| said.starts_with(what));
+        // The next RETR leaves before the end of the one before.
+        let early: Vec<&str> = output.stderr.lines().filter(|line| line.starts_with("[1]")).collect();
+        let announced = early.windows(4).filter(|four| {
+            is(four[0], "< 150") && is(four[1], "> PORT") && is(four[2], "> RETR") && is(four[3], "< 226")
+        });
+        assert!(announced.count() > 3, "{output}");
+    });
+}
+
+#[test]
+fn in_active_mode_uploads_arrive_whole() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", many_small_files());
+        sandbox.oneway(["sync", "--active", "-j", "3", &src, &daemon.url("/")]).expect_status(0);
+        assert_same_tree_and_times(&src, daemon.root());
+    });
+}
+
+fn many_small_files() -> Files {
+    Files((0..40).map(|i| (format!("d{}/f{i}", i % 3).into(), Some(vec![b'x'; i * 100]))).collect())
+}
+
+#[test]
+fn every_way_of_listing_sees_the_same_tree() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", many_small_files());
+        src.add(files! {".hidden/.dot" => "x", "deep/er/still/f" => "x", "empty/", "d0/two  blanks" => "x"});
+        sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+        for (how, command) in
+            [("auto", ""), ("mlsd", ""), ("stat", "> STAT"), ("list", "> LIST"), ("nlst", "> NLST")]
+        {
+            let url = daemon.url("/");
+            let output =
+                sandbox.oneway(["diff", "--delete", "-vv", "--listing", how, &src, &url]).any_status();
+            assert!(output.stderr.contains(command), "{output}");
+            // NLST leaves out names that begin with a dot.
+            let files = if how == "nlst" { 42 } else { 43 };
+            assert!(output.stdout.contains(&format!("{files} unchanged")), "{how}\n{output}");
+        }
+    });
+}

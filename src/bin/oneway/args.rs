@@ -160,7 +160,7 @@ pub(crate) struct LsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArgs {
-    /// Control sessions in parallel, 1 to 64
+    /// Control sessions in parallel, 1 to 64; auto starts with 4 and adds more while they help, at most 10
     #[arg(short = 'j', long, value_name = "N|auto", value_parser = sessions, default_value = "auto")]
     pub(crate) sessions: Sessions,
 

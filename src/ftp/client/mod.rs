@@ -12,7 +12,6 @@ pub use set_time::TimeSetter;
 use std::fmt::{self, Debug, Formatter};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -22,7 +21,8 @@ use crate::ftp::connect::{Timeouts, connect_control};
 use crate::ftp::control::Control;
 use crate::ftp::data::DataMode;
 use crate::ftp::error::FtpError;
-use crate::ftp::features::{Features, Refused};
+use crate::ftp::features::Features;
+use crate::ftp::host::HostNotes;
 use crate::ftp::listing::{self, Line, Listed, ListingFormat, Mlsd};
 use crate::ftp::login::{Credentials, Welcome, log_in};
 use crate::ftp::pipeline::{Window, exchange};
@@ -51,13 +51,6 @@ pub struct ClientOptions {
     pub cancel: Cancel,
 }
 
-/// What one session learned that spares the others of the same host the try.
-#[derive(Debug, Default)]
-pub struct HostNotes {
-    epsv_fails: AtomicBool,
-    refused: Refused,
-}
-
 /// A logged-in session.
 pub struct Client {
     control: Control,
@@ -66,7 +59,8 @@ pub struct Client {
     options: ClientOptions,
     notes: Arc<HostNotes>,
     features: Features,
-    quirks: &'static Quirks,
+    /// The row of the server, as it stands in the table.
+    row: Quirks,
     home: Option<Vec<u8>>,
     /// A transfer has begun and its closing reply was not heard yet.
     transferring: bool,
@@ -78,14 +72,23 @@ impl Client {
     /// # Errors
     /// Why there is no connection, or the server's refusal.
     pub fn connect(options: &ClientOptions, notes: &Arc<HostNotes>, session: u32) -> Result<Self, FtpError> {
+        let was_careful = notes.is_careful();
+        match Self::connect_once(options, notes, session) {
+            // The server hung up, or fell silent, over being asked whether it takes several commands at once.
+            Err(_) if !was_careful && notes.is_careful() => Self::connect_once(options, notes, session),
+            done => done,
+        }
+    }
+
+    fn connect_once(options: &ClientOptions, notes: &Arc<HostNotes>, session: u32) -> Result<Self, FtpError> {
         let link = connect_control(&options.host, options.port, options.timeouts, &options.cancel)?;
         let peer = link.socket().peer_addr().map_err(FtpError::Lost)?;
         let local = link.socket().local_addr().map_err(FtpError::Lost)?.ip();
         let mut control = Control::new(link, session, options.transcript.clone());
         control.note(Direction::Noted, &format_args!("connected to {peer}"));
-        let Welcome { mut features, quirks, home } = log_in(&mut control, &options.credentials)?;
+        let Welcome { mut features, row, home } = log_in(&mut control, &options.credentials, notes)?;
         features.share(&notes.refused);
-        control.note(Direction::Noted, &format_args!("treated as {}", quirks.server));
+        control.note(Direction::Noted, &format_args!("treated as {}", notes.temper(row).server));
         Ok(Self {
             control,
             peer,
@@ -93,7 +96,7 @@ impl Client {
             options: options.clone(),
             notes: Arc::clone(notes),
             features,
-            quirks,
+            row,
             home,
             transferring: false,
         })
@@ -111,8 +114,8 @@ impl Client {
     }
 
     /// Returns what is known of this server beyond that.
-    pub fn quirks(&self) -> &'static Quirks {
-        self.quirks
+    pub fn quirks(&self) -> Quirks {
+        self.notes.temper(self.row)
     }
 
     /// Returns how long one round trip to the server takes.
@@ -192,7 +195,25 @@ impl Client {
 
     /// Sends all commands, several at once where the server takes that, and returns the final reply to each.
     pub fn call_all(&mut self, commands: &[Command]) -> Vec<Result<Reply, FtpError>> {
-        exchange(&mut self.control, commands, Window::of(self.quirks.window))
+        let window = Window::of(self.quirks().window);
+        let replies = exchange(&mut self.control, commands, window);
+        if commands.len() > 1 && window.commands > 1 {
+            match replies.iter().find_map(|reply| reply.as_ref().err()) {
+                Some(e) => self.window_failed(e),
+                None => self.notes.window_succeeded(),
+            }
+        }
+        replies
+    }
+
+    /// Remembers how several commands at once failed.
+    fn window_failed(&self, error: &FtpError) {
+        let was_careful = self.notes.is_careful();
+        self.notes.window_failed(error, !self.row.probe);
+        if self.notes.is_careful() && !was_careful {
+            let text = format_args!("several commands at once failed ({error}): one at a time from here on");
+            self.control.note(Direction::Noted, &text);
+        }
     }
 
     /// Makes `dir` the working directory.
@@ -304,7 +325,7 @@ impl Drop for Client {
 
 impl Debug for Client {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("peer", &self.peer).field("server", &self.quirks.server).finish()
+        f.debug_struct("Client").field("peer", &self.peer).field("server", &self.row.server).finish()
     }
 }
 

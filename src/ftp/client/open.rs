@@ -20,9 +20,43 @@ use crate::ftp::transfer::Transfer;
 /// The commands of a transfer that were sent and whose replies are still to come.
 #[derive(Debug)]
 pub struct Flight {
-    passive: Verb,
+    door: Door,
     transfer: Command,
     offset: u64,
+    /// The transfer command waits until the data connection is made.
+    held: bool,
+}
+
+/// Where the data connection will come about.
+#[derive(Debug)]
+enum Door {
+    /// At a port that the server names in answer to this command.
+    Passive(Verb),
+    /// Here.
+    Active(ActiveListener),
+}
+
+impl Door {
+    fn is_open_by(&self, reply: &Reply) -> bool {
+        match self {
+            Self::Passive(verb) => port_of(*verb, reply).is_some(),
+            Self::Active(_) => reply.is_ok(),
+        }
+    }
+}
+
+/// Returns the port that a reply to EPSV or PASV names; `None` where it names none that can be used.
+fn port_of(verb: Verb, reply: &Reply) -> Option<u16> {
+    let port = if verb == Verb::Epsv { parse_epsv(reply.text()) } else { parse_pasv(reply.text()) };
+    port.filter(|_| reply.is_ok())
+}
+
+fn is_upload(verb: Verb) -> bool {
+    matches!(verb, Verb::Stor | Verb::Appe)
+}
+
+fn active_failure(source: io::Error) -> FtpError {
+    FtpError::DataConnect { how: "active mode".to_owned(), source }
 }
 
 /// What is known of a transfer before its data connection is used.
@@ -45,23 +79,21 @@ impl Client {
                 Ok(Transfer::new(transfer.verb(), self.data_link(stream)?, early))
             }
             DataMode::Active => {
-                let how = || "active mode".to_owned();
-                let fail = |source| FtpError::DataConnect { how: how(), source };
-                let listener = ActiveListener::bind(self.local, self.peer.ip()).map_err(fail)?;
-                self.control.demand(&listener.command().map_err(fail)?)?;
+                let listener = self.listen()?;
+                self.control.demand(&listener.command().map_err(active_failure)?)?;
                 let early = self.begin(transfer, offset)?;
-                let stream = listener
-                    .accept(self.options.timeouts.connect, &self.options.cancel)
-                    .inspect_err(|_| self.control.give_up())
-                    .map_err(|source| FtpError::DataConnect { how: how(), source })?;
-                Ok(Transfer::new(transfer.verb(), self.data_link(stream)?, early))
+                Ok(Transfer::new(transfer.verb(), self.accept(&listener)?, early))
             }
         }
     }
 
     fn data_link(&mut self, stream: TcpStream) -> Result<Link, FtpError> {
         let timeout = self.options.timeouts.data;
-        Link::new(stream, Clock::Data, timeout, self.options.cancel.clone())
+        let link = match self.options.data_mode {
+            DataMode::Passive => Link::connected,
+            DataMode::Active => Link::new,
+        };
+        link(stream, Clock::Data, timeout, self.options.cancel.clone())
             .inspect_err(|_| self.control.give_up())
             .map_err(FtpError::Lost)
     }
@@ -87,12 +119,12 @@ impl Client {
 
     fn try_passive(&mut self, verb: Verb) -> Result<TcpStream, FtpError> {
         let reply = self.control.demand(&Command::bare(verb))?;
-        let port = if verb == Verb::Epsv { parse_epsv(reply.text()) } else { parse_pasv(reply.text()) };
-        let Some(port) = port else {
+        let Some(port) = port_of(verb, &reply) else {
             return Err(FtpError::Protocol(format!("`{reply}` names no usable port")));
         };
         self.control.note(Direction::Noted, &format_args!("data connection to port {port}"));
         connect_passive(self.peer, port, self.options.timeouts.connect, &self.options.cancel)
+            .inspect(|_| self.notes.connects.store(true, Ordering::Relaxed))
             .map_err(|source| FtpError::DataConnect { how: format!("{verb}, port {port}"), source })
     }
 
@@ -121,27 +153,55 @@ impl Client {
         }
     }
 
-    /// Returns whether transfers of this kind can be opened by a [`Flight`].
+    /// Returns whether transfers by `verb` can be opened by a [`Flight`].
     pub fn has_flights(&self, verb: Verb) -> bool {
-        let quirks = self.quirks;
-        let known = if verb == Verb::Stor { quirks.upload_flights } else { quirks.download_flights };
-        known && self.options.data_mode == DataMode::Passive
+        let quirks = self.quirks();
+        // In active mode the server connects on STOR, which so can't wait for the connection.
+        let in_time = self.options.data_mode == DataMode::Passive || !is_upload(verb) || quirks.early_upload;
+        // What an unknown server does with a transfer command behind a refused EPSV is better not seen.
+        let is_sure = !self.row.probe || self.notes.connects.load(Ordering::Relaxed);
+        quirks.window > 1 && in_time && is_sure
+    }
+
+    /// Returns whether a download may be announced while the one before it runs.
+    pub fn has_pairs_ahead(&self) -> bool {
+        self.options.data_mode == DataMode::Active && self.quirks().pairs_ahead
     }
 
     /// Sends what opens a transfer, behind whatever is outstanding. To be opened by `open_flight` once everything
     /// that was sent before is answered.
     ///
     /// # Errors
-    /// When the session is lost.
+    /// When the session is lost, or no port can be listened on.
     pub fn send_flight(&mut self, transfer: &Command, offset: u64) -> Result<Flight, FtpError> {
-        let passive = if self.may_epsv() { Verb::Epsv } else { Verb::Pasv };
-        self.control.send(&Command::bare(passive))?;
-        if offset > 0 {
-            self.control.send(&command(Verb::Rest, offset.to_string())?)?;
+        let door = match self.options.data_mode {
+            DataMode::Passive => {
+                let verb = if self.may_epsv() { Verb::Epsv } else { Verb::Pasv };
+                self.control.send(&Command::bare(verb))?;
+                Door::Passive(verb)
+            }
+            DataMode::Active => {
+                let listener = self.listen()?;
+                self.control.send(&listener.command().map_err(active_failure)?)?;
+                Door::Active(listener)
+            }
+        };
+        let mut flight = Flight { door, transfer: transfer.clone(), offset, held: true };
+        if !is_upload(transfer.verb()) || self.quirks().early_upload {
+            self.release(&mut flight)?;
         }
-        self.control.send(transfer)?;
         self.control.flush()?;
-        Ok(Flight { passive, transfer: transfer.clone(), offset })
+        Ok(flight)
+    }
+
+    /// Sends the transfer command of a flight behind its offset.
+    fn release(&mut self, flight: &mut Flight) -> Result<(), FtpError> {
+        if flight.offset > 0 {
+            self.control.send(&command(Verb::Rest, flight.offset.to_string())?)?;
+        }
+        self.control.send(&flight.transfer)?;
+        flight.held = false;
+        Ok(())
     }
 
     /// Hears the replies to a flight and connects.
@@ -149,35 +209,35 @@ impl Client {
     /// # Errors
     /// The server's refusal, or why there is no data connection.
     pub(super) fn open_flight(&mut self, flight: Flight, wait: Await) -> Result<Transfer, FtpError> {
-        let Flight { passive, transfer, offset } = flight;
+        let opened = self.hear_flight(flight, wait);
+        if let Err(e) = &opened
+            && !self.control.is_usable()
+        {
+            self.window_failed(e);
+        }
+        opened
+    }
+
+    fn hear_flight(&mut self, mut flight: Flight, wait: Await) -> Result<Transfer, FtpError> {
         let reply = self.control.final_reply().inspect_err(|e| {
             // Some routers swallow EPSV: the next session had better not send it.
-            if passive == Verb::Epsv && matches!(e, FtpError::Timeout { clock: Clock::Reply, .. }) {
+            if matches!(flight.door, Door::Passive(Verb::Epsv))
+                && matches!(e, FtpError::Timeout { clock: Clock::Reply, .. })
+            {
                 self.notes.epsv_fails.store(true, Ordering::Relaxed);
             }
         })?;
-        let port = match passive {
-            Verb::Epsv => parse_epsv(reply.text()),
-            _ => parse_pasv(reply.text()),
+        if !flight.door.is_open_by(&reply) {
+            return self.open_after_refusal(reply, &flight);
+        }
+        let passive = match &flight.door {
+            Door::Passive(verb) => Some(self.connect_to(*verb, &reply)?),
+            Door::Active(_) => None,
         };
-        let Some(port) = port.filter(|_| reply.is_ok()) else {
-            return self.open_after_refusal(reply, &transfer, offset);
-        };
-        self.control.note(Direction::Noted, &format_args!("data connection to port {port}"));
-        let timeout = self.options.timeouts.connect;
-        let stream = match connect_passive(self.peer, port, timeout, &self.options.cancel) {
-            Ok(stream) => stream,
-            Err(source) => {
-                // The server waits for a connection that can't come; a new session had better use the other command.
-                self.control.give_up();
-                if passive == Verb::Epsv && source.kind() != io::ErrorKind::Interrupted {
-                    self.notes.epsv_fails.store(true, Ordering::Relaxed);
-                }
-                return Err(FtpError::DataConnect { how: format!("{passive}, port {port}"), source });
-            }
-        };
-        let data = self.data_link(stream)?;
-        if offset > 0 {
+        if flight.held {
+            self.release(&mut flight)?;
+        }
+        if flight.offset > 0 {
             let reply = self.control.final_reply()?;
             if reply.class() != Class::Intermediate && !reply.is_ok() {
                 // The transfer runs already, from the beginning of the file.
@@ -186,34 +246,73 @@ impl Client {
             }
         }
         let early = match wait {
-            Await::Beginning => self.hear_beginning(transfer.verb())?,
+            Await::Beginning => self.hear_beginning(flight.transfer.verb())?,
             Await::Nothing => {
+                self.control.flush()?;
                 self.transferring = true;
                 None
             }
         };
-        Ok(Transfer::new(transfer.verb(), data, early))
+        let data = match (passive, &flight.door) {
+            (Some(data), _) => data,
+            (None, Door::Active(listener)) => self.accept(listener)?,
+            (None, Door::Passive(_)) => unreachable!("it was connected to above"),
+        };
+        Ok(Transfer::new(flight.transfer.verb(), data, early))
     }
 
-    /// The server gave no port, so the commands behind are refused as well; then the careful way is tried.
-    fn open_after_refusal(
-        &mut self,
-        refusal: Reply,
-        transfer: &Command,
-        offset: u64,
-    ) -> Result<Transfer, FtpError> {
-        if offset > 0 {
-            self.control.final_reply()?;
+    /// Connects to the port that the server names.
+    fn connect_to(&mut self, verb: Verb, reply: &Reply) -> Result<Link, FtpError> {
+        let port = port_of(verb, reply).expect("the door is open");
+        self.control.note(Direction::Noted, &format_args!("data connection to port {port}"));
+        let timeout = self.options.timeouts.connect;
+        match connect_passive(self.peer, port, timeout, &self.options.cancel) {
+            Ok(stream) => self.data_link(stream),
+            Err(source) => {
+                // The server waits for a connection that can't come; a new session had better use the other command.
+                self.control.give_up();
+                if verb == Verb::Epsv && source.kind() != io::ErrorKind::Interrupted {
+                    self.notes.epsv_fails.store(true, Ordering::Relaxed);
+                }
+                Err(FtpError::DataConnect { how: format!("{verb}, port {port}"), source })
+            }
         }
-        let reply = self.control.reply()?;
-        if !matches!(reply.class(), Class::Transient | Class::Permanent) {
-            self.control.give_up();
-            return Err(FtpError::Protocol(format!("`{reply}` to {} without a port", transfer.verb())));
+    }
+
+    /// The server gave no port or takes none, so the commands behind are refused as well; then the careful way is tried.
+    fn open_after_refusal(&mut self, refusal: Reply, flight: &Flight) -> Result<Transfer, FtpError> {
+        let transfer = &flight.transfer;
+        if !flight.held {
+            if flight.offset > 0 {
+                self.control.final_reply()?;
+            }
+            let reply = self.control.reply()?;
+            if !matches!(reply.class(), Class::Transient | Class::Permanent) {
+                self.control.give_up();
+                return Err(FtpError::Protocol(format!("`{reply}` to {} without a port", transfer.verb())));
+            }
         }
-        if refusal.class() == Class::Transient {
-            return Err(FtpError::refused(Verb::Epsv, refusal));
+        match &flight.door {
+            Door::Passive(verb) if refusal.class() == Class::Transient => {
+                Err(FtpError::refused(*verb, refusal))
+            }
+            Door::Passive(_) => self.open_data(transfer, flight.offset),
+            Door::Active(listener) => {
+                let verb = listener.command().map_or(Verb::Port, |command| command.verb());
+                Err(FtpError::refused(verb, refusal))
+            }
         }
-        self.open_data(transfer, offset)
+    }
+
+    fn listen(&self) -> Result<ActiveListener, FtpError> {
+        ActiveListener::bind(self.local, self.peer.ip()).map_err(active_failure)
+    }
+
+    fn accept(&mut self, listener: &ActiveListener) -> Result<Link, FtpError> {
+        let accepted = listener.accept(self.options.timeouts.connect, &self.options.cancel);
+        let stream = accepted.inspect_err(|_| self.control.give_up()).map_err(active_failure)?;
+        self.notes.connects.store(true, Ordering::Relaxed);
+        self.data_link(stream)
     }
 
     fn may_epsv(&self) -> bool {

@@ -24,7 +24,7 @@ pub enum TimeSetter {
 
 impl TimeSetter {
     /// Returns the way this server has; `None` when it has none.
-    pub fn choose(features: &Features, quirks: &Quirks) -> Option<Self> {
+    pub fn choose(features: &Features, quirks: Quirks) -> Option<Self> {
         let all = [
             (Self::Mfmt, features.lists("MFMT")),
             (Self::Mff, features.lists("MFF")),

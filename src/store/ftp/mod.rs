@@ -11,8 +11,9 @@ use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::ftp::client::{Client, ClientOptions, HostNotes};
+use crate::ftp::client::{Client, ClientOptions};
 use crate::ftp::error::FtpError;
+use crate::ftp::host::HostNotes;
 use crate::ftp::listing::{Listed, ListingFormat};
 use crate::model::{RelPath, Remedy, escape};
 use crate::store::{Session, Store, StoreError, StoreResult};
@@ -64,6 +65,8 @@ struct Learned {
     clock: publish::ClockCheck,
     /// STAT was seen not to list, or to be made to lie.
     stat_fails: bool,
+    /// A file had another size than its listing told, so that SIZE had to be asked behind it.
+    sizes_changed: bool,
     /// Some listing told times to the minute only, although there is MLSD.
     rounds_times: bool,
 }

@@ -135,6 +135,17 @@ impl FtpSession {
         }
     }
 
+    /// Returns whether the next download may be announced behind the one that runs.
+    pub(super) fn may_pair(&self) -> bool {
+        self.client.has_pairs_ahead() && !self.learned.lock().expect("no holder panics").sizes_changed
+    }
+
+    /// Gives the session up, since a download was announced that now stands in the way. No session announces one so early again.
+    pub(super) fn stop_pairing(&mut self) {
+        self.learned.lock().expect("no holder panics").sizes_changed = true;
+        self.leave_ahead();
+    }
+
     /// Gives the session up because a transfer was announced that nobody asks for: the server waits for it now.
     pub(super) fn lose_track(&mut self) -> FtpError {
         self.client.give_up();
@@ -180,7 +191,12 @@ impl FtpSession {
                         if matches!(reply.code(), 521 | 550) { excuse(self, path) } else { Ok(false) };
                     match excused {
                         Ok(true) => Ok(()),
-                        Err(e) if matches!(e.remedy(), Remedy::Retry | Remedy::Reconnect | Remedy::Abort) => {
+                        Err(e)
+                            if matches!(
+                                e.remedy(),
+                                Remedy::Retry | Remedy::Wait | Remedy::Reconnect | Remedy::Abort
+                            ) =>
+                        {
                             Err(self.fail(operation, path, e))
                         }
                         Ok(false) | Err(_) => Err(self.fail(operation, path, FtpError::refused(verb, reply))),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use walkdir::WalkDir;
 
-use crate::model::{Entry, Kind, Mtime, RelPath, Unproven};
+use crate::model::{Entry, Kind, Mtime, RelPath, Unproven, permission_bits};
 use crate::rooted::Rooted;
 use crate::store::DirListing;
 use crate::store::local::{bytes_of, is_gone, with_rights};
@@ -75,7 +75,7 @@ fn entry_of(path: RelPath, meta: &std::fs::Metadata, place: &Path) -> Entry {
         kind,
         size: (kind == Kind::File).then_some(meta.len()),
         mtime: Mtime::from_unix(meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap_or(0)),
-        mode: Some(meta.mode() & 0o7777),
+        mode: Some(permission_bits(meta.mode())),
         target: (kind == Kind::Symlink)
             .then(|| std::fs::read_link(place).ok())
             .flatten()

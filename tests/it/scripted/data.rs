@@ -201,6 +201,20 @@ fn a_download_that_keeps_failing_is_never_published_and_the_others_are_done() {
 }
 
 #[test]
+fn ports_that_rest_for_a_minute_are_waited_for_longer_than_other_things() {
+    let refusals: String =
+        (1..=3).map(|n| format!("nth {n} EPSV\n< 425 EPSV: Address already in use\n")).collect();
+    let trial = Trial::with(two_files(), &refusals);
+    trial.pull(&["--retries", "1"]).expect_status(0);
+    assert_eq!(trial.local(), TWO_FILES);
+    trial.finish();
+
+    let trial = Trial::with(two_files(), &refusals);
+    trial.pull(&["--retries", "0"]).expect_status(4);
+    trial.finish();
+}
+
+#[test]
 fn an_upload_that_fails_once_is_done_again() {
     all(
         [
@@ -216,7 +230,10 @@ fn an_upload_that_fails_once_is_done_again() {
             ("226 lost", "< 150 go on\ndata recv\ndata close\npause 60s"),
             ("stored, 226 lost", "normally\ndrop"),
             ("226 but nothing stored", "< 150 go on\ndata recv\ndata close\n< 226 done"),
-            ("226 but less stored", "< 150 go on\ndata recv\ndata close\n< 226 done\nonce SIZE\n< 213 3"),
+            (
+                "226 but less stored",
+                "< 150 go on\ndata recv\ndata close\n< 226 done\nonce SIZE *.part\n< 213 3",
+            ),
             ("3xx", "< 350 and now?"),
         ],
         |(what, stor)| {

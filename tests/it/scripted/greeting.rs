@@ -44,6 +44,10 @@ fn lf_alone_may_end_every_line_of_a_server() {
         <| 211 End\n
         on SYST
         <| 215 UNIX\n
+        on SIZE
+        <| 550 no\n
+        on NOOP
+        <| 200 ok\n
         on OPTS
         <| 200 ok\n
         on TYPE

@@ -39,8 +39,8 @@ fn a_reply_that_nobody_asked_for_amid_uploads_costs_a_session_and_no_file() {
             ("after STOR", "once STOR\nnormally\n< 200 and another thing"),
             ("after RNTO", "once RNTO\nnormally\n< 200 and another thing"),
             ("after MKD", "once MKD\nnormally\n< 200 and another thing"),
-            ("SIZE tells no size", "once SIZE\n< 200 ok"),
-            ("SIZE is answered by 226", "once SIZE\n< 226 done\n< 200 ok"),
+            ("SIZE tells no size", "once SIZE *.part\n< 200 ok"),
+            ("SIZE is answered by 226", "once SIZE *.part\n< 226 done\n< 200 ok"),
         ],
         |(what, script)| {
             eprintln!("{what}");

@@ -11,6 +11,7 @@ use oneway::compare::{Basis, CompareOptions};
 use oneway::filter::{Filter, Verdict};
 use oneway::model::Cancel;
 use oneway::plan::{GuardOptions, Presence};
+use oneway::pool::SessionCount;
 use oneway::report::{Detail, Mode, Report, format_named};
 use oneway::run::{RunOptions, run as run_mirror};
 
@@ -20,9 +21,6 @@ use crate::exit::{self, UsageError};
 use crate::signals::Signals;
 use crate::ui::progress::Progress;
 use crate::ui::say::complain;
-
-/// Sessions where nobody chose a number.
-const AUTO_SESSIONS: usize = 4;
 
 pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
     let source = connect::place("SRC", &args.source)?;
@@ -81,7 +79,7 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
     let window = window.map_err(|_| UsageError("--modify-window is too long".to_owned()))?;
     Ok(RunOptions {
         mode,
-        sessions: args.connection.sessions.0.unwrap_or(AUTO_SESSIONS),
+        sessions: args.connection.sessions.0.map_or(SessionCount::AUTO, SessionCount::fixed),
         filter: filter(&args.rules)?,
         compare: CompareOptions {
             basis: match args.compare {

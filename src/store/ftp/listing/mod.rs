@@ -5,19 +5,20 @@
 //! MLSD succeeded, the data ended, the closing reply is good and doesn't speak of truncation, every line was understood,
 //! and the number of entries is none at which this server is known to cut.
 
+mod flights;
 mod names;
 mod proof;
 mod stat;
 
 use chrono::{DateTime, Utc};
 
-use crate::ftp::client::{Flight, command};
+use crate::ftp::client::command;
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::listing::{Listed, Listing, ListingFormat, Parser, format_named};
 use crate::ftp::reply::{Class, Reply};
 use crate::ftp::transfer::Download;
-use crate::model::{Entry, Kind, RelPath, Unproven, escape};
+use crate::model::{Entry, Kind, RelPath, Unproven, escape, permission_bits};
 use crate::store::DirListing;
 use crate::store::ftp::listing::names::list_names_here;
 use crate::store::ftp::listing::proof::{RawListing, doubt_of};
@@ -28,13 +29,7 @@ use crate::store::ftp::{Hidden, ListingChoice};
 pub(super) fn list_dirs(session: &mut FtpSession, dirs: &[RelPath]) -> Vec<Result<DirListing, FtpError>> {
     let paths: Vec<Vec<u8>> = dirs.iter().map(|dir| session.full(dir)).collect();
     let raw = if stat::serves(session) { stat::list(session, &paths) } else { None };
-    let raw = raw.unwrap_or_else(|| {
-        if has_mlsd(session) && session.client.has_flights(Verb::Mlsd) {
-            list_in_flights(session, &paths)
-        } else {
-            paths.iter().map(|path| list_path(session, path)).collect()
-        }
-    });
+    let raw = raw.unwrap_or_else(|| flights::list(session, &paths));
     let caps = session.client.quirks().listing_caps;
     dirs.iter().zip(raw).map(|(dir, raw)| raw.map(|raw| believe(dir, raw, caps))).collect()
 }
@@ -65,38 +60,6 @@ fn believe(dir: &RelPath, raw: RawListing, caps: &[usize]) -> DirListing {
 fn has_mlsd(session: &FtpSession) -> bool {
     let wanted = matches!(session.choice, ListingChoice::Auto | ListingChoice::Mlsd);
     wanted && session.client.features().has_mlsd()
-}
-
-/// Lists by MLSD, the commands for each directory leaving at the end of the data of the one before.
-fn list_in_flights(session: &mut FtpSession, paths: &[Vec<u8>]) -> Vec<Result<RawListing, FtpError>> {
-    let mut ahead: Option<Result<Flight, FtpError>> = None;
-    let mut results = Vec::with_capacity(paths.len());
-    for (i, path) in paths.iter().enumerate() {
-        let flight = ahead.take().unwrap_or_else(|| send_mlsd(session, path));
-        let listed = flight.and_then(|flight| {
-            let mut download = session.client.list_flight(flight)?;
-            let mut parser = Parser::with_format(mlsd(), now());
-            fill(&mut parser, |buffer| download.read(buffer))?;
-            if let Some(next) = paths.get(i + 1).filter(|_| !parser.is_cut()) {
-                ahead = session.client.quirks().next_at_end.then(|| send_mlsd(session, next));
-            }
-            close(session, &Command::bare(Verb::Mlsd), parser, download)
-        });
-        if listed.as_ref().is_err_and(|e| e.reply().is_some_and(is_unsupported)) {
-            session.client.refuse(Verb::Mlsd);
-            if ahead.is_some() {
-                session.lose_track();
-            }
-            results.extend(paths[i..].iter().map(|path| list_path(session, path)));
-            break;
-        }
-        results.push(listed);
-    }
-    results
-}
-
-fn send_mlsd(session: &mut FtpSession, path: &[u8]) -> Result<Flight, FtpError> {
-    session.client.send_flight(&command(Verb::Mlsd, path)?, 0)
 }
 
 fn mlsd() -> &'static dyn ListingFormat {
@@ -192,13 +155,32 @@ fn is_superset(all: &Listing, plain: &Listing) -> bool {
 }
 
 fn list_with(session: &mut FtpSession, all: bool) -> Result<RawListing, FtpError> {
-    let list = if all { command(Verb::List, "-a")? } else { Command::bare(Verb::List) };
-    let known = session.learned.lock().expect("no holder panics").format;
-    let parser = match known {
+    let received = receive(session, &list_command(all), list_parser(session));
+    take_list(session, all, received)
+}
+
+fn list_command(all: bool) -> Command {
+    if all {
+        command(Verb::List, "-a").expect("a literal has no control bytes")
+    } else {
+        Command::bare(Verb::List)
+    }
+}
+
+fn list_parser(session: &FtpSession) -> Parser {
+    match session.learned.lock().expect("no holder panics").format {
         Some(format) => Parser::with_format(format, now()),
         None => Parser::new(now()),
-    };
-    let mut raw = match receive(session, &list, parser) {
+    }
+}
+
+/// Makes of what LIST gave what it means on this server.
+fn take_list(
+    session: &FtpSession,
+    all: bool,
+    received: Result<RawListing, FtpError>,
+) -> Result<RawListing, FtpError> {
+    let mut raw = match received {
         Err(e) if e.reply().is_some_and(says_empty) => empty(&e),
         other => other?,
     };
@@ -207,9 +189,8 @@ fn list_with(session: &mut FtpSession, all: bool) -> Result<RawListing, FtpError
     learned.shows_itself |= all && raw.listing.shows_itself;
     // Where it shows `.` elsewhere and nothing here, the directory can't be read.
     raw.closed = all && learned.shows_itself && raw.listing.entries.is_empty() && !raw.listing.shows_itself;
-    drop(learned);
-    if known.is_none() && !raw.listing.entries.is_empty() {
-        session.learned.lock().expect("no holder panics").format = raw.listing.format;
+    if learned.format.is_none() && !raw.listing.entries.is_empty() {
+        learned.format = raw.listing.format;
     }
     Ok(raw)
 }
@@ -295,7 +276,7 @@ fn entry_of(path: RelPath, listed: Listed) -> Entry {
         kind: listed.kind,
         size: listed.size.filter(|_| listed.kind == Kind::File),
         mtime: listed.mtime,
-        mode: listed.mode,
+        mode: listed.mode.map(permission_bits),
         target: listed.target.map(Vec::into_boxed_slice),
     }
 }

@@ -2,13 +2,38 @@
 //!
 //! Sessions are dear (a connection, a login, some questions), so they are lent and given back: the ones that scanned
 //! also copy. A server that allows fewer than wished makes the pool smaller and never the run fail: whoever can't get
-//! a session leaves the work to the others, as long as there is one.
+//! a session leaves the work to the others, as long as there is one. The other way round, a pool may grow from the number
+//! it starts with, as long as that makes the work go faster.
+
+mod crew;
+mod growth;
+
+pub use crew::{Meter, both, crew, growing_crew};
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::model::Remedy;
 use crate::store::{RetryPolicy, Retrying, Session, Store, StoreResult};
+
+/// How many sessions a pool may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionCount {
+    /// From the beginning on, as far as there is work for them.
+    pub start: usize,
+    /// At most, where more of them help.
+    pub most: usize,
+}
+
+impl SessionCount {
+    /// What most servers allow one client, and as many as are worth a try: common limits per address are 8 and 10.
+    pub const AUTO: Self = Self { start: 4, most: 10 };
+
+    /// Returns exactly `n` sessions, at least 1.
+    pub fn fixed(n: usize) -> Self {
+        Self { start: n.max(1), most: n.max(1) }
+    }
+}
 
 /// Lends the sessions of one store.
 pub struct Pool {
@@ -23,6 +48,8 @@ struct State {
     /// Sessions there are, lent ones and those being opened included.
     open: usize,
     limit: usize,
+    /// How far the limit may be raised.
+    most: usize,
     /// The server said that there are too many.
     shrunk: bool,
 }
@@ -38,11 +65,11 @@ pub struct Lease<'p> {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Pool {
-    /// Returns a pool of at most `sessions` sessions, none of which is open yet. A store on this machine has one for each
-    /// worker that asks.
-    pub fn new(store: Arc<dyn Store>, sessions: usize, policy: RetryPolicy) -> Self {
-        let limit = sessions.max(1);
-        let state = State { idle: Vec::new(), open: 0, limit, shrunk: false };
+    /// Returns a pool of that many sessions, none of which is open yet. A store on this machine has one for each worker
+    /// that asks.
+    pub fn new(store: Arc<dyn Store>, sessions: SessionCount, policy: RetryPolicy) -> Self {
+        let SessionCount { start, most } = sessions;
+        let state = State { idle: Vec::new(), open: 0, limit: start, most, shrunk: false };
         Self { store, policy, state: Mutex::new(state), given_back: Condvar::new() }
     }
 
@@ -54,6 +81,19 @@ impl Pool {
     /// Returns how many sessions there may be by now.
     pub fn limit(&self) -> usize {
         self.lock().limit
+    }
+
+    /// Returns how many sessions there may be once it has grown as far as it may.
+    pub fn most(&self) -> usize {
+        self.lock().most
+    }
+
+    /// Allows for more sessions, up to the most there may be.
+    fn raise(&self, limit: usize) {
+        let mut state = self.lock();
+        state.limit = limit.min(state.most).max(state.limit);
+        // Whoever waits for a session may open one now.
+        self.given_back.notify_all();
     }
 
     /// Returns to how many sessions the server limited the pool; `None` when it didn't.
@@ -115,6 +155,7 @@ impl Pool {
                     state.open -= 1;
                     if e.remedy() == Remedy::Shrink {
                         state.limit = state.open.max(1);
+                        state.most = state.limit;
                         state.shrunk = true;
                     }
                     // Whoever waits may open one in this one's place, or learn that it can't.
@@ -152,34 +193,4 @@ impl Drop for Lease<'_> {
         }
         self.pool.given_back.notify_one();
     }
-}
-
-/// Runs `work` on up to `workers` threads and waits for all of them. Each gets its number, from 0.
-pub fn crew(workers: usize, work: impl Fn(usize) + Sync) {
-    if workers <= 1 {
-        return work(0);
-    }
-    std::thread::scope(|scope| {
-        let work = &work;
-        // Joined, not let go: glibc (2.36) reads a thread's memory after detaching it, and crashes when it has just ended.
-        let others: Vec<_> = (1..workers).map(|number| scope.spawn(move || work(number))).collect();
-        work(0);
-        for other in others {
-            if let Err(panic) = other.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
-    });
-}
-
-/// Runs two jobs at once and returns both results.
-pub fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
-    std::thread::scope(|scope| {
-        let first = scope.spawn(first);
-        let second = second();
-        match first.join() {
-            Ok(first) => (first, second),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
 }
