@@ -45,8 +45,8 @@ fn where_parts_fail_the_file_is_whole_all_the_same() {
             ("REST is refused for now", "on REST\n< 450 not now", 2..=3),
             ("REST is ignored", "on REST\n< 350 as you like", 2..=3),
             ("RETR after REST is refused", "nth 2 RETR /large\n< 554 no", 2..=3),
-            ("SIZE is unknown", "on SIZE\n< 502 no such command", 1..=1),
-            ("SIZE tells something else", "once SIZE\n< 213 8399999", 1..=1),
+            ("SIZE is unknown", "on SIZE /large\n< 502 no such command", 1..=1),
+            ("SIZE tells something else", "once SIZE /large\n< 213 8399999", 1..=1),
             ("the file is another one afterwards", "nth 2 MDTM /large\n< 213 20250102030405", 3..=3),
             ("a part breaks off", "nth 2 RETR /large\n< 150 here\ndata file 3000\ndrop", 3..=3),
             (
