@@ -1,5 +1,6 @@
 //! A run from its two stores to its report: scan both sides, compare, plan, guard, execute.
 
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -32,6 +33,10 @@ pub struct RunOptions {
     pub guard: GuardOptions,
     /// Give files the modification times of their sources.
     pub carry_times: bool,
+    /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
+    pub rate: Option<NonZeroU64>,
+    /// Downloads of more bytes than this are fetched over several sessions.
+    pub split_bytes: u64,
     /// Tries after the first one.
     pub retries: u32,
     /// Directories deeper than this are not entered.
@@ -51,6 +56,8 @@ impl Default for RunOptions {
             presence: Presence::default(),
             guard: GuardOptions::default(),
             carry_times: true,
+            rate: None,
+            split_bytes: 64 << 20,
             retries: 5,
             max_depth: 256,
             cancel: Cancel::new(),
@@ -100,8 +107,14 @@ pub fn run(
     } else {
         let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
         let retry = RetryPolicy::new(options.retries, options.cancel.clone());
-        let cancel = options.cancel.clone();
-        let options = ExecuteOptions { carry_times: options.carry_times, run_id, retry, cancel };
+        let options = ExecuteOptions {
+            carry_times: options.carry_times,
+            run_id,
+            rate: options.rate,
+            split_bytes: options.split_bytes,
+            retry,
+            cancel: options.cancel.clone(),
+        };
         execute(&plan, &source, &destination, &options, observer)
     };
 

@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::time::Instant;
 
+use crate::execute::split::Splits;
 use crate::execute::times::exact_times;
 use crate::execute::{Event, Outcome, Run};
 use crate::model::{Kind, Mtime, RelPath, Remedy, temporary_for};
@@ -16,24 +17,29 @@ use crate::pool::{Meter, Pool, growing_crew};
 use crate::store::{ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest, Written};
 
 /// Copies the files of these actions.
-pub(super) fn copy_files(run: &Run<'_>, indices: Vec<usize>) {
+pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
     let times = exact_times(run, &indices);
+    let splits = Splits::choose(run, &mut indices, |i| requests(run, &times, i, 0).1);
     let remote: Vec<&Pool> =
         [run.source, run.destination].into_iter().filter(|pool| pool.store().is_remote()).collect();
     let most = if remote.is_empty() { LOCAL_WORKERS } else { usize::MAX };
-    let most = most.min(indices.len());
+    let most = most.min(indices.len() + splits.left());
     let shared = Shared { times, queue: Mutex::new(VecDeque::from(indices)), litter: Mutex::default() };
+    let work = |meter: Option<&Meter<'_>>| {
+        splits.work(run, &|i| shared.give_back([i]))?;
+        work(run, &shared, meter)
+    };
     let stranded = Mutex::new(None);
     growing_crew(&remote, most, |meter| {
-        if let Err(e) = work(run, &shared, Some(meter)) {
+        if let Err(e) = work(Some(meter)) {
             stranded.lock().expect("no holder panics").get_or_insert(e);
         }
     });
-    let is_left = || !shared.queue.lock().expect("no holder panics").is_empty() && !run.is_stopped();
+    let is_left = || !run.is_stopped() && (shared.is_left() || splits.left() > 0);
     // Those who still had sessions may have left before the last one gave its files back.
     if stranded.into_inner().expect("no holder panics").is_some()
         && is_left()
-        && let Err(e) = work(run, &shared, None)
+        && let Err(e) = work(None)
     {
         run.stop(e.to_string());
     }
@@ -52,6 +58,21 @@ const LOCAL_WORKERS: usize = 4;
 /// Bytes moved at once. Larger blocks gain nothing measurable on loopback.
 const BLOCK_BYTES: usize = 256 << 10;
 
+impl Run<'_> {
+    pub(super) fn block_bytes(&self) -> usize {
+        self.limiter.as_ref().map_or(BLOCK_BYTES, |limiter| limiter.block_bytes().min(BLOCK_BYTES))
+    }
+
+    /// Waits until a block that was read may move on. Between two servers it moves twice.
+    pub(super) fn wait_for_line(&self, bytes: usize) {
+        if let Some(limiter) = &self.limiter {
+            let lines =
+                [self.source, self.destination].iter().filter(|pool| pool.store().is_remote()).count();
+            limiter.wait((bytes * lines) as u64, || self.is_stopped());
+        }
+    }
+}
+
 /// What the workers share.
 struct Shared {
     /// Times that the source was asked for.
@@ -65,6 +86,10 @@ struct Shared {
 impl Shared {
     fn take(&self) -> Option<usize> {
         self.queue.lock().expect("no holder panics").pop_front()
+    }
+
+    fn is_left(&self) -> bool {
+        !self.queue.lock().expect("no holder panics").is_empty()
     }
 
     /// Tells what got done.
@@ -91,7 +116,7 @@ fn work(run: &Run<'_>, shared: &Shared, meter: Option<&Meter<'_>>) -> StoreResul
         meter,
         source: source.session(),
         destination: destination.session(),
-        block: &mut vec![0; BLOCK_BYTES],
+        block: &mut vec![0; run.block_bytes()],
         todo: VecDeque::new(),
         finished: HashMap::new(),
     };
@@ -133,8 +158,9 @@ impl Copier<'_, '_> {
                 break;
             }
             let mut attempt = Attempt { action: i, tried, started: Instant::now(), bytes: 0, began: false };
-            let requests = self.requests(i, tried);
-            let next = self.todo.front().map(|&(next, tried)| self.requests(next, tried));
+            let (run, times) = (self.run, &self.shared.times);
+            let next = self.todo.front().map(|&(next, tried)| requests(run, times, next, tried));
+            let requests = requests(run, times, i, tried);
             let sent = self.send(&mut attempt, &requests, next.as_ref());
             let lost = sent.is_err();
             if let Err(e) = sent {
@@ -189,6 +215,7 @@ impl Copier<'_, '_> {
                 if n == 0 {
                     break;
                 }
+                self.run.wait_for_line(n);
                 outgoing.write(&self.block[..n])?;
                 attempt.bytes += n as u64;
                 observer.event(&Event::Moved { bytes: n as u64 });
@@ -265,33 +292,37 @@ impl Copier<'_, '_> {
     /// Remembers what a failed try may have left at the destination.
     fn leave_litter(&self, attempt: Attempt) {
         if attempt.began {
-            let temporary = self.temporary(attempt.action, attempt.tried);
+            let temporary = temporary(self.run, attempt.action, attempt.tried);
             self.shared.litter.lock().expect("no holder panics").push(temporary);
         }
     }
+}
 
-    fn requests(&self, i: usize, tried: u32) -> (ReadRequest, WriteRequest) {
-        let action = self.run.action(i);
-        let listed = action.source.as_ref().and_then(|entry| entry.mtime);
-        let mtime = self.shared.times.get(&i).copied().or(listed);
-        let size = action.source.as_ref().and_then(|entry| entry.size);
-        let read = ReadRequest { path: action.path.clone(), size };
-        // A file that is replaced keeps its bits: a script stays executable.
-        let replaced = action
-            .destination
-            .as_ref()
-            .filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
-        let write = WriteRequest {
-            path: action.path.clone(),
-            temporary: self.temporary(i, tried),
-            size,
-            mtime: mtime.filter(|_| self.run.options.carry_times),
-            mode: replaced.and_then(|entry| entry.mode).map(u32::from),
-        };
-        (read, write)
-    }
+/// Returns what is asked of both sides for a file; `tried` distinguishes the temporary files of its tries.
+fn requests(
+    run: &Run<'_>,
+    times: &HashMap<usize, Mtime>,
+    i: usize,
+    tried: u32,
+) -> (ReadRequest, WriteRequest) {
+    let action = run.action(i);
+    let listed = action.source.as_ref().and_then(|entry| entry.mtime);
+    let mtime = times.get(&i).copied().or(listed);
+    let size = action.source.as_ref().and_then(|entry| entry.size);
+    let read = ReadRequest { path: action.path.clone(), size };
+    // A file that is replaced keeps its bits: a script stays executable.
+    let replaced =
+        action.destination.as_ref().filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
+    let write = WriteRequest {
+        path: action.path.clone(),
+        temporary: temporary(run, i, tried),
+        size,
+        mtime: mtime.filter(|_| run.options.carry_times),
+        mode: replaced.and_then(|entry| entry.mode).map(u32::from),
+    };
+    (read, write)
+}
 
-    fn temporary(&self, i: usize, tried: u32) -> RelPath {
-        temporary_for(&self.run.action(i).path, self.run.options.run_id, i, tried)
-    }
+fn temporary(run: &Run<'_>, i: usize, tried: u32) -> RelPath {
+    temporary_for(&run.action(i).path, run.options.run_id, i, tried)
 }

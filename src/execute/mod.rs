@@ -5,16 +5,20 @@
 
 mod copy;
 mod event;
+mod limit;
+mod split;
 mod times;
 
 pub use event::{Event, Observer, Silent};
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::execute::copy::copy_files;
+use crate::execute::limit::Limiter;
 use crate::model::{Cancel, RelPath, Remedy};
 use crate::plan::{Action, Deed, Phase, Plan};
 use crate::pool::{Pool, crew};
@@ -27,6 +31,10 @@ pub struct ExecuteOptions {
     pub carry_times: bool,
     /// Distinguishes the temporary files of this run from those of others.
     pub run_id: u64,
+    /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
+    pub rate: Option<NonZeroU64>,
+    /// Downloads of more bytes than this are fetched over several sessions.
+    pub split_bytes: u64,
     /// How often a transfer is tried again.
     pub retry: RetryPolicy,
     /// The wish to stop.
@@ -72,6 +80,7 @@ pub fn execute(
         source,
         destination,
         options,
+        limiter: options.rate.map(Limiter::new),
         observer,
         outcomes: Mutex::new(vec![None; plan.actions.len()]),
         stop: Mutex::new(None),
@@ -89,6 +98,8 @@ struct Run<'r> {
     source: &'r Pool,
     destination: &'r Pool,
     options: &'r ExecuteOptions,
+    /// `None` where bytes move as fast as they can.
+    limiter: Option<Limiter>,
     observer: &'r dyn Observer,
     outcomes: Mutex<Vec<Option<Outcome>>>,
     /// Why nothing more is begun.

@@ -55,6 +55,12 @@ impl Download {
         self.0.bytes
     }
 
+    /// Ends the download although there is more to come, which the server must take well for the session to stay usable.
+    pub fn leave(&mut self, client: &mut Client) {
+        self.0.data = None;
+        client.leave_transfer(self.0.early.take());
+    }
+
     /// Hears the closing reply. To be called at the end of the stream on the client that opened the transfer; before
     /// that end, the session is given up.
     ///

@@ -11,7 +11,9 @@ use crate::server::{Access, ServeOptions, Server};
 use crate::store::ftp::{FtpStore, RemoteRoot};
 use crate::store::local::LocalStore;
 use crate::store::memory::MemoryStore;
-use crate::store::{ReadRequest, Session, Settle, Store, StoreResult, WriteRequest};
+use crate::store::{
+    PartRequest, ReadRequest, Session, Settle, Store, StoreResult, Version, WriteRequest, Written,
+};
 
 fn path(text: &str) -> RelPath {
     RelPath::parse(text).unwrap()
@@ -176,6 +178,73 @@ fn a_missing_file_cannot_be_read_and_the_session_goes_on() {
         write(session, "a", b"x").unwrap();
         assert_eq!(read(session, "a").unwrap(), b"x");
     });
+}
+
+#[test]
+fn a_file_is_read_in_parts_and_the_session_goes_on() {
+    let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i / 3 % 251) as u8).collect();
+    let size = content.len() as u64;
+    each_store(|session| {
+        let mut outgoing = session.write(&large(size), None).unwrap();
+        outgoing.write(&content).unwrap();
+        outgoing.finish().unwrap();
+        assert!(session.settle(Settle::All).remove(0).1.is_ok());
+        let version = session.version(&path("a")).unwrap();
+        assert_eq!(version, Version { size: Some(size), mtime: Some(mtime()) });
+        for range in [size / 2..size, 0..size / 2, 7..8, size - 1..size, 0..size] {
+            let part = PartRequest { path: path("a"), size, range: range.clone() };
+            let mut incoming = session.read_part(&part).unwrap();
+            let (mut got, mut block) = (vec![], vec![0; 100_000]);
+            while let n @ 1.. = incoming.read(&mut block).unwrap() {
+                got.extend_from_slice(&block[..n]);
+            }
+            assert_eq!(incoming.finish().unwrap(), range.end - range.start);
+            assert!(got == content[range.start as usize..range.end as usize], "{range:?}");
+            assert!(session.is_usable(), "{range:?}");
+        }
+        assert_eq!(session.version(&path("none")).ok().and_then(|version| version.size), None);
+        assert!(session.read_part(&PartRequest { path: path("none"), size: 9, range: 3..9 }).is_err());
+        assert!(read(session, "a").unwrap() == content);
+    });
+}
+
+#[test]
+fn a_file_that_is_shorter_than_its_parts_is_not_taken_for_whole() {
+    each_store(|session| {
+        write(session, "a", b"0123456789").unwrap();
+        for range in [4..12, 4..20] {
+            let part = PartRequest { path: path("a"), size: 20, range };
+            let whole = session.read_part(&part).and_then(|mut incoming| {
+                while incoming.read(&mut [0; 5])? > 0 {}
+                incoming.finish()
+            });
+            assert!(whole.is_err());
+        }
+    });
+}
+
+#[test]
+fn a_file_is_written_in_parts_where_the_store_can() {
+    each_store(|session| {
+        let Some(parts) = session.write_parts(&large(10)).unwrap() else { return };
+        parts.write_at(b"6789", 6).unwrap();
+        parts.write_at(b"012345", 0).unwrap();
+        assert_eq!(parts.finish().unwrap(), Written { bytes: 10, time_set: true });
+        drop(parts);
+        assert_eq!(read(session, "a").unwrap(), b"0123456789");
+        assert_eq!(session.version(&path("a")).unwrap().mtime, Some(mtime()));
+
+        let parts = session.write_parts(&large(10)).unwrap().unwrap();
+        parts.write_at(b"other", 0).unwrap();
+        drop(parts);
+        assert_eq!(read(session, "a").unwrap(), b"0123456789");
+        assert_eq!(names(session, &RelPath::root()), ["file a"]);
+    });
+}
+
+fn large(size: u64) -> WriteRequest {
+    let (path, temporary) = (path("a"), path("a.part"));
+    WriteRequest { path, temporary, size: Some(size), mtime: Some(mtime()), mode: None }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::model::{Entry, Kind, Mtime, RelPath, Remedy, Unproven};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, Store, StoreError,
-    StoreResult, WriteRequest, Written,
+    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle, Store,
+    StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// What is at one path.
@@ -255,6 +255,35 @@ impl Session for MemorySession {
         Ok(Box::new(MemoryIncoming { session: self, path: file.path.clone(), content, at: 0 }))
     }
 
+    fn version(&mut self, file: &RelPath) -> StoreResult<Version> {
+        match self.step("look at", file)?.nodes.get(file) {
+            Some(Node::File { content, mtime }) => {
+                Ok(Version { size: Some(content.len() as u64), mtime: Some(*mtime) })
+            }
+            _ => Ok(Version::default()),
+        }
+    }
+
+    fn read_part<'s>(&'s mut self, part: &PartRequest) -> StoreResult<Box<dyn Incoming + 's>> {
+        let shared = self.step("read", &part.path)?;
+        let Some(Node::File { content, .. }) = shared.nodes.get(&part.path) else {
+            let gone = io::ErrorKind::NotFound.into();
+            return Err(StoreError::io("read", &part.path, "memory", gone));
+        };
+        let at = |offset: u64| usize::try_from(offset).unwrap();
+        let content = content.get(at(part.range.start)..at(part.range.end)).map(<[u8]>::to_vec);
+        let content = content.ok_or_else(|| {
+            let end = io::ErrorKind::UnexpectedEof.into();
+            StoreError::io("read", &part.path, "memory", end)
+        })?;
+        drop(shared);
+        Ok(Box::new(MemoryIncoming { session: self, path: part.path.clone(), content, at: 0 }))
+    }
+
+    fn write_parts(&mut self, _: &WriteRequest) -> StoreResult<Option<Box<dyn Parts>>> {
+        Ok(None)
+    }
+
     fn write<'s>(
         &'s mut self,
         file: &WriteRequest,
@@ -282,7 +311,8 @@ impl Incoming for MemoryIncoming<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> StoreResult<usize> {
         drop(self.session.step("read", &self.path)?);
         // In pieces, so that a fault can come in the middle.
-        let n = (self.content.len() - self.at).min(3).min(buffer.len());
+        let piece = (self.content.len() / 4).max(3);
+        let n = (self.content.len() - self.at).min(piece).min(buffer.len());
         buffer[..n].copy_from_slice(&self.content[self.at..self.at + n]);
         self.at += n;
         Ok(n)

@@ -16,6 +16,8 @@ mod retry;
 pub use error::{StoreError, StoreResult};
 pub use retry::{RetryPolicy, Retrying};
 
+use std::ops::Range;
+
 use crate::model::{Entry, Mtime, RelPath, Unproven};
 
 /// The home of a tree.
@@ -90,6 +92,25 @@ pub trait Session: Send {
         next: Option<&ReadRequest>,
     ) -> StoreResult<Box<dyn Incoming + 's>>;
 
+    /// Returns what tells one version of a file from another, as it is now.
+    ///
+    /// # Errors
+    /// Why it can't be asked.
+    fn version(&mut self, file: &RelPath) -> StoreResult<Version>;
+
+    /// Opens a part of a file to be read. What makes sure of the file as a whole is its last part, and the same
+    /// [`Session::version`] before and after.
+    ///
+    /// # Errors
+    /// Why it can't be opened. [`Remedy::Skip`](crate::model::Remedy::Skip) says that it can't be read in parts.
+    fn read_part<'s>(&'s mut self, part: &PartRequest) -> StoreResult<Box<dyn Incoming + 's>>;
+
+    /// Makes a file that several workers write at once, its size being known; `None` where the store has no such files.
+    ///
+    /// # Errors
+    /// Why it can't be made.
+    fn write_parts(&mut self, file: &WriteRequest) -> StoreResult<Option<Box<dyn Parts>>>;
+
     /// Opens a file to be written. `next` is what will be written after it, if that is known: a session may prepare it.
     ///
     /// # Errors
@@ -135,6 +156,26 @@ pub struct ReadRequest {
     pub path: RelPath,
     /// Its size by the listing, in bytes; `None` when unknown. A file of another size has changed since.
     pub size: Option<u64>,
+}
+
+/// A part of a file to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartRequest {
+    /// Of which file.
+    pub path: RelPath,
+    /// The size of the whole file, in bytes.
+    pub size: u64,
+    /// Which of its bytes.
+    pub range: Range<u64>,
+}
+
+/// What tells one version of a file from another; untold is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// Bytes.
+    pub size: Option<u64>,
+    /// When it was last changed.
+    pub mtime: Option<Mtime>,
 }
 
 /// A file to be written. It gets its final name only when it is whole.
@@ -189,4 +230,19 @@ pub trait Outgoing {
     /// # Errors
     /// Why it failed already; `settle` doesn't tell of it then.
     fn finish(self: Box<Self>) -> StoreResult<()>;
+}
+
+/// A file that several workers write at once. Dropping it abandons it.
+pub trait Parts: Send + Sync {
+    /// Writes all bytes at an offset, in bytes.
+    ///
+    /// # Errors
+    /// Why they can't be written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> StoreResult<()>;
+
+    /// Says that the file is whole. It is then dated and renamed.
+    ///
+    /// # Errors
+    /// Why it can't be.
+    fn finish(&self) -> StoreResult<Written>;
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Cancel, Mtime, RelPath, Remedy};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, Store, StoreError,
-    StoreResult, WriteRequest, Written,
+    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle, Store,
+    StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// How often and after which pauses something is tried again.
@@ -230,6 +230,20 @@ impl Session for Retrying {
     ) -> StoreResult<Box<dyn Incoming + 's>> {
         self.renew()?;
         self.inner.read(file, next)
+    }
+
+    fn version(&mut self, file: &RelPath) -> StoreResult<Version> {
+        self.persist(|s| s.version(file))
+    }
+
+    fn read_part<'s>(&'s mut self, part: &PartRequest) -> StoreResult<Box<dyn Incoming + 's>> {
+        self.renew()?;
+        self.inner.read_part(part)
+    }
+
+    fn write_parts(&mut self, file: &WriteRequest) -> StoreResult<Option<Box<dyn Parts>>> {
+        self.renew()?;
+        self.inner.write_parts(file)
     }
 
     fn write<'s>(

@@ -23,6 +23,29 @@ fn an_unknown_option_is_a_usage_error() {
 }
 
 #[test]
+fn a_rate_that_is_none_is_a_usage_error() {
+    let sandbox = Sandbox::new();
+    let src = sandbox.dir("src");
+    for command in ["sync", "diff"] {
+        for rate in ["0", "fast", "-1", "1.5X", ""] {
+            let limit = format!("--bwlimit={rate}");
+            let output = sandbox.oneway([command, &limit, &src, "ftp://127.0.0.1/"]).expect_status(2);
+            output.tells(&["--bwlimit"]);
+        }
+    }
+}
+
+#[test]
+fn a_size_that_is_none_is_a_usage_error() {
+    let sandbox = Sandbox::new();
+    let src = sandbox.dir("src");
+    for size in ["0", "large", "-1", "1.5X", ""] {
+        let split = format!("--split-size={size}");
+        sandbox.oneway(["sync", &split, &src, "ftp://127.0.0.1/"]).expect_status(2).tells(&["--split-size"]);
+    }
+}
+
+#[test]
 fn an_unknown_command_is_a_usage_error() {
     Sandbox::new().oneway(["mirror"]).expect_status(2).tells(&["mirror"]);
 }

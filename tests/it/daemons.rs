@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -493,6 +494,47 @@ fn a_pull_writes_through_no_symbolic_link() {
         let _ = sandbox.oneway(["sync", &daemon.url("/"), &dst]).any_status();
         assert_eq!(snapshot(&outside), "a.txt = \"mine\"\n");
         assert_eq!(fs::read(dst.at("b.txt")).ok().as_deref(), Some(b"b".as_slice()));
+    });
+}
+
+#[test]
+fn all_sessions_together_keep_to_the_rate_both_ways() {
+    for_each_daemon(|daemon, sandbox| {
+        let (src, dst) = (sandbox.dir("src"), sandbox.dir("dst"));
+        for name in ["a", "b", "c"] {
+            src.write(name, name.repeat(100_000));
+        }
+        for (from, to) in [(src.to_string(), daemon.url("/")), (daemon.url("/"), dst.to_string())] {
+            let begun = Instant::now();
+            sandbox.oneway(["sync", "-j", "3", "--bwlimit", "300000", &from, &to]).expect_status(0);
+            assert!(begun.elapsed() > Duration::from_millis(900), "{from} took {:?}", begun.elapsed());
+        }
+        assert_same_tree_and_times(&src, &dst);
+    });
+}
+
+#[test]
+fn a_large_file_is_fetched_in_parts_by_several_sessions() {
+    for_each_daemon(|daemon, sandbox| {
+        let content: Vec<u8> = (0..5_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        daemon.root().add(files! {"large.bin" => content, "small.txt" => "s", "sub/other.txt" => "o"});
+        let url = daemon.url("/");
+        for (options, parts) in [
+            (["-j", "4", "--split-size", "10M"], 4),
+            (["-j", "4", "--split-size", "20M"], 0),
+            (["-j", "1", "--split-size", "10M"], 0),
+        ] {
+            let dst = sandbox.dir(&options.concat());
+            let arguments = [&["sync", "-vv"], options.as_slice(), &[&url, &dst]].concat();
+            let output = sandbox.oneway(arguments).expect_status(0);
+            assert_same_tree_and_times(daemon.root(), &dst);
+            let begun = output.stderr.lines().filter(|line| line.contains("> REST ")).count();
+            // The first part begins where every file does.
+            assert_eq!(begun, usize::max(parts, 1) - 1, "{output}");
+            // Nobody is thrown out for hanging up early.
+            let logins = output.stderr.lines().filter(|line| line.contains("> PASS ")).count();
+            assert!(logins <= 4, "{output}");
+        }
     });
 }
 

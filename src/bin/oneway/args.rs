@@ -1,6 +1,7 @@
 //! The command line as it is typed. What it means is worked out by the commands.
 
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, 
 use oneway::plan::MaxDelete;
 
 use crate::commands::serve::ServeArgs;
-use crate::values::{Sessions, duration, max_delete, sessions, timeout};
+use crate::values::{Sessions, duration, max_delete, rate, sessions, size, timeout};
 
 /// Mirrors a directory one way over FTP.
 #[derive(Debug, Parser)]
@@ -93,6 +94,15 @@ pub(crate) struct SyncArgs {
     /// Don't carry modification times
     #[arg(long)]
     pub(crate) no_times: bool,
+
+    /// Move no more bytes of files than this in a second, over all sessions: 500k, 1.5M, 1G, in powers of 1024; what goes
+    /// from one URL to another counts twice [default: no limit]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) bwlimit: Option<NonZeroU64>,
+
+    /// Fetch files larger than this over several sessions, where some would be idle otherwise
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64M")]
+    pub(crate) split_size: NonZeroU64,
 
     /// Plan and print, change nothing
     #[arg(short = 'n', long)]

@@ -1,5 +1,6 @@
 //! Values of options as people write them.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use oneway::plan::MaxDelete;
@@ -27,6 +28,46 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("a timeout of nothing would end everything at once".to_owned()),
         duration => Ok(duration),
     }
+}
+
+/// Reads bytes as `300000`, `500k`, `1.5M` or `1G`, in powers of 1024; `None` when it is no such thing.
+fn bytes(text: &str) -> Option<u64> {
+    let (number, unit) = match text.char_indices().next_back()? {
+        (at, unit) if unit.is_ascii_alphabetic() => (&text[..at], unit.to_ascii_lowercase()),
+        _ => (text, 'b'),
+    };
+    let unit: u128 = match unit {
+        'b' => 1,
+        'k' => 1 << 10,
+        'm' => 1 << 20,
+        'g' => 1 << 30,
+        't' => 1 << 40,
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |part: &str| {
+        let plain = part.len() <= 18 && part.bytes().all(|b| b.is_ascii_digit());
+        part.parse::<u128>().ok().filter(|_| plain)
+    };
+    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?.min(18));
+    let total = digits(whole)? * unit + digits(fraction)? * unit / scale;
+    u64::try_from(total).ok()
+}
+
+/// Reads bytes a second, more than nothing.
+pub(crate) fn rate(text: &str) -> Result<NonZeroU64, String> {
+    match bytes(text) {
+        None => Err(format!("`{text}` is no number of bytes a second such as 300000, 500k, 1.5M or 1G")),
+        Some(rate) => {
+            NonZeroU64::new(rate).ok_or_else(|| "at this rate nothing would ever arrive".to_owned())
+        }
+    }
+}
+
+/// Reads a size in bytes, more than nothing.
+pub(crate) fn size(text: &str) -> Result<NonZeroU64, String> {
+    let size = bytes(text).and_then(NonZeroU64::new);
+    size.ok_or_else(|| format!("`{text}` is no size such as 300000, 500k, 1.5M or 1G"))
 }
 
 /// Reads `20` or `50%`.
@@ -74,6 +115,51 @@ mod tests {
             assert!(duration(text).is_err(), "{text}");
         }
         assert!(timeout("0").is_err());
+    }
+
+    #[test]
+    fn rates_are_in_powers_of_1024() {
+        for (text, bytes) in [
+            ("1", 1),
+            ("300000", 300_000),
+            ("7b", 7),
+            ("500k", 512_000),
+            ("500K", 512_000),
+            ("10M", 10 << 20),
+            ("1.5M", 3 << 19),
+            ("0.5k", 512),
+            ("1.25k", 1280),
+            ("1G", 1 << 30),
+            ("2t", 2 << 40),
+        ] {
+            assert_eq!(rate(text).map(NonZeroU64::get), Ok(bytes), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "0k",
+            "0.0001k",
+            "-1",
+            "+1",
+            "k",
+            "M",
+            ".5M",
+            "1.M",
+            "1.2.3k",
+            "1 M",
+            "1kk",
+            "1KiB",
+            "1x",
+            "1e3",
+            "NaN",
+            "inf",
+            "99999999999999999999",
+            "999999999999t",
+            "1ü",
+            "1.0000000000000000001k",
+        ] {
+            assert!(rate(text).is_err() && size(text).is_err(), "{text}");
+        }
     }
 
     #[test]

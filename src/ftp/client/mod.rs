@@ -142,6 +142,21 @@ impl Client {
         self.transferring = false;
     }
 
+    /// Hears what the server says to a data connection that was closed early, and that it says no more than that: some
+    /// answer twice, some never. Whatever is odd loses the session.
+    pub(crate) fn leave_transfer(&mut self, early: Option<Reply>) {
+        self.control.set_timeout(LEAVING.min(self.options.timeouts.reply));
+        let heard = early.map_or_else(|| self.control.final_reply(), Ok);
+        let is_over = heard.is_ok_and(|reply| matches!(reply.class(), Class::Completion | Class::Transient))
+            && self.control.call(&Command::bare(Verb::Noop)).is_ok_and(|reply| reply.code() == 200);
+        self.control.set_timeout(self.options.timeouts.reply);
+        if is_over {
+            self.end_transfer();
+        } else {
+            self.give_up();
+        }
+    }
+
     pub(crate) fn control_mut(&mut self) -> &mut Control {
         &mut self.control
     }
@@ -294,6 +309,9 @@ impl Client {
         self.control.demand(&to).map(drop)
     }
 }
+
+/// How long a server has to say that a transfer was broken off.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// Says goodbye. A server that doesn't answer is not waited for.
 impl Drop for Client {

@@ -2,6 +2,7 @@
 
 mod download;
 mod listing;
+mod part;
 mod publish;
 mod session;
 mod upload;

@@ -9,10 +9,10 @@ use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::reply::Reply;
 use crate::model::{Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Lesson, Means, Publisher, Rider};
-use crate::store::ftp::{Learned, ListingChoice, download, listing, upload};
+use crate::store::ftp::{Learned, ListingChoice, download, listing, part, upload};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, StoreError, StoreResult,
-    WriteRequest, Written,
+    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle,
+    StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// A session on an FTP server.
@@ -332,6 +332,21 @@ impl Session for FtpSession {
         next: Option<&ReadRequest>,
     ) -> StoreResult<Box<dyn Incoming + 's>> {
         download::read(self, file, next)
+    }
+
+    fn version(&mut self, file: &RelPath) -> StoreResult<Version> {
+        self.leave_ahead();
+        part::version(self, file).map_err(|e| self.fail("look at", file, e))
+    }
+
+    fn read_part<'s>(&'s mut self, part: &PartRequest) -> StoreResult<Box<dyn Incoming + 's>> {
+        self.leave_ahead();
+        part::read(self, part)
+    }
+
+    /// A server has one writer for a file.
+    fn write_parts(&mut self, _: &WriteRequest) -> StoreResult<Option<Box<dyn Parts>>> {
+        Ok(None)
     }
 
     fn write<'s>(

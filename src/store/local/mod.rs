@@ -4,6 +4,7 @@
 //! below the root is ever written through.
 
 mod listing;
+mod part;
 mod transfer;
 
 use std::io;
@@ -15,8 +16,8 @@ use rayon::prelude::*;
 use crate::model::{Kind, Mtime, RelPath};
 use crate::rooted::{Meta, Rooted};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, ReadRequest, Session, Settle, Store, StoreError,
-    StoreResult, WriteRequest, Written,
+    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle, Store,
+    StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// A directory of this machine.
@@ -154,6 +155,20 @@ impl Session for LocalSession {
         _next: Option<&ReadRequest>,
     ) -> StoreResult<Box<dyn Incoming + 's>> {
         transfer::read(self, file)
+    }
+
+    fn version(&mut self, file: &RelPath) -> StoreResult<Version> {
+        let meta = self.root().and_then(|root| root.meta(file));
+        let meta = meta.map_err(|e| self.fail("look at", file, e))?;
+        Ok(Version { size: Some(meta.size), mtime: meta.mtime })
+    }
+
+    fn read_part<'s>(&'s mut self, part: &PartRequest) -> StoreResult<Box<dyn Incoming + 's>> {
+        part::read(self, part)
+    }
+
+    fn write_parts(&mut self, file: &WriteRequest) -> StoreResult<Option<Box<dyn Parts>>> {
+        part::write(self, file).map(Some)
     }
 
     fn write<'s>(

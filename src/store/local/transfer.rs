@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::model::{RelPath, Remedy};
 use crate::rooted::{Meta, Rooted, set_file_mtime};
@@ -23,17 +24,8 @@ pub(super) fn write<'s>(
     session: &'s mut LocalSession,
     file: &WriteRequest,
 ) -> StoreResult<Box<dyn Outgoing + 's>> {
-    // What only some may read is not for all to read meanwhile, either.
-    let mode = file.mode.map_or(0o666, |mode| mode & PERMISSIONS);
-    let opened = session.root().and_then(|root| Ok((root.create_file(&file.temporary, mode)?, root)));
-    let (handle, root) = opened.map_err(|e| session.fail_in_dir("write", &file.path, e))?;
-    Ok(Box::new(LocalOutgoing {
-        session,
-        temporary: Temporary { root, path: file.temporary.clone(), armed: true },
-        file: handle,
-        request: file.clone(),
-        bytes: 0,
-    }))
+    let draft = Draft::create(session, file)?;
+    Ok(Box::new(LocalOutgoing { session, draft, bytes: 0 }))
 }
 
 /// A file being read. Its size and time before and after must agree, or what was read is no version of it.
@@ -72,59 +64,68 @@ impl Incoming for LocalIncoming<'_> {
 /// A file being written under its temporary name.
 struct LocalOutgoing<'s> {
     session: &'s mut LocalSession,
-    temporary: Temporary,
-    file: File,
-    request: WriteRequest,
+    draft: Draft,
     bytes: u64,
-}
-
-/// Removes the temporary file unless it got its final name.
-struct Temporary {
-    root: Arc<Rooted>,
-    path: RelPath,
-    armed: bool,
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if self.armed {
-            // There is nobody to tell; the next run finds a leftover by its name.
-            let _ = self.root.remove_file(&self.path);
-        }
-    }
 }
 
 impl Outgoing for LocalOutgoing<'_> {
     fn write(&mut self, bytes: &[u8]) -> StoreResult<()> {
-        self.file.write_all(bytes).map_err(|e| self.session.fail("write", &self.request.path, e))?;
+        let Draft { file, request, .. } = &mut self.draft;
+        file.write_all(bytes).map_err(|e| self.session.fail("write", &request.path, e))?;
         self.bytes += bytes.len() as u64;
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> StoreResult<()> {
-        let published = self.publish();
-        let path = self.request.path.clone();
+    fn finish(self: Box<Self>) -> StoreResult<()> {
+        let published = self.draft.publish(self.bytes);
+        let path = self.draft.request.path.clone();
         let written = published.map_err(|e| self.session.fail_in_dir("write", &path, e))?;
         self.session.written.push((path, Ok(written)));
         Ok(())
     }
 }
 
-impl LocalOutgoing<'_> {
-    fn publish(&mut self) -> io::Result<Written> {
-        let WriteRequest { path, mtime, mode, .. } = &self.request;
+/// A file under its temporary name. Unless it gets its final one, it is removed.
+pub(super) struct Draft {
+    root: Arc<Rooted>,
+    pub(super) file: File,
+    pub(super) request: WriteRequest,
+    published: AtomicBool,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.published.load(Ordering::Relaxed) {
+            // There is nobody to tell; the next run finds a leftover by its name.
+            let _ = self.root.remove_file(&self.request.temporary);
+        }
+    }
+}
+
+impl Draft {
+    pub(super) fn create(session: &mut LocalSession, request: &WriteRequest) -> StoreResult<Self> {
+        // What only some may read is not for all to read meanwhile, either.
+        let mode = request.mode.map_or(0o666, |mode| mode & PERMISSIONS);
+        let opened = session.root().and_then(|root| Ok((root.create_file(&request.temporary, mode)?, root)));
+        let (file, root) = opened.map_err(|e| session.fail_in_dir("write", &request.path, e))?;
+        Ok(Self { root, file, request: request.clone(), published: AtomicBool::new(false) })
+    }
+
+    /// Gives the file its bits, its time and its name, if it has as many bytes as it should.
+    pub(super) fn publish(&self, bytes: u64) -> io::Result<Written> {
+        let WriteRequest { path, temporary, mtime, mode, .. } = &self.request;
         let stored = Meta::of(&self.file)?.size;
-        if stored != self.bytes {
-            return Err(io::Error::other(format!("{stored} of {} bytes are on the disk", self.bytes)));
+        if stored != bytes {
+            return Err(io::Error::other(format!("{stored} of {bytes} bytes are on the disk")));
         }
         if let Some(mode) = mode {
             // Once more, since the umask may have taken some away.
             self.file.set_permissions(PermissionsExt::from_mode(mode & PERMISSIONS))?;
         }
         let time_set = mtime.is_some_and(|mtime| set_file_mtime(&self.file, mtime).is_ok());
-        self.temporary.root.rename(&self.temporary.path, path)?;
-        self.temporary.armed = false;
-        Ok(Written { bytes: self.bytes, time_set })
+        self.root.rename(temporary, path)?;
+        self.published.store(true, Ordering::Relaxed);
+        Ok(Written { bytes, time_set })
     }
 }
 

@@ -19,6 +19,7 @@ mod login;
 mod lost;
 mod replies;
 mod secrets;
+mod split;
 mod times;
 
 /// A server on which a script makes something odd, a local directory `here`, and runs between them.

@@ -99,6 +99,8 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         },
         guard: GuardOptions { max_delete: args.max_delete, allow_empty_source: args.allow_empty_source },
         carry_times: !args.no_times,
+        rate: args.bwlimit,
+        split_bytes: args.split_size.get(),
         retries: args.connection.retries,
         cancel: cancel.clone(),
         ..RunOptions::default()
