@@ -34,16 +34,26 @@ impl<'a> Fields<'a> {
             if self.found == MOST {
                 return None;
             }
-            let from = self.found.checked_sub(1).map_or(0, |last| self.spans[last].1);
-            let start = from + self.line[from..].iter().position(|&b| !is_blank(b))?;
-            let length = self.line[start..].iter().position(|&b| is_blank(b));
-            let end = length.map_or(self.line.len(), |length| start + length);
+            let mut start = self.found.checked_sub(1).map_or(0, |last| self.spans[last].1);
+            while is_blank(*self.line.get(start)?) {
+                start += 1;
+            }
+            let mut end = start + 1;
+            while self.line.get(end).is_some_and(|&b| !is_blank(b)) {
+                end += 1;
+            }
             self.spans[self.found] = (start, end);
             self.found += 1;
         }
         let (start, end) = self.spans[i];
         Some(start..end)
     }
+}
+
+/// Returns what stands behind `end` and the blanks there, for families that pad before the name.
+pub(super) fn behind_blanks(line: &[u8], end: usize) -> &[u8] {
+    let rest = line.get(end..).unwrap_or_default();
+    &rest[rest.iter().position(|&b| !is_blank(b)).unwrap_or(rest.len())..]
 }
 
 /// Returns whether `b` separates words.
