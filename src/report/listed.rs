@@ -79,13 +79,15 @@ fn write_time(line: &mut Vec<u8>, mtime: Option<&Mtime>) {
     let (date, time) = (mtime.at.date_naive(), mtime.at.time());
     match u32::try_from(date.year()) {
         Ok(year @ 0..10_000) => {
-            digits(line, year / 100, b'\0');
-            digits(line, year % 100, b'-');
-            digits(line, date.month(), b'-');
-            digits(line, date.day(), b'T');
-            digits(line, time.hour(), b':');
-            digits(line, time.minute(), b':');
-            digits(line, time.second(), b'Z');
+            let mut text = *b"0000-00-00T00:00:00Z";
+            let parts =
+                [year / 100, year % 100, date.month(), date.day(), time.hour(), time.minute(), time.second()];
+            for (at, part) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(parts) {
+                // Each has two digits, and a digit is below ten.
+                text[at] += (part / 10 % 10) as u8;
+                text[at + 1] += (part % 10) as u8;
+            }
+            line.extend_from_slice(&text);
         }
         _ => line.extend_from_slice(rfc3339(mtime).as_bytes()),
     }
@@ -94,27 +96,20 @@ fn write_time(line: &mut Vec<u8>, mtime: Option<&Mtime>) {
     line.push(b'"');
 }
 
+/// Writes `n` to a base of ten or less.
 fn number(line: &mut Vec<u8>, n: u64, base: u64) {
-    let at = line.len();
+    let mut text = [0; u64::BITS as usize];
+    let mut at = text.len();
     let mut rest = n;
     loop {
-        // Less than ten, since the base is no more.
-        line.push(b'0' + (rest % base) as u8);
+        at -= 1;
+        text[at] = b'0' + (rest % base) as u8;
         rest /= base;
         if rest == 0 {
             break;
         }
     }
-    line[at..].reverse();
-}
-
-/// Writes two digits, and what stands behind them unless it is NUL.
-fn digits(line: &mut Vec<u8>, n: u32, behind: u8) {
-    // Two digits, so each is below ten.
-    line.extend([n / 10, n % 10].map(|digit| b'0' + (digit % 10) as u8));
-    if behind != b'\0' {
-        line.push(behind);
-    }
+    line.extend_from_slice(&text[at..]);
 }
 
 const NULL: &[u8] = b"null";

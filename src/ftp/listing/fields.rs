@@ -30,23 +30,35 @@ impl<'a> Fields<'a> {
 
     /// Returns where word `i` stands.
     pub(super) fn span(&mut self, i: usize) -> Option<Range<usize>> {
-        while self.found <= i {
-            if self.found == MOST {
-                return None;
-            }
-            let mut start = self.found.checked_sub(1).map_or(0, |last| self.spans[last].1);
-            while is_blank(*self.line.get(start)?) {
-                start += 1;
-            }
-            let mut end = start + 1;
-            while self.line.get(end).is_some_and(|&b| !is_blank(b)) {
-                end += 1;
-            }
-            self.spans[self.found] = (start, end);
-            self.found += 1;
+        if i >= self.found && !self.search(i) {
+            return None;
         }
         let (start, end) = self.spans[i];
         Some(start..end)
+    }
+
+    /// Finds the words up to `i`, and returns whether they are there.
+    fn search(&mut self, i: usize) -> bool {
+        if i >= MOST {
+            return false;
+        }
+        let line = self.line;
+        let mut at = self.found.checked_sub(1).map_or(0, |last| self.spans[last].1);
+        while self.found <= i {
+            while at < line.len() && is_blank(line[at]) {
+                at += 1;
+            }
+            let start = at;
+            while at < line.len() && !is_blank(line[at]) {
+                at += 1;
+            }
+            if start == at {
+                return false;
+            }
+            self.spans[self.found] = (start, at);
+            self.found += 1;
+        }
+        true
     }
 }
 
@@ -58,7 +70,8 @@ pub(super) fn behind_blanks(line: &[u8], end: usize) -> &[u8] {
 
 /// Returns whether `b` separates words.
 pub(super) fn is_blank(b: u8) -> bool {
-    matches!(b, b' ' | b'\t')
+    // Most bytes are above, and are done with at the first question.
+    b <= b' ' && matches!(b, b' ' | b'\t')
 }
 
 /// Returns the number `text` is; `None` unless it is one to nine digits and nothing else.

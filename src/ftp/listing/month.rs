@@ -12,10 +12,11 @@ pub(super) fn month(word: &[u8]) -> Option<u32> {
     if !(2..=LONGEST).contains(&word.len()) || word[0].is_ascii_digit() {
         return None;
     }
-    if let Ok(three) = <[u8; 3]>::try_from(word)
-        && let Some(found) = COMMONEST.iter().position(|name| **name == three.map(|b| b.to_ascii_lowercase()))
-    {
-        return u32::try_from(found + 1).ok();
+    if let Ok(mut three) = <[u8; 3]>::try_from(word) {
+        three.make_ascii_lowercase();
+        if let Some(found) = COMMONEST.iter().position(|name| **name == three) {
+            return u32::try_from(found + 1).ok();
+        }
     }
     if word.is_ascii() {
         return named(|_, name| name.as_bytes().eq_ignore_ascii_case(word));
