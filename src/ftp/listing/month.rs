@@ -38,8 +38,11 @@ fn named(is_right: impl Fn(&Language, &str) -> bool) -> Option<u32> {
 
 /// Returns whether `word` is `name` in an encoding of one byte a letter.
 fn same(name: &str, word: &[u8], letter: Letter) -> bool {
-    // The word has letters above ASCII; a name that has them is longer in UTF-8, up to twice as long.
-    (word.len() + 1..=2 * word.len()).contains(&name.len())
+    // The first letter tells most names apart. The word has letters above ASCII; a name that has them is longer in UTF-8,
+    // up to twice as long.
+    let (first, known) = (word[0], name.as_bytes()[0]);
+    (first.to_ascii_lowercase() == known || !(first.is_ascii() || known.is_ascii()))
+        && (word.len() + 1..=2 * word.len()).contains(&name.len())
         && name.chars().count() == word.len()
         && name.chars().zip(word).all(|(c, &b)| {
             let known = if b.is_ascii() { char::from(b) } else { letter(b) };
