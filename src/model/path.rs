@@ -65,11 +65,20 @@ impl RelPath {
     /// Says which rule the name breaks; a separator is one.
     pub fn join(&self, name: impl AsRef<[u8]>) -> Result<Self, PathError> {
         let name = name.as_ref();
+        Self::check_name(name)?;
+        Ok(self.join_known(name))
+    }
+
+    /// Returns whether `name` can be joined to a path.
+    ///
+    /// # Errors
+    /// Says which rule the name breaks; a separator is one.
+    pub fn check_name(name: &[u8]) -> Result<(), PathError> {
         check_component(name)?;
         if name.contains(&b'/') || (cfg!(windows) && name.contains(&b'\\')) {
             return Err(PathError::Separator);
         }
-        Ok(self.join_known(name))
+        Ok(())
     }
 
     /// Returns the path of `other` below this one.

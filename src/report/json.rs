@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::ser::Formatter;
 
-use crate::ftp::listing::Listed;
 use crate::model::{Entry, Mtime, RelPath, is_unsafe};
 use crate::plan::Action;
 use crate::report::{Detail, Format, Mode, Report};
@@ -81,8 +80,14 @@ impl Format for Json {
 }
 
 fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Printable))?;
+    write_value(&mut *out, value)?;
     out.write_all(b"\n")
+}
+
+/// Writes a value as the reports do, without a line end.
+pub(super) fn write_value(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Printable))?;
+    Ok(())
 }
 
 /// Writes what a terminal may obey as `\u009b`, which JSON itself asks for below 0x20 alone. Programs read the same text.
@@ -209,46 +214,6 @@ impl Serialize for PathField<'_> {
         }
         map.end()
     }
-}
-
-/// Writes one entry of a listing as `ls` and `parse-listing` print it: one JSON object a line, null where the server doesn't
-/// tell.
-///
-/// # Errors
-/// What the output says.
-pub fn listed_json(listed: &Listed, out: &mut dyn Write) -> io::Result<()> {
-    let text = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| percent(bytes).0);
-    let (name, encoded) = percent(&listed.name);
-    line(
-        out,
-        &ListedLine {
-            name,
-            name_encoded: encoded.then_some(true),
-            kind: listed.kind.as_str(),
-            size: listed.size,
-            modified: listed.mtime.as_ref().map(rfc3339),
-            precision: listed.mtime.map(|mtime| mtime.precision.as_str()),
-            target: text(&listed.target),
-            mode: listed.mode.map(|mode| format!("{mode:04o}")),
-            owner: text(&listed.owner),
-            group: text(&listed.group),
-        },
-    )
-}
-
-#[derive(Serialize)]
-struct ListedLine {
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name_encoded: Option<bool>,
-    kind: &'static str,
-    size: Option<u64>,
-    modified: Option<String>,
-    precision: Option<&'static str>,
-    target: Option<String>,
-    mode: Option<String>,
-    owner: Option<String>,
-    group: Option<String>,
 }
 
 /// Returns the bytes as text, and whether some had to be written as `%FF`. Where some had, a `%` of the name is `%25`, so

@@ -3,10 +3,11 @@
 //! A format turns the value into bytes and knows nothing of terminals or files.
 
 mod json;
+mod listed;
 mod size;
 mod text;
 
-pub use json::listed_json;
+pub use listed::listed_json;
 pub use size::human_bytes;
 
 use std::io::{self, Write};

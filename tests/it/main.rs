@@ -12,6 +12,7 @@ mod daemons;
 mod docs;
 mod heavy;
 mod listings;
+mod parse_listing;
 mod scripted;
 mod serve;
 mod server;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use oneway::plan::MaxDelete;
 
+use crate::commands::parse_listing::ParseListingArgs;
 use crate::commands::serve::ServeArgs;
 use crate::values::{Sessions, duration, max_delete, rate, sessions, size, timeout};
 
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Ls(LsArgs),
     /// Serve a directory over FTP
     Serve(ServeArgs),
+    /// Print the entries oneway sees in raw listing output, one JSON object a line
+    ParseListing(ParseListingArgs),
 }
 
 #[derive(Debug, Args)]

@@ -268,7 +268,7 @@ impl Client {
         let lines = reply.body().iter().map(|line| line.strip_prefix(b" ").unwrap_or(line));
         Ok(lines.filter_map(|line| Mlsd.parse(line, now)).find_map(|line| match line {
             Line::Entry(listed) => Some(listed),
-            Line::Noise | Line::Own | Line::Rejected(_) => None,
+            Line::Perhaps(_) | Line::Begins | Line::Noise | Line::Own | Line::Rejected(_) => None,
         }))
     }
 

@@ -8,6 +8,8 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 
+use crate::ftp::listing::asian;
+use crate::ftp::listing::day::{any_year, year_last};
 use crate::ftp::listing::fields::{Fields, is_blank, number};
 use crate::ftp::listing::month::month;
 use crate::model::{Mtime, Precision};
@@ -48,20 +50,41 @@ pub(super) fn find(fields: &mut Fields<'_>, i: usize, now: DateTime<Utc>) -> Opt
     let first = fields.get(i)?;
     if !first[0].is_ascii_digit() {
         let second = fields.get(i + 1)?;
-        let day = day_of_month(second)?;
+        let Some(day) = day_of_month(second) else {
+            // `ls --full-time` of old, and BusyBox: `Sat Nov 21 10:06:15 2026`.
+            return if is_weekday(first) { find(fields, i + 1, now) } else { None };
+        };
+        if !may_be_dated(fields.get(i + 2)?) {
+            return None;
+        }
         return in_words(fields, i + 2, (month(first)?, day), second.ends_with(b","), now);
     }
-    if let Some(date) = numeric(first) {
+    if let Some(date) = numeric(first).or_else(|| year_last(first)) {
         return in_numbers(fields, i, date, now);
+    }
+    if !first.is_ascii() {
+        let (day, next) = asian::read(fields, i)?;
+        return in_counts(fields, next, day, now);
+    }
+    if let Some(found) = year_before_counts(fields, i, now) {
+        return Some(found);
+    }
+    if let Some(year) = first.strip_suffix(b".").and_then(year) {
+        // `2003. ápr. 18.` The full stop tells it from a size.
+        let (month, day) = (fields.get(i + 1).and_then(month)?, fields.get(i + 2).and_then(day_of_month)?);
+        return in_counts(fields, i + 3, Day { year: Some(year), month, day }, now);
     }
     let day = day_of_month(first)?;
     let month_word = fields.get(i + 1)?;
-    // The third word is cheaper to look at than the names of all months.
-    let third = fields.get(i + 2)?;
-    if clock(third).is_none() && year(third).is_none() {
+    if !may_be_dated(fields.get(i + 2)?) {
         return None;
     }
     in_words(fields, i + 2, (month(month_word)?, day), false, now)
+}
+
+/// Returns whether `word` may stand behind month and day, which is cheaper to say than whether a word is a month.
+fn may_be_dated(word: &[u8]) -> bool {
+    year(word).is_some() || clock(word).or_else(|| dotted_clock(word)).is_some()
 }
 
 /// Reads what stands behind month and day: `03:26`, `10:06:15`, `10:06:15 2026`, `1994`, and behind a comma `2002 09:47`.
@@ -79,7 +102,7 @@ fn in_words(
         let end = fields.span(if clock.is_some() { i + 1 } else { i })?.end;
         return Some(Found { mtime: resolve(day, clock, now), utc: false, end });
     }
-    let clock = clock(word)?;
+    let clock = clock(word).or_else(|| dotted_clock(word))?;
     let late_year = match clock.precision {
         Precision::Second => optional(fields, i + 1, year),
         Precision::Minute | Precision::Day => None,
@@ -89,15 +112,37 @@ fn in_words(
     Some(Found { mtime: resolve(day, Some(clock), now), utc: false, end })
 }
 
+/// Reads `2003 3월 20`. Where a time or a year follows, the number before the month is a size.
+fn year_before_counts(fields: &mut Fields<'_>, i: usize, now: DateTime<Utc>) -> Option<Found> {
+    let year = fields.get(i).and_then(year)?;
+    fields.get(i + 1).filter(|word| !word.is_ascii())?;
+    let (day, next) = asian::read(fields, i + 1)?;
+    if day.year.is_some() || fields.get(next).is_some_and(may_be_dated) {
+        return None;
+    }
+    let end = fields.span(next - 1)?.end;
+    Some(Found { mtime: resolve(Day { year: Some(year), ..day }, None, now), utc: false, end })
+}
+
+/// Reads what stands behind a day of an Asian language: a year where there was none, or a time.
+fn in_counts(fields: &mut Fields<'_>, i: usize, day: Day, now: DateTime<Utc>) -> Option<Found> {
+    if day.year.is_none() {
+        return in_words(fields, i, (day.month, day.day), false, now);
+    }
+    let clock = optional(fields, i, clock);
+    let end = fields.span(if clock.is_some() { i } else { i - 1 })?.end;
+    Some(Found { mtime: resolve(day, clock, now), utc: false, end })
+}
+
 /// Reads what stands behind `2005-06-07` or `09-26`: a time, and behind that a zone.
 fn in_numbers(fields: &mut Fields<'_>, i: usize, day: Day, now: DateTime<Utc>) -> Option<Found> {
     if day.year.is_none() {
-        let clock = fields.get(i + 1).and_then(clock)?;
-        return Some(Found {
-            mtime: resolve(day, Some(clock), now),
-            utc: false,
-            end: fields.span(i + 1)?.end,
-        });
+        let word = fields.get(i + 1)?;
+        let (day, clock) = match year(word) {
+            Some(year) => (Day { year: Some(year), ..day }, None),
+            None => (day, Some(clock(word)?)),
+        };
+        return Some(Found { mtime: resolve(day, clock, now), utc: false, end: fields.span(i + 1)?.end });
     }
     let Some(clock) = optional(fields, i + 1, clock) else {
         let span = fields.span(i)?;
@@ -195,7 +240,7 @@ pub(super) fn numeric(word: &[u8]) -> Option<Day> {
     let (first, second, third) = (parts.next()?, parts.next()?, parts.next());
     let day = match third {
         Some(third) if second.len() <= 2 && third.len() <= 2 => {
-            Day { year: Some(year(first)?), month: number(second)?, day: number(third)? }
+            Day { year: Some(long_year(first)?), month: number(second)?, day: number(third)? }
         }
         None if first.len() == 2 && second.len() == 2 => {
             Day { year: None, month: number(first)?, day: number(second)? }
@@ -222,6 +267,16 @@ pub(super) fn clock(word: &[u8]) -> Option<Clock> {
     Some(Clock { nanos, ..Clock::new(hour, minute, Some(second))? })
 }
 
+/// Reads `20.10`, as clocks in some languages are written.
+fn dotted_clock(word: &[u8]) -> Option<Clock> {
+    let dot = word.iter().position(|&b| b == b'.')?;
+    let (hour, minute) = (&word[..dot], &word[dot + 1..]);
+    if hour.len() > 2 || minute.len() != 2 {
+        return None;
+    }
+    Clock::new(number(hour)?, number(minute)?, None)
+}
+
 /// Reads the digits of a fraction of a second; those finer than a nanosecond are dropped.
 fn nanos(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -246,11 +301,20 @@ fn zone(word: &[u8]) -> Option<TimeDelta> {
     }
 }
 
+fn is_weekday(word: &[u8]) -> bool {
+    WEEKDAYS.iter().any(|day| word.eq_ignore_ascii_case(day.as_bytes()))
+}
+
 fn year(word: &[u8]) -> Option<i32> {
     if word.len() != 4 {
         return None;
     }
     number(word).filter(|year| (1900..3000).contains(year)).and_then(|year| i32::try_from(year).ok())
+}
+
+/// Reads any year of four digits, of which Windows has 1601 for no time at all.
+fn long_year(word: &[u8]) -> Option<i32> {
+    if word.len() == 4 { any_year(word) } else { None }
 }
 
 /// Reads `8`, `08`, `26.` and `08,`.
@@ -269,6 +333,9 @@ pub(super) fn name_behind(line: &[u8], end: usize) -> &[u8] {
         _ => b"",
     }
 }
+
+/// As `ls` writes them in English.
+const WEEKDAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 #[cfg(test)]
 mod tests {
@@ -340,6 +407,27 @@ mod tests {
             ("2005-06-07-08 n", "none"),
             ("2005/06-07 n", "none"),
             ("13:45 n", "none"),
+            ("09-26 2000 n", "2000-09-26T00:00:00Z day [n]"),
+            ("24-04-2003 17:12 n", "2003-04-24T17:12:00Z minute [n]"),
+            ("24.04.2003 n", "2003-04-24T00:00:00Z day [n]"),
+            ("04-05-2003 17:12 n", "untold [n]"),
+            ("Sat Nov 21 10:06:15 2026 n", "2026-11-21T10:06:15Z second [n]"),
+            ("Foo Nov 21 10:06:15 2026 n", "none"),
+            ("2003. ápr. 18. n", "2003-04-18T00:00:00Z day [n]"),
+            ("2003. ápr. 18. 10:22 n", "2003-04-18T10:22:00Z minute [n]"),
+            ("2003. ápr. 18. 10:22", "2003-04-18T00:00:00Z day [10:22]"),
+            ("6月  3 10:22 n", "2026-06-03T10:22:00Z minute [n]"),
+            ("6月  3  2003 n", "2003-06-03T00:00:00Z day [n]"),
+            ("6月 3日 2003年 n", "2003-06-03T00:00:00Z day [n]"),
+            ("6月 3日 10:22 n", "2026-06-03T10:22:00Z minute [n]"),
+            ("2003年6月3日 10:22 n", "2003-06-03T10:22:00Z minute [n]"),
+            ("8월 17 08:52 n", "2026-08-17T08:52:00Z minute [n]"),
+            ("8월 17 n", "none"),
+            ("2003 3월 20 n", "2003-03-20T00:00:00Z day [n]"),
+            ("2003 3월 20 10:22 n", "none"),
+            ("2003 3월 20 2004 n", "none"),
+            ("4. elo 20.10 n", "2026-08-04T20:10:00Z minute [n]"),
+            ("4. elo 20.1 n", "none"),
         ] {
             assert_eq!(read(text, NOW), expected, "{text}");
         }

@@ -8,6 +8,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::ftp::listing::date::{self, Clock, Day, name_behind};
+use crate::ftp::listing::day::{Order, ordered};
 use crate::ftp::listing::fields::{Fields, big_number, is_blank, number, split_at_first};
 use crate::ftp::listing::{Line, Listed, ListingFormat};
 use crate::model::Kind;
@@ -46,29 +47,18 @@ impl ListingFormat for Dos {
     }
 }
 
-/// Reads `11-21-26`, `11-21-2026`, `11/21/2026` and `2026-11-21`.
+/// Reads `11-21-26`, `11-21-2026`, `11/21/2026`, `2026-11-21`, and `21.11.2026`, where the day stands first.
 fn read_day(word: &[u8]) -> Option<Day> {
     if let Some(day) = date::numeric(word) {
         return day.year.is_some().then_some(day);
     }
     let separator = *word.iter().find(|b| !b.is_ascii_digit())?;
-    if !matches!(separator, b'-' | b'/') {
-        return None;
-    }
-    let mut parts = word.split(|&b| b == separator);
-    let (month, day, year) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() || month.len() > 2 || day.len() > 2 {
-        return None;
-    }
-    let year = match (year.len(), i32::try_from(number(year)?).ok()?) {
-        (2, year @ 0..70) => 2000 + year,
-        (2, year) => 1900 + year,
-        (4, year) => year,
-        _ => return None,
-    };
-    let (month, day) = (number(month)?, number(day)?);
     // A month above 12 is a line of the family all the same, from a server with another order; its day is untold.
-    Some(Day { year: Some(year), month, day })
+    match separator {
+        b'-' | b'/' => ordered(word, separator, Order::Mdy),
+        b'.' => ordered(word, separator, Order::Dmy),
+        _ => None,
+    }
 }
 
 /// Reads `10:06AM`, `10:06 AM`, `10:06a` and `22:06`, with seconds or without. Returns the time and how many words it was.
@@ -143,17 +133,21 @@ fn split_link(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Reads a size, `1,234,567` included: `None` where the word is none, `Some(None)` where it is more than a file can have
-/// bytes.
+/// Reads a size, `1,234,567` and `1.234.567` included: `None` where the word is none, `Some(None)` where it is more
+/// than a file can have bytes.
 fn read_size(word: &[u8]) -> Option<Option<u64>> {
-    if !word[0].is_ascii_digit() || !word.iter().all(|b| b.is_ascii_digit() || *b == b',') {
-        return None;
-    }
-    if !word.contains(&b',') {
+    if word.iter().all(u8::is_ascii_digit) {
         return Some(big_number(word));
     }
-    let digits: Vec<u8> = word.iter().copied().filter(|&b| b != b',').collect();
-    Some(big_number(&digits))
+    let separator = *word.iter().find(|b| !b.is_ascii_digit())?;
+    let mut groups = word.split(|&b| b == separator);
+    let first = groups.next()?;
+    let is_grouped = matches!(separator, b',' | b'.')
+        && !first.is_empty()
+        && first.iter().all(u8::is_ascii_digit)
+        && groups.all(|group| group.len() == 3 && group.iter().all(u8::is_ascii_digit));
+    let digits = || word.iter().copied().filter(|&b| b != separator).collect::<Vec<u8>>();
+    is_grouped.then(|| big_number(&digits()))
 }
 
 /// How far behind the start of its tag a name begins.
@@ -190,8 +184,12 @@ mod tests {
             ("11-21-2026  10:06AM", "2026-11-21T10:06:00Z minute"),
             ("11/21/2026  10:06 AM", "2026-11-21T10:06:00Z minute"),
             ("2026-11-21  10:06", "2026-11-21T10:06:00Z minute"),
+            ("21.11.2026  10:06", "2026-11-21T10:06:00Z minute"),
+            ("21.11.26  10:06", "2026-11-21T10:06:00Z minute"),
             ("01-02-69  10:06AM", "2069-01-02T10:06:00Z minute"),
             ("01-02-70  10:06AM", "1970-01-02T10:06:00Z minute"),
+            ("11-21-126  10:06AM", "2026-11-21T10:06:00Z minute"),
+            ("01-01-1601  12:00AM", "1601-01-01T00:00:00Z minute"),
             ("01-02-99  10:06AM", "1999-01-02T10:06:00Z minute"),
             ("21-11-26  10:06AM", "untold"),
             ("02-30-26  10:06AM", "untold"),
@@ -217,6 +215,7 @@ mod tests {
         for (text, size) in [
             ("0", Some(0)),
             ("1,234,567", Some(1_234_567)),
+            ("1.234.567", Some(1_234_567)),
             ("5368709120", Some(5_368_709_120)),
             ("9223372036854775808", None),
             ("99,999,999,999,999,999,999", None),
@@ -292,9 +291,12 @@ mod tests {
             "11-21-26  10:66AM  12 n",
             "11-21-26  25:06  12 n",
             "11-21  10:06  12 n",
-            "11-21-126  10:06  12 n",
+            "11-21-1  10:06  12 n",
             "11-21-26  10:06AM  -12 n",
             "11-21-26  10:06AM  12k n",
+            "11-21-26  10:06AM  1.234,567 n",
+            "11-21-26  10:06AM  12.5 n",
+            "11-21-26  10:06AM  ,5 n",
             "-rw-r--r-- 1 a b 5 Nov 21 10:06 n",
             "type=file; n",
         ] {

@@ -30,25 +30,48 @@ impl<'a> Fields<'a> {
 
     /// Returns where word `i` stands.
     pub(super) fn span(&mut self, i: usize) -> Option<Range<usize>> {
-        while self.found <= i {
-            if self.found == MOST {
-                return None;
-            }
-            let from = self.found.checked_sub(1).map_or(0, |last| self.spans[last].1);
-            let start = from + self.line[from..].iter().position(|&b| !is_blank(b))?;
-            let length = self.line[start..].iter().position(|&b| is_blank(b));
-            let end = length.map_or(self.line.len(), |length| start + length);
-            self.spans[self.found] = (start, end);
-            self.found += 1;
+        if i >= self.found && !self.search(i) {
+            return None;
         }
         let (start, end) = self.spans[i];
         Some(start..end)
     }
+
+    /// Finds the words up to `i`, and returns whether they are there.
+    fn search(&mut self, i: usize) -> bool {
+        if i >= MOST {
+            return false;
+        }
+        let line = self.line;
+        let mut at = self.found.checked_sub(1).map_or(0, |last| self.spans[last].1);
+        while self.found <= i {
+            while at < line.len() && is_blank(line[at]) {
+                at += 1;
+            }
+            let start = at;
+            while at < line.len() && !is_blank(line[at]) {
+                at += 1;
+            }
+            if start == at {
+                return false;
+            }
+            self.spans[self.found] = (start, at);
+            self.found += 1;
+        }
+        true
+    }
+}
+
+/// Returns what stands behind `end` and the blanks there, for families that pad before the name.
+pub(super) fn behind_blanks(line: &[u8], end: usize) -> &[u8] {
+    let rest = line.get(end..).unwrap_or_default();
+    &rest[rest.iter().position(|&b| !is_blank(b)).unwrap_or(rest.len())..]
 }
 
 /// Returns whether `b` separates words.
 pub(super) fn is_blank(b: u8) -> bool {
-    matches!(b, b' ' | b'\t')
+    // Most bytes are above, and are done with at the first question.
+    b <= b' ' && matches!(b, b' ' | b'\t')
 }
 
 /// Returns the number `text` is; `None` unless it is one to nine digits and nothing else.

@@ -29,6 +29,7 @@ impl ListingFormat for Mlsd {
     }
 
     fn parse(&self, line: &[u8], _now: DateTime<Utc>) -> Option<Line> {
+        let line = without_indent(line);
         let blank = line.iter().position(|&b| is_blank(b))?;
         let (facts, name) = (&line[..blank], &line[blank + 1..]);
         if facts.is_empty() {
@@ -48,6 +49,7 @@ impl ListingFormat for Mlsd {
             name: name.to_vec(),
             kind,
             size: facts.size.filter(|_| kind == Kind::File),
+            rounded: false,
             mtime: facts.modify.and_then(timestamp),
             utc: true,
             mode: facts.mode,
@@ -56,6 +58,13 @@ impl ListingFormat for Mlsd {
             group: facts.group.best(),
         }))
     }
+}
+
+/// Strips the blank that a reply to MLST has before the facts, where facts and not a name follow it.
+fn without_indent(line: &[u8]) -> &[u8] {
+    let Some(behind) = line.strip_prefix(b" ") else { return line };
+    let first = behind.split(|&b| is_blank(b)).next().unwrap_or_default();
+    if first.ends_with(b";") && first.contains(&b'=') { behind } else { line }
 }
 
 /// The facts of one line.
@@ -212,6 +221,8 @@ mod tests {
             ("type=file;;size=5; empty fact", "empty fact"),
             ("type=file; ../x", "../x"),
             ("type=file; .", "."),
+            (" type=file; indented", "indented"),
+            (" type=file;  indented", " indented"),
         ] {
             assert_eq!(entry(line.as_bytes()).name, name.as_bytes(), "{line}");
         }

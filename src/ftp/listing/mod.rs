@@ -7,14 +7,33 @@
 //! Where lines come in a reply on the control connection (STAT, MLST), some servers put one more blank before each. Who
 //! takes such a reply apart strips that blank; a line handed in here begins where the server's listing begins.
 
+mod asian;
 mod date;
+mod day;
+mod detect;
 mod dos;
+mod eplf;
 mod fields;
+mod join;
+mod mac;
 mod mlsd;
 mod month;
+mod mvs;
+mod netware;
 mod nlst;
+mod nonstop;
+mod os2;
+mod os400;
+mod os9;
 mod parser;
+mod pds;
 mod unix;
+mod unix_numeric;
+mod vmcms;
+mod vms;
+mod vshell;
+mod vxworks;
+mod wfftp;
 
 use std::fmt::Debug;
 
@@ -24,13 +43,32 @@ use crate::model::{Kind, Mtime};
 
 pub use date::timestamp;
 pub use dos::Dos;
+pub use eplf::Eplf;
+pub use mac::Mac;
 pub use mlsd::Mlsd;
+pub use mvs::Mvs;
+pub use netware::Netware;
 pub use nlst::Nlst;
+pub use nonstop::NonStop;
+pub use os2::Os2;
+pub use os9::Os9;
+pub use os400::Os400;
 pub use parser::{Cut, Limits, Listing, Parser, Rejected};
+pub use pds::Pds;
 pub use unix::Unix;
+pub use vmcms::VmCms;
+pub use vms::Vms;
+pub use vshell::VShell;
+pub use vxworks::VxWorks;
+pub use wfftp::WfFtp;
 
 /// All families, in the order in which they win when the lines fit several alike.
-pub const FORMATS: &[&dyn ListingFormat] = &[&Mlsd, &Unix, &Dos, &Nlst];
+pub const FORMATS: &[&dyn ListingFormat] = &[
+    &Mlsd, &Eplf,
+    // Before Unix, which can read the lines and would take the forks' sizes for numbers of owners.
+    &Mac, &Unix, &Dos, &Vms, &Mvs, &Pds, &VmCms, &Os400, &Netware, &Os2, &NonStop, &VShell, &VxWorks, &WfFtp,
+    &Os9, &Nlst,
+];
 
 /// Returns the family users call `name`.
 pub fn format_named(name: &str) -> Option<&'static dyn ListingFormat> {
@@ -51,8 +89,8 @@ pub trait ListingFormat: Debug + Sync {
         true
     }
 
-    /// Reads one line without its line end; `None` when the line is not of this family.
-    /// `now` is for dates without a year.
+    /// Reads one line without its line end; `None` when the line is not of this family. `now` is for dates without a
+    /// year. Where it says [`Line::Begins`], it is asked again with the next line behind a blank.
     fn parse(&self, line: &[u8], now: DateTime<Utc>) -> Option<Line>;
 }
 
@@ -61,6 +99,10 @@ pub trait ListingFormat: Debug + Sync {
 pub enum Line {
     /// An entry.
     Entry(Listed),
+    /// An entry, if the listing is of this family, which such a line doesn't show: a bare name.
+    Perhaps(Listed),
+    /// The first half of an entry that goes on in the next line.
+    Begins,
     /// A line known to be no entry: `total 12`.
     Noise,
     /// A line for the directory itself or the one above: `.`, `..`. It shows that the directory could be read.
@@ -85,14 +127,18 @@ impl Line {
 /// What a listing told about one name. What it didn't tell is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The name as it stood there, bytes in no certain encoding. Not yet checked: it may be `../x`.
+    /// The name as it stood there, bytes in no certain encoding. A [`Parser`] rejects what can't be joined to a path,
+    /// such as `../x`; a family alone doesn't.
     pub name: Vec<u8>,
     /// What it is.
     pub kind: Kind,
     /// Size in bytes, of files alone.
     pub size: Option<u64>,
-    /// When it last changed: in UTC where [`utc`](Self::utc) says so; otherwise the server's local time written down as if
-    /// it were UTC.
+    /// Whether `size` is not to the byte, because the listing tells it in kilobytes (`33.5k`) or blocks: good to be
+    /// shown, never to be compared.
+    pub rounded: bool,
+    /// When it last changed: in UTC where [`utc`](Self::utc) says so; otherwise the server's local time written down
+    /// as if it were UTC.
     pub mtime: Option<Mtime>,
     /// Whether `mtime` is UTC, because the family's times are ([`ListingFormat::times_are_utc`]) or because its zone stood
     /// next to it (`ls --full-time`).
@@ -108,12 +154,18 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// Returns the size, if it is known to the byte.
+    pub fn exact_size(&self) -> Option<u64> {
+        self.size.filter(|_| !self.rounded)
+    }
+
     /// Returns an entry of which nothing but name and kind is known.
     pub fn new(name: impl Into<Vec<u8>>, kind: Kind) -> Self {
         Self {
             name: name.into(),
             kind,
             size: None,
+            rounded: false,
             mtime: None,
             utc: false,
             mode: None,
@@ -124,5 +176,7 @@ impl Listed {
     }
 }
 
+#[cfg(test)]
+mod shown;
 #[cfg(test)]
 mod tests;

@@ -5,10 +5,14 @@
 //! what could be an entry and isn't one here is counted in [`Listing::rejected_count`] or told by [`Listing::cut`].
 
 use std::mem;
+use std::vec::Drain;
 
 use chrono::{DateTime, Utc};
 
-use crate::ftp::listing::{FORMATS, Line, Listed, ListingFormat};
+use crate::ftp::listing::detect::Detection;
+use crate::ftp::listing::join::Joiner;
+use crate::ftp::listing::{Line, Listed, ListingFormat};
+use crate::model::{Escaped, RelPath};
 
 /// Reads one listing.
 ///
@@ -28,6 +32,8 @@ pub struct Parser {
     now: DateTime<Utc>,
     limits: Limits,
     family: Family,
+    /// The entry that has begun on the line before.
+    joiner: Joiner,
     /// The line that has begun and not yet ended.
     begun: Vec<u8>,
     /// Bytes taken so far.
@@ -42,7 +48,7 @@ pub struct Parser {
 pub struct Limits {
     /// Bytes of a line without its end; a longer line is rejected.
     pub line_bytes: usize,
-    /// Entries of a listing.
+    /// Entries of a listing, those not counted that were taken out before its end.
     pub entries: usize,
     /// Bytes of a listing.
     pub bytes: u64,
@@ -108,7 +114,7 @@ pub enum Cut {
 impl Parser {
     /// Returns a parser that finds out the family from the first lines. `now` is for dates without a year.
     pub fn new(now: DateTime<Utc>) -> Self {
-        Self::of(Family::Open(Held::default()), now)
+        Self::of(Family::Open(Box::default()), now)
     }
 
     /// Returns a parser for the family this server is known to speak.
@@ -143,6 +149,17 @@ impl Parser {
         self.listing.cut.is_some()
     }
 
+    /// Takes out the entries read so far, so that a listing of any length needs little memory. The first lines stay
+    /// inside until they have shown the family.
+    pub fn take_entries(&mut self) -> Drain<'_, Listed> {
+        self.listing.entries.drain(..)
+    }
+
+    /// Takes out the rejected lines kept so far; the count of them stays.
+    pub fn take_rejected(&mut self) -> Drain<'_, Rejected> {
+        self.listing.rejected.drain(..)
+    }
+
     /// Returns what the bytes were. What follows the last line end counts as a line.
     pub fn finish(mut self) -> Listing {
         if !self.is_cut() && !self.begun.is_empty() {
@@ -151,6 +168,9 @@ impl Parser {
             self.line(line.strip_suffix(b"\r").unwrap_or(&line));
         }
         self.settle();
+        if let Some(line) = self.joiner.finish() {
+            self.record(&line, None);
+        }
         self.listing.mixed_line_ends = self.seen_crlf && self.seen_lf;
         self.listing
     }
@@ -164,6 +184,7 @@ impl Parser {
             now,
             limits: Limits::default(),
             family,
+            joiner: Joiner::default(),
             begun: Vec::new(),
             bytes: 0,
             seen_crlf: false,
@@ -225,9 +246,9 @@ impl Parser {
                 let format = *format;
                 self.read(line, format);
             }
-            Family::Open(held) => {
-                held.take(line, self.now);
-                if held.is_enough() {
+            Family::Open(detection) => {
+                detection.take(line, self.now);
+                if detection.is_enough() {
                     self.settle();
                 }
             }
@@ -236,8 +257,8 @@ impl Parser {
 
     /// Chooses the family and reads the lines that waited for that.
     fn settle(&mut self) {
-        let Family::Open(held) = &mut self.family else { return };
-        let (format, lines) = (held.best(), mem::take(&mut held.lines));
+        let Family::Open(detection) = &mut self.family else { return };
+        let (format, lines) = (detection.best(), detection.take_lines());
         self.family = Family::Settled(format);
         self.listing.format = format;
         for line in lines {
@@ -253,16 +274,33 @@ impl Parser {
             self.reject(line, || "no known kind of listing".into());
             return;
         };
-        match format.parse(line, self.now) {
-            Some(Line::Entry(_)) if self.listing.entries.len() >= self.limits.entries => {
-                self.listing.cut = Some(Cut::Entries);
-                self.begun = Vec::new();
-            }
-            Some(Line::Entry(listed)) => self.listing.entries.push(listed),
+        let mut joiner = mem::take(&mut self.joiner);
+        joiner.read(line, format, self.now, |line, read| self.record(line, read));
+        self.joiner = joiner;
+    }
+
+    fn record(&mut self, line: &[u8], read: Option<Line>) {
+        match read {
+            Some(Line::Entry(listed) | Line::Perhaps(listed)) => self.keep(line, listed),
             Some(Line::Noise) => {}
             Some(Line::Own) => self.listing.shows_itself = true,
             Some(Line::Rejected(reason)) => self.reject(line, || reason),
-            None => self.reject(line, || format!("not a line of a listing of kind {}", format.name())),
+            Some(Line::Begins) | None => {
+                let kind = self.listing.format.map_or("none", ListingFormat::name);
+                self.reject(line, || format!("not a line of a listing of kind {kind}"));
+            }
+        }
+    }
+
+    /// Keeps an entry, if its name is one that may be joined to a path.
+    fn keep(&mut self, line: &[u8], listed: Listed) {
+        if let Err(why) = RelPath::check_name(&listed.name) {
+            self.reject(line, || format!("the name `{}` can't be believed: {why}", Escaped(&listed.name)));
+        } else if self.listing.entries.len() >= self.limits.entries {
+            self.listing.cut = Some(Cut::Entries);
+            self.begun = Vec::new();
+        } else {
+            self.listing.entries.push(listed);
         }
     }
 
@@ -279,62 +317,10 @@ impl Parser {
 #[derive(Debug)]
 enum Family {
     /// Nothing yet; lines wait.
-    Open(Held),
+    Open(Box<Detection>),
     /// The family, or that it can't be told.
     Settled(Option<&'static dyn ListingFormat>),
 }
-
-/// The first lines, and how well each family of [`FORMATS`] reads them.
-#[derive(Debug, Default)]
-struct Held {
-    lines: Vec<Vec<u8>>,
-    /// How many of the lines are more than noise.
-    telling: usize,
-    scores: [Score; FORMATS.len()],
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Score {
-    errors: usize,
-    read: usize,
-}
-
-impl Held {
-    fn take(&mut self, line: &[u8], now: DateTime<Utc>) {
-        let (mut noise, mut entry) = (false, false);
-        for (format, score) in
-            FORMATS.iter().zip(&mut self.scores).filter(|(format, _)| format.is_detectable())
-        {
-            match format.parse(line, now) {
-                Some(Line::Entry(_)) => entry = true,
-                Some(Line::Noise | Line::Own) => noise = true,
-                Some(Line::Rejected(_)) | None => {
-                    score.errors += 1;
-                    continue;
-                }
-            }
-            score.read += 1;
-        }
-        self.telling += usize::from(entry || !noise);
-        self.lines.push(line.to_vec());
-    }
-
-    fn is_enough(&self) -> bool {
-        self.telling >= TELLING_LINES || self.lines.len() >= HELD_LINES
-    }
-
-    /// Returns the family with the fewest errors among those that could read anything.
-    fn best(&self) -> Option<&'static dyn ListingFormat> {
-        let readers = FORMATS.iter().zip(&self.scores).filter(|(_, score)| score.read > 0);
-        readers.min_by_key(|(_, score)| score.errors).map(|(format, _)| *format)
-    }
-}
-
-/// How many lines that are more than noise decide on the family.
-const TELLING_LINES: usize = 20;
-
-/// How many lines wait for that at most.
-const HELD_LINES: usize = 64;
 
 /// How much is kept of a rejected line.
 const REJECTED_BYTES: usize = 4096;

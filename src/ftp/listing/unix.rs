@@ -6,11 +6,13 @@
 //! owner and group as far as that can be decided. The name is everything behind the one blank that ends the date:
 //! more blanks belong to the name.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 
 use crate::ftp::listing::date::{self, Found, name_behind};
 use crate::ftp::listing::fields::{Fields, big_number, number, split_at_first};
-use crate::ftp::listing::{Line, Listed, ListingFormat};
+use crate::ftp::listing::{Line, Listed, ListingFormat, unix_numeric};
 use crate::model::Kind;
 
 /// Unix `ls -l`.
@@ -29,7 +31,10 @@ impl ListingFormat for Unix {
     fn parse(&self, line: &[u8], now: DateTime<Utc>) -> Option<Line> {
         let mut fields = Fields::new(line);
         let Some((at, permissions)) = find_permissions(&mut fields) else {
-            return is_noise(&mut fields).then_some(Line::Noise);
+            if is_noise(&mut fields) {
+                return Some(Line::Noise);
+            }
+            return unix_numeric::parse(&mut fields);
         };
         let from = at + 1;
         let (i, size, found) = find_size_and_date(&mut fields, from, now, permissions.is_device)?;
@@ -37,11 +42,17 @@ impl ListingFormat for Unix {
             Kind::Symlink => split_link(name_behind(line, found.end), size.bytes()),
             Kind::File | Kind::Dir | Kind::Other => (name_behind(line, found.end), None),
         };
-        let (owner, group) = owners(&mut fields, from, i, size);
+        let (owner, group) = owners(&mut fields, from..i, size, permissions.has_links);
+        let is_file = permissions.kind == Kind::File;
+        let (bytes, rounded) = match size {
+            Size::Rounded(bytes) => (bytes, true),
+            _ => (size.bytes(), false),
+        };
         Some(Line::of(Listed {
             name: name.to_vec(),
             kind: permissions.kind,
-            size: size.bytes().filter(|_| permissions.kind == Kind::File),
+            size: bytes.filter(|_| is_file),
+            rounded: rounded && is_file,
             mtime: found.mtime,
             utc: found.utc,
             mode: Some(permissions.mode),
@@ -54,10 +65,12 @@ impl ListingFormat for Unix {
 
 /// What the ten letters tell.
 #[derive(Clone, Copy, Debug)]
-struct Permissions {
-    kind: Kind,
-    mode: u32,
+pub(super) struct Permissions {
+    pub(super) kind: Kind,
+    pub(super) mode: u32,
     is_device: bool,
+    /// Whether the number of links stands behind them without a blank.
+    has_links: bool,
 }
 
 /// Finds the permissions: the first word, or the one behind an inode and a block count.
@@ -74,10 +87,12 @@ fn find_permissions(fields: &mut Fields<'_>) -> Option<(usize, Permissions)> {
     None
 }
 
-/// Reads `drwxr-sr-x`, with a mark for an access list or a label (`+`, `@`, `.`) or without.
-fn read_permissions(word: &[u8]) -> Option<Permissions> {
+/// Reads `drwxr-sr-x`, with a mark for an access list or a label (`+`, `@`, `.`) or without. A number of links that fills
+/// its column stands right behind.
+pub(super) fn read_permissions(word: &[u8]) -> Option<Permissions> {
     let (letters, mark) = word.split_at_checked(10)?;
-    if !matches!(mark, b"" | b"+" | b"@" | b".") {
+    let has_links = !mark.is_empty() && mark.iter().all(u8::is_ascii_digit);
+    if !has_links && !matches!(mark, b"" | b"+" | b"@" | b".") {
         return None;
     }
     let kind = match letters[0] {
@@ -100,7 +115,7 @@ fn read_permissions(word: &[u8]) -> Option<Permissions> {
             _ => return None,
         };
     }
-    Some(Permissions { kind, mode, is_device: matches!(letters[0], b'b' | b'c') })
+    Some(Permissions { kind, mode, is_device: matches!(letters[0], b'b' | b'c'), has_links })
 }
 
 /// Returns whether a line without permissions is known to be no entry: `total 12`, also in other languages, and the head
@@ -124,12 +139,17 @@ enum Size {
     Glued(usize, Option<u64>),
     /// `3` or `1,3` of a device.
     Device,
-    /// `33.5k` or `-1`: a size that isn't known to the byte.
+    /// `33.5k`: about so many bytes.
+    Rounded(Option<u64>),
+    /// `-1`: a number that is no size.
     Vague,
 }
 
 impl Size {
     fn read(word: &[u8], is_device: bool) -> Option<Self> {
+        if is_device && word.starts_with(b"0x") {
+            return Some(Self::Device);
+        }
         let digits = word.iter().rev().take_while(|b| b.is_ascii_digit()).count();
         let front = &word[..word.len() - digits];
         match front {
@@ -139,24 +159,40 @@ impl Size {
             _ if digits > 0 && !front[0].is_ascii_digit() => {
                 Some(Self::Glued(front.len(), big_number(&word[front.len()..])))
             }
-            _ => is_rounded(word).then_some(Self::Vague),
+            _ => rounded(word).map(Self::Rounded),
         }
     }
 
     fn bytes(self) -> Option<u64> {
         match self {
             Self::Bytes(bytes) | Self::Glued(_, bytes) => bytes,
-            Self::Device | Self::Vague => None,
+            Self::Device | Self::Rounded(_) | Self::Vague => None,
         }
     }
 }
 
-/// Returns whether `word` is a size as `ls -h` writes it: `33.5k`, `4.0K`, `1M`.
-fn is_rounded(word: &[u8]) -> bool {
-    let number = word.iter().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b',')).count();
-    number > 0
-        && word[0].is_ascii_digit()
-        && matches!(&word[number..], b"" | [b'k' | b'K' | b'M' | b'G' | b'T' | b'B'] | [_, b'B'])
+/// Reads a size as `ls -h` writes it, `33.5k`, `4.0K`, `1M`: `None` where the word is none, `Some(None)` where it is
+/// more than a file can have bytes.
+fn rounded(word: &[u8]) -> Option<Option<u64>> {
+    let end =
+        word.iter().position(|b| !(b.is_ascii_digit() || matches!(b, b'.' | b','))).unwrap_or(word.len());
+    let (figure, unit) = word.split_at(end);
+    let shift = match unit {
+        b"" | b"B" => 0,
+        [unit] | [unit, b'B'] | [unit, b'i', b'B'] => {
+            10 * (1 + b"KMGTPE".iter().position(|known| known.eq_ignore_ascii_case(unit))?)
+        }
+        _ => return None,
+    };
+    let point = figure.iter().position(|b| matches!(b, b'.' | b',')).unwrap_or(figure.len());
+    let (whole, fraction) = (&figure[..point], figure.get(point + 1..).unwrap_or_default());
+    if whole.is_empty() || !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
+        return None;
+    }
+    let tenth = fraction.first().map_or(0, |b| u64::from(b - b'0'));
+    let bytes = big_number(whole)
+        .and_then(|whole| whole.checked_mul(10)?.checked_add(tenth)?.checked_mul(1 << shift));
+    Some(bytes.map(|tenths| tenths / 10).filter(|&bytes| bytes <= i64::MAX as u64))
 }
 
 /// Finds the first date with a size before it, from word `from` on. Returns the place of the size, it, and the date.
@@ -178,10 +214,14 @@ fn find_size_and_date(
     }
 }
 
-/// Tells links, owner and group apart in the words from `from` to the size at word `i`.
-fn owners(fields: &mut Fields<'_>, from: usize, i: usize, size: Size) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
-    let mut from = from;
-    let mut to = i;
+/// Tells links, owner and group apart in the words from the permissions to the size.
+fn owners(
+    fields: &mut Fields<'_>,
+    words: Range<usize>,
+    size: Size,
+    has_links: bool,
+) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+    let (mut from, mut to, i) = (words.start, words.end, words.end);
     if matches!(size, Size::Device)
         && to > from
         && fields.get(to - 1).is_some_and(|word| word.ends_with(b","))
@@ -190,10 +230,10 @@ fn owners(fields: &mut Fields<'_>, from: usize, i: usize, size: Size) -> (Option
     }
     let glued = match size {
         Size::Glued(length, _) => fields.get(i).map(|word| &word[..length]),
-        Size::Bytes(_) | Size::Device | Size::Vague => None,
+        Size::Bytes(_) | Size::Device | Size::Rounded(_) | Size::Vague => None,
     };
     // A number in front is the links. Where they are left out it may be an owner's number, but nothing tells.
-    if to > from && fields.get(from).is_some_and(|word| number(word).is_some()) {
+    if !has_links && to > from && fields.get(from).is_some_and(|word| number(word).is_some()) {
         from += 1;
     }
     let known = |word: Option<&[u8]>| word.map(<[u8]>::to_vec);
@@ -239,7 +279,24 @@ fn split_link(text: &[u8], size: Option<u64>) -> (&[u8], Option<&[u8]>) {
 const ARROW: &[u8] = b" -> ";
 
 /// What `ls` calls the sum of blocks.
-const TOTALS: &[&str] = &["total", "totale", "gesamt", "insgesamt", "totaal"];
+const TOTALS: &[&str] = &[
+    "total",
+    "totale",
+    "gesamt",
+    "insgesamt",
+    "totaal",
+    "totalt",
+    "summa",
+    "yhteensä",
+    "итого",
+    "razem",
+    "celkem",
+    "összesen",
+    "合計",
+    "总用量",
+    "總計",
+    "합계",
+];
 
 #[cfg(test)]
 mod tests {
@@ -281,8 +338,13 @@ mod tests {
             ("-rw-r--r--   1 longgroup125478", Some("longgroup"), None, Some(125_478)),
             ("  4711 -rw-r--r-- 1 web www 12", Some("web"), Some("www"), Some(12)),
             ("4711  8 -rw-r--r-- 1 web www 12", Some("web"), Some("www"), Some(12)),
-            ("-rw-r--r-- 1 web www 33.5k", Some("web"), Some("www"), None),
-            ("-rw-r--r-- 1 web www 4.0K", Some("web"), Some("www"), None),
+            ("-rw-r--r-- 1 web www 33.5k", Some("web"), Some("www"), Some(34_304)),
+            ("-rw-r--r-- 1 web www 4.0K", Some("web"), Some("www"), Some(4096)),
+            ("-rw-r--r-- 1 web www 1,5M", Some("web"), Some("www"), Some(1_572_864)),
+            ("-rw-r--r-- 1 web www 2GB", Some("web"), Some("www"), Some(2 << 30)),
+            ("-rw-r--r-- 1 web www 99E", Some("web"), Some("www"), None),
+            ("-rw-r--r--117 web www 12", Some("web"), Some("www"), Some(12)),
+            ("-rw-r--r--117 1000 33 12", Some("1000"), Some("33"), Some(12)),
             ("-rw-r--r-- 1 web www -1", Some("web"), Some("www"), None),
             ("-rw-r--r-- 1 web www 9223372036854775807", Some("web"), Some("www"), Some(i64::MAX as u64)),
             ("-rw-r--r-- 1 web www 9223372036854775808", Some("web"), Some("www"), None),
@@ -296,6 +358,15 @@ mod tests {
                 "{front}"
             );
             assert_eq!(listed.name, b"n", "{front}");
+        }
+    }
+
+    #[test]
+    fn a_size_in_units_is_not_to_the_byte() {
+        for (size, exact) in [("12", Some(12)), ("12K", None), ("1.0", None), ("12B", None)] {
+            let listed = entry(&format!("-rw-r--r-- 1 web www {size} Nov 21 10:06 n"));
+            assert_eq!(listed.exact_size(), exact, "{size}");
+            assert!(listed.size.is_some(), "{size}");
         }
     }
 
@@ -318,7 +389,7 @@ mod tests {
             assert_eq!((listed.kind, listed.mode), (kind, Some(mode)), "{letters}");
             assert_eq!(listed.size, (kind == File).then_some(5), "{letters}");
         }
-        for device in ["1, 3", "1,3", "1,   3", "188, 20"] {
+        for device in ["1, 3", "1,3", "1,   3", "188, 20", "0x3000002"] {
             let listed = entry(&format!("crw-rw-rw- 1 root tty {device} Nov 21 10:06 null"));
             assert_eq!((listed.kind, listed.size, listed.name), (Other, None, b"null".to_vec()), "{device}");
             assert_eq!(
@@ -370,7 +441,9 @@ mod tests {
 
     #[test]
     fn what_is_no_entry() {
-        for noise in ["total 12", "Total 0", "insgesamt 12K", "total: 5", "Status of /pub:"] {
+        for noise in
+            ["total 12", "Total 0", "insgesamt 12K", "total: 5", "Status of /pub:", "итого 5", "合計 12"]
+        {
             assert_eq!(parse(noise), Some(Line::Noise), "{noise}");
         }
         for own in ["drwxr-xr-x 2 a b 4096 Nov 21 10:06 .", "drwxr-xr-x 2 a b 4096 Nov 21 10:06 .."] {

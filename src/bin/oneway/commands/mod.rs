@@ -2,6 +2,7 @@
 
 mod connect;
 mod ls;
+pub(crate) mod parse_listing;
 pub(crate) mod serve;
 mod sync;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sync(args) => sync::run(&args, Mode::Sync),
         Command::Diff(args) => sync::run(&args, Mode::Diff),
         Command::Ls(args) => ls::run(&args),
+        Command::ParseListing(args) => parse_listing::run(&args),
         Command::Serve(args) => serve::run(&args),
     }
 }

@@ -274,7 +274,7 @@ fn entry_of(path: RelPath, listed: Listed) -> Entry {
     Entry {
         path,
         kind: listed.kind,
-        size: listed.size.filter(|_| listed.kind == Kind::File),
+        size: listed.exact_size().filter(|_| listed.kind == Kind::File),
         mtime: listed.mtime,
         mode: listed.mode.map(permission_bits),
         target: listed.target.map(Vec::into_boxed_slice),
