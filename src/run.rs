@@ -35,8 +35,8 @@ pub struct RunOptions {
     pub carry_times: bool,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
     pub rate: Option<NonZeroU64>,
-    /// Downloads of more bytes than this are fetched over several sessions.
-    pub split_bytes: u64,
+    /// Downloads of more bytes than this are fetched over several sessions; `None` chooses by the line.
+    pub split_bytes: Option<u64>,
     /// Tries after the first one.
     pub retries: u32,
     /// Directories deeper than this are not entered.
@@ -57,7 +57,7 @@ impl Default for RunOptions {
             guard: GuardOptions::default(),
             carry_times: true,
             rate: None,
-            split_bytes: 64 << 20,
+            split_bytes: None,
             retries: 5,
             max_depth: 256,
             cancel: Cancel::new(),

@@ -55,6 +55,9 @@ pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
 /// Threads for copying between two directories of this machine.
 const LOCAL_WORKERS: usize = 4;
 
+/// A file of this size takes so much longer than the round trip which preparing it saves that it goes to whoever is free.
+const LONG_BYTES: u64 = 1 << 20;
+
 /// Bytes moved at once. Larger blocks gain nothing measurable on loopback.
 const BLOCK_BYTES: usize = 256 << 10;
 
@@ -84,8 +87,18 @@ struct Shared {
 }
 
 impl Shared {
-    fn take(&self) -> Option<usize> {
+    /// Takes the next file, if it's one to be taken.
+    fn take(&self, is_wanted: impl FnOnce(usize) -> bool) -> Option<usize> {
+        // Decided without the queue: another worker may take that file meanwhile, and leaves one much like it.
+        let next = self.queue.lock().expect("no holder panics").front().copied()?;
+        if !is_wanted(next) {
+            return None;
+        }
         self.queue.lock().expect("no holder panics").pop_front()
+    }
+
+    fn waiting(&self) -> usize {
+        self.queue.lock().expect("no holder panics").len()
     }
 
     fn is_left(&self) -> bool {
@@ -95,7 +108,7 @@ impl Shared {
     /// Tells what got done.
     fn measure(&self, meter: Option<&Meter<'_>>, files: u64, bytes: u64) {
         if let Some(meter) = meter {
-            meter.did(files, bytes, self.queue.lock().expect("no holder panics").len());
+            meter.did(files, bytes, self.waiting());
         }
     }
 
@@ -180,7 +193,7 @@ impl Copier<'_, '_> {
     /// became of all files, which may bring some back.
     fn take(&mut self) -> StoreResult<Option<(usize, u32)>> {
         while self.todo.len() < 2
-            && let Some(i) = self.shared.take()
+            && let Some(i) = self.shared.take(|i| self.todo.is_empty() || self.may_wait(i))
         {
             self.todo.push_back((i, 1));
         }
@@ -188,6 +201,12 @@ impl Copier<'_, '_> {
             self.hear(Settle::All, false)?;
         }
         Ok(self.todo.pop_front())
+    }
+
+    /// Returns whether a file may be taken before its turn. One that takes long is not, where another worker may be idle.
+    fn may_wait(&self, i: usize) -> bool {
+        let workers = self.run.source.limit().min(self.run.destination.limit());
+        self.run.action(i).bytes() < LONG_BYTES || self.shared.waiting() >= workers
     }
 
     /// Sends one file. When it returns, the file is handed over and in `finished`.

@@ -33,8 +33,8 @@ pub struct ExecuteOptions {
     pub run_id: u64,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
     pub rate: Option<NonZeroU64>,
-    /// Downloads of more bytes than this are fetched over several sessions.
-    pub split_bytes: u64,
+    /// Downloads of more bytes than this are fetched over several sessions; `None` chooses by the line.
+    pub split_bytes: Option<u64>,
     /// How often a transfer is tried again.
     pub retry: RetryPolicy,
     /// The wish to stop.

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use crate::execute::{Event, Outcome, Run};
 use crate::model::Remedy;
+use crate::pool::Lease;
 use crate::store::{PartRequest, Parts, Session, StoreError, StoreResult, Version, WriteRequest, Written};
 
 /// No part is smaller: what it gains is less than opening it costs, and what a server has sent beyond the end of a part is lost.
@@ -68,13 +69,15 @@ impl Splits {
         request: impl Fn(usize) -> WriteRequest,
     ) -> Self {
         let sessions = run.source.limit() as u64;
+        let threshold = threshold(run);
         let is_download = run.source.store().is_remote() && !run.destination.store().is_remote();
         let size_of = |i: usize| run.action(i).source.as_ref().and_then(|entry| entry.size).unwrap_or(0);
         let share = indices.iter().map(|&i| size_of(i)).sum::<u64>() / sessions;
         let (mut files, mut parts) = (Vec::new(), VecDeque::new());
         indices.retain(|&i| {
             let size = size_of(i);
-            let ranges = if is_download && size > run.options.split_bytes && size > share {
+            let ranges = if is_download && threshold.is_some_and(|threshold| size > threshold) && size > share
+            {
                 ranges(size, sessions.min(size / LEAST_BYTES))
             } else {
                 Vec::new()
@@ -117,6 +120,16 @@ impl Splits {
     fn take(&self) -> Option<Part> {
         self.parts.lock().expect("no holder panics").pop_front()
     }
+}
+
+/// Where nobody chose a size, only over a long line: a short one is filled by one connection, and several of them cost the processor
+/// half as much again.
+fn threshold(run: &Run<'_>) -> Option<u64> {
+    const USUAL: u64 = 64 << 20;
+    run.options.split_bytes.or_else(|| {
+        let is_far = |mut lease: Lease<'_>| lease.session().capabilities().is_far;
+        run.source.lease_now().ok().flatten().is_some_and(is_far).then_some(USUAL)
+    })
 }
 
 struct Worker<'w, 'r, W> {
@@ -352,7 +365,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let options = RunOptions {
             sessions: SessionCount::fixed(3),
-            split_bytes: LEAST_BYTES,
+            split_bytes: Some(LEAST_BYTES),
             retries: 2,
             ..RunOptions::default()
         };

@@ -164,7 +164,7 @@ fn no(kind: io::ErrorKind) -> io::Result<()> {
 
 impl Session for MemorySession {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sets_times: !self.store.lock().cannot_set_times, exact_times: true }
+        Capabilities { sets_times: !self.store.lock().cannot_set_times, exact_times: true, is_far: false }
     }
 
     fn is_usable(&self) -> bool {

@@ -43,6 +43,9 @@ pub struct Capabilities {
     /// Whether listed times are exact: UTC, to the second. Otherwise they are rounded and in the server's own zone, and
     /// [`Session::mtimes`] is asked where they would decide.
     pub exact_times: bool,
+    /// Whether the line is so long that one connection may not fill it, and a round trip costs more than the work of most
+    /// commands.
+    pub is_far: bool,
 }
 
 /// One worker's connection to a store.

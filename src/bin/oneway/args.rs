@@ -103,9 +103,10 @@ pub(crate) struct SyncArgs {
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) bwlimit: Option<NonZeroU64>,
 
-    /// Fetch files larger than this over several sessions, where some would be idle otherwise
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64M")]
-    pub(crate) split_size: NonZeroU64,
+    /// Fetch files larger than this over several sessions, where some would be idle otherwise [default: 64M, over lines of
+    /// 4 ms and more]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) split_size: Option<NonZeroU64>,
 
     /// Plan and print, change nothing
     #[arg(short = 'n', long)]

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, hash_map};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::ftp::client::{Client, Flight, TimeSetter, command, read_time};
 use crate::ftp::command::{Command, Verb};
@@ -29,6 +30,9 @@ pub(crate) struct FtpSession {
     pub(super) publisher: Publisher,
     written: Vec<(RelPath, StoreResult<Written>)>,
 }
+
+/// Where a round trip takes at least this long, it costs more than a data connection or a large answer.
+const LONG_LINE: Duration = Duration::from_millis(4);
 
 /// A transfer whose commands were sent before it is asked for.
 #[derive(Debug)]
@@ -68,6 +72,11 @@ impl FtpSession {
     /// Returns how this server sets times; `None` when it can't.
     pub(super) fn time_setter(&self) -> Option<TimeSetter> {
         TimeSetter::choose(self.client.features(), self.client.quirks())
+    }
+
+    /// Returns whether round trips are what costs.
+    pub(super) fn is_far(&self) -> bool {
+        self.client.round_trip() >= LONG_LINE
     }
 
     /// Returns whether the times of listings are exact.
@@ -227,7 +236,11 @@ impl FtpSession {
 
 impl Session for FtpSession {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sets_times: self.time_setter().is_some(), exact_times: self.lists_exactly() }
+        Capabilities {
+            sets_times: self.time_setter().is_some(),
+            exact_times: self.lists_exactly(),
+            is_far: self.is_far(),
+        }
     }
 
     fn is_usable(&self) -> bool {

@@ -103,7 +103,7 @@ impl LocalSession {
 
 impl Session for LocalSession {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sets_times: true, exact_times: true }
+        Capabilities { sets_times: true, exact_times: true, is_far: false }
     }
 
     fn root_exists(&mut self) -> StoreResult<bool> {

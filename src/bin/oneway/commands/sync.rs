@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -100,7 +101,7 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         guard: GuardOptions { max_delete: args.max_delete, allow_empty_source: args.allow_empty_source },
         carry_times: !args.no_times,
         rate: args.bwlimit,
-        split_bytes: args.split_size.get(),
+        split_bytes: args.split_size.map(NonZeroU64::get),
         retries: args.connection.retries,
         cancel: cancel.clone(),
         ..RunOptions::default()

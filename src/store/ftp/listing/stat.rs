@@ -14,9 +14,6 @@ use crate::store::ftp::listing::now;
 use crate::store::ftp::listing::proof::RawListing;
 use crate::store::ftp::session::FtpSession;
 
-/// Over shorter lines, a data connection for each directory costs less than what MLSD's exact times save.
-const LONG_LINE: std::time::Duration = std::time::Duration::from_millis(4);
-
 /// Returns whether directories are to be listed this way.
 pub(super) fn serves(session: &FtpSession) -> bool {
     let known =
@@ -24,7 +21,8 @@ pub(super) fn serves(session: &FtpSession) -> bool {
     match session.choice {
         ListingChoice::Stat => known,
         ListingChoice::Auto => {
-            known && (!session.client.features().has_mlsd() || session.client.round_trip() >= LONG_LINE)
+            // Over a short line, a data connection for each directory costs less than what MLSD's exact times save.
+            known && (!session.client.features().has_mlsd() || session.is_far())
         }
         ListingChoice::Mlsd | ListingChoice::List | ListingChoice::Nlst => false,
     }
