@@ -22,4 +22,5 @@ pub mod rooted;
 pub mod run;
 pub mod scan;
 pub mod server;
+pub mod state;
 pub mod store;

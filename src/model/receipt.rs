@@ -1,0 +1,130 @@
+//! What both sides looked like when they were last known to be the same.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::model::{Entry, Mtime, Precision, RelPath};
+
+/// One side of a file as it was then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Size in bytes.
+    pub size: u64,
+    /// The time its listing told, in the server's own zone and precision; `None` when it told none, or nobody listed it since.
+    pub listed: Option<Mtime>,
+    /// The time to the second, as MDTM, MLSD or the disk tell it; `None` when nobody knows.
+    pub exact: Option<Mtime>,
+    /// The file was so new that it could change again without a change of the listed time.
+    pub fresh: bool,
+}
+
+/// How one side looks now, beside what was seen then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// As it was.
+    Same,
+    /// Changed since.
+    Changed,
+    /// Only the exact time would tell.
+    Unsure,
+}
+
+/// Both sides of one file when they were the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Where it came from.
+    pub source: Seen,
+    /// Where it went.
+    pub destination: Seen,
+    /// BLAKE3 of the content; `None` when nobody computed it.
+    pub hash: Option<[u8; 32]>,
+}
+
+/// The receipts of one pair of places.
+pub type Receipts = HashMap<RelPath, Receipt>;
+
+/// Zones lie up to 14 hours apart, and clocks go wrong. A listed time further back than this belongs to a minute that is over on
+/// every server.
+const SETTLED: Duration = Duration::hours(26);
+
+impl Seen {
+    /// Returns what is to be remembered of `entry`, whose listing told `listed`, at the time `now`; `None` when its size is unknown.
+    pub fn of(entry: &Entry, listed: Option<Mtime>, now: DateTime<Utc>) -> Option<Self> {
+        let exact = entry.mtime.filter(|mtime| mtime.precision == Precision::Second);
+        let newest = listed.into_iter().chain(exact).map(|mtime| mtime.at).max();
+        let rounded = listed.is_some_and(|mtime| mtime.precision != Precision::Second);
+        let fresh = rounded && newest.is_some_and(|at| now - at < SETTLED);
+        Some(Self { size: entry.size?, listed, exact, fresh })
+    }
+
+    /// Compares what is there now with what was there then.
+    pub fn compare(&self, now: &Entry) -> Likeness {
+        if now.size != Some(self.size) {
+            return Likeness::Changed;
+        }
+        let Some(mtime) = now.mtime else {
+            // A store that tells no times never told any.
+            let never = self.listed.is_none() && self.exact.is_none();
+            return if never { Likeness::Same } else { Likeness::Unsure };
+        };
+        match (mtime.precision, self.exact) {
+            (Precision::Second, Some(exact)) if mtime.at.timestamp() == exact.at.timestamp() => {
+                Likeness::Same
+            }
+            (Precision::Second, Some(_)) => Likeness::Changed,
+            (Precision::Second, None) => Likeness::Unsure,
+            _ if self.listed == Some(mtime) && !self.fresh => Likeness::Same,
+            _ => Likeness::Unsure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-21T12:00:00Z";
+
+    fn at(text: &str, precision: Precision) -> Mtime {
+        Mtime { at: text.parse().unwrap(), precision }
+    }
+
+    fn file(size: u64, mtime: Option<Mtime>) -> Entry {
+        Entry::file(RelPath::parse("f").unwrap(), size, mtime)
+    }
+
+    fn seen(exact: Option<&str>, listed: Option<&str>) -> Seen {
+        let exact = exact.map(|text| at(text, Precision::Second));
+        let listed = listed.map(|text| at(text, Precision::Minute));
+        Seen::of(&file(5, exact.or(listed)), listed.or(exact), NOW.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_listed_time_counts_once_its_minute_is_over_everywhere() {
+        use Likeness::*;
+        let (exact, listed) = ("2026-11-01T10:02:37Z", "2026-11-01T15:32:00Z");
+        let settled = seen(Some(exact), Some(listed));
+        for (now, likeness) in [
+            (file(5, Some(at(listed, Precision::Minute))), Same),
+            (file(6, Some(at(listed, Precision::Minute))), Changed),
+            // Another minute may be another zone.
+            (file(5, Some(at("2026-11-01T16:32:00Z", Precision::Minute))), Unsure),
+            (file(5, Some(at("2026-11-01T00:00:00Z", Precision::Day))), Unsure),
+            (file(5, Some(at(exact, Precision::Second))), Same),
+            (file(5, Some(at("2026-11-01T10:02:38Z", Precision::Second))), Changed),
+            (file(5, None), Unsure),
+        ] {
+            assert_eq!(settled.compare(&now), likeness, "{now:?}");
+        }
+        let fresh = seen(Some("2026-11-21T10:02:37Z"), Some("2026-11-21T15:32:00Z"));
+        assert_eq!(fresh.compare(&file(5, Some(at("2026-11-21T15:32:00Z", Precision::Minute)))), Unsure);
+    }
+
+    #[test]
+    fn without_any_times_the_size_is_all_there_is() {
+        let seen = seen(None, None);
+        assert_eq!(seen.compare(&file(5, None)), Likeness::Same);
+        assert_eq!(seen.compare(&file(6, None)), Likeness::Changed);
+    }
+}

@@ -1,0 +1,151 @@
+//! What outlives a run: receipts, in one SQLite file for each pair of places.
+//!
+//! The file is a memory, never the truth: what doesn't fit a listing is ignored, and a file that can't be used is set aside
+//! with a warning. It is written as the run goes, so that a run that is killed loses the last second of it.
+
+mod error;
+mod schema;
+
+pub use error::{Aside, StateError};
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, params};
+
+use crate::model::{Receipt, Receipts, RelPath};
+use crate::state::schema::{Row, key, path_of};
+
+/// The receipts of one pair of places.
+#[derive(Debug)]
+pub struct State {
+    path: PathBuf,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    connection: Connection,
+    rows: Vec<(RelPath, Option<Receipt>)>,
+    since: Instant,
+}
+
+/// Two places and the direction between them, by the names people give them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Where files come from.
+    pub source: String,
+    /// Where files go.
+    pub destination: String,
+}
+
+impl Pair {
+    /// Returns a name for the file of this pair that no other pair has.
+    pub fn file_name(&self) -> String {
+        // The lengths keep one name from running into the other.
+        let names = format!("{}:{}>{}", self.source.len(), self.source, self.destination);
+        format!("{}.sqlite", &blake3::hash(names.as_bytes()).to_hex()[..24])
+    }
+}
+
+/// Receipts leave for the disk after this long, or when there are so many of them.
+const LONGEST: Duration = Duration::from_secs(1);
+const MOST: usize = 2000;
+
+impl State {
+    /// Opens the file of `pair`, or makes it. One that is damaged, of another pair or of a newer version is set aside; the second
+    /// value says so.
+    ///
+    /// # Errors
+    /// Why there can be no such file.
+    pub fn open(path: &Path, pair: &Pair) -> Result<(Self, Option<Aside>), StateError> {
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).map_err(|e| StateError::io("make the directory of", path, e))?;
+        }
+        let (connection, aside) = match schema::open(path, pair) {
+            Ok(connection) => (connection, None),
+            Err(unfit) if unfit.is_about_the_file() => {
+                let aside = Aside::put(path, unfit)?;
+                (schema::open(path, pair)?, Some(aside))
+            }
+            Err(e) => return Err(e),
+        };
+        let waiting = Waiting { connection, rows: Vec::new(), since: Instant::now() };
+        Ok((Self { path: path.to_owned(), waiting: Mutex::new(waiting) }, aside))
+    }
+
+    /// Returns all receipts.
+    ///
+    /// # Errors
+    /// What SQLite says, which mostly means that the file is damaged.
+    pub fn receipts(&self) -> Result<Receipts, StateError> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let fail = |e| StateError::sqlite("read", &self.path, e);
+        let mut select = waiting.connection.prepare(Row::SELECT).map_err(fail)?;
+        let rows =
+            select.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, Row::read(row)?))).map_err(fail)?;
+        let mut receipts = Receipts::new();
+        for row in rows {
+            let (path, row) = row.map_err(fail)?;
+            // What can't have been written by this program isn't believed.
+            if let (Some(path), Some(receipt)) = (path_of(&path), row.receipt()) {
+                receipts.insert(path, receipt);
+            }
+        }
+        Ok(receipts)
+    }
+
+    /// Remembers a receipt; `None` forgets the one there is. It is on the disk within a second, or after [`State::flush`].
+    ///
+    /// # Errors
+    /// Why it can't be written.
+    pub fn record(&self, path: &RelPath, receipt: Option<Receipt>) -> Result<(), StateError> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.rows.push((path.clone(), receipt));
+        if waiting.rows.len() >= MOST || waiting.since.elapsed() >= LONGEST {
+            return waiting.write().map_err(|e| StateError::sqlite("write", &self.path, e));
+        }
+        Ok(())
+    }
+
+    /// Writes what waits.
+    ///
+    /// # Errors
+    /// Why it can't be written.
+    pub fn flush(&self) -> Result<(), StateError> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.write().map_err(|e| StateError::sqlite("write", &self.path, e))
+    }
+}
+
+impl Waiting {
+    fn write(&mut self) -> rusqlite::Result<()> {
+        self.since = Instant::now();
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.connection.transaction()?;
+        {
+            let mut replace = transaction.prepare(Row::REPLACE)?;
+            let mut delete = transaction.prepare("DELETE FROM receipt WHERE path = ?1")?;
+            for (path, receipt) in self.rows.drain(..) {
+                match receipt {
+                    Some(receipt) => Row::of(&receipt).write(&mut replace, &key(&path))?,
+                    None => delete.execute(params![key(&path)])?,
+                };
+            }
+        }
+        transaction.commit()
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // What is lost is learned again by the next run.
+        let _ = self.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! The tables of a state file, and receipts as rows.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Statement, params};
+
+use crate::model::{Mtime, Precision, Receipt, RelPath, Seen};
+use crate::state::{Pair, StateError};
+
+/// The version of the tables. A file of another one is not read.
+const VERSION: i64 = 1;
+
+/// Marks the file as ours (SQLite's `application_id`): "1way".
+const APPLICATION: i64 = 0x3177_6179;
+
+const TABLES: &str = "
+    CREATE TABLE pair (source TEXT NOT NULL, destination TEXT NOT NULL);
+    CREATE TABLE receipt (
+        path BLOB PRIMARY KEY,
+        source_size INTEGER NOT NULL, source_listed INTEGER, source_precision INTEGER, source_exact INTEGER,
+        source_fresh INTEGER NOT NULL,
+        destination_size INTEGER NOT NULL, destination_listed INTEGER, destination_precision INTEGER,
+        destination_exact INTEGER, destination_fresh INTEGER NOT NULL,
+        hash BLOB
+    ) WITHOUT ROWID;
+";
+
+/// Opens the file and makes sure that it is of this program, this version and this pair.
+pub(super) fn open(path: &Path, pair: &Pair) -> Result<Connection, StateError> {
+    let fail = |e| StateError::sqlite("open", path, e);
+    let foreign = |what: String| StateError::Foreign { path: path.to_owned(), what };
+    let mut connection = Connection::open(path).map_err(fail)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
+    let pragma =
+        |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail);
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
+    // Written ahead, so that a reader never waits and a kill at any moment leaves the file whole.
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
+    if tables == 0 && application == 0 && version == 0 {
+        let transaction = connection.transaction().map_err(fail)?;
+        transaction.execute_batch(TABLES).map_err(fail)?;
+        transaction
+            .execute("INSERT INTO pair VALUES (?1, ?2)", params![pair.source, pair.destination])
+            .map_err(fail)?;
+        transaction.pragma_update(None, "application_id", APPLICATION).map_err(fail)?;
+        transaction.pragma_update(None, "user_version", VERSION).map_err(fail)?;
+        transaction.commit().map_err(fail)?;
+        return Ok(connection);
+    }
+    if application != APPLICATION {
+        return Err(foreign("is no state file of oneway".to_owned()));
+    }
+    if version != VERSION {
+        return Err(foreign(format!(
+            "is a state file of version {version}, and this program writes version {VERSION}"
+        )));
+    }
+    let known: Option<(String, String)> = connection
+        .query_row("SELECT source, destination FROM pair", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .map_err(fail)?;
+    match known {
+        Some((source, destination)) if source == pair.source && destination == pair.destination => {}
+        Some((source, destination)) => {
+            return Err(foreign(format!("is the state of another pair, {source} to {destination}")));
+        }
+        None => return Err(foreign("doesn't say of which pair it is".to_owned())),
+    }
+    check(&connection).map_err(fail)?;
+    Ok(connection)
+}
+
+/// A page that is damaged shows here, before anything of the file is believed.
+fn check(connection: &Connection) -> rusqlite::Result<()> {
+    let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if said == "ok" {
+        return Ok(());
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(rusqlite::Error::SqliteFailure(code, Some(said)))
+}
+
+/// Returns the key of a path. A separator becomes NUL, which no path holds, so that the order of keys is that of paths.
+pub(super) fn key(path: &RelPath) -> Vec<u8> {
+    path.as_bytes().iter().map(|&b| if b == b'/' { 0 } else { b }).collect()
+}
+
+/// Returns the path of a key; `None` when it is none.
+pub(super) fn path_of(key: &[u8]) -> Option<RelPath> {
+    let bytes: Vec<u8> = key.iter().map(|&b| if b == 0 { b'/' } else { b }).collect();
+    RelPath::parse(bytes).ok()
+}
+
+/// A receipt as it stands in its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    source: Side,
+    destination: Side,
+    hash: Option<Vec<u8>>,
+}
+
+/// Times are seconds since 1970; precisions 0, 1, 2 for second, minute and day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Side {
+    size: i64,
+    listed: Option<i64>,
+    precision: Option<i64>,
+    exact: Option<i64>,
+    fresh: bool,
+}
+
+const PRECISIONS: [Precision; 3] = [Precision::Second, Precision::Minute, Precision::Day];
+
+impl Row {
+    pub(super) const SELECT: &str = "SELECT * FROM receipt ORDER BY path";
+    pub(super) const REPLACE: &str =
+        "REPLACE INTO receipt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
+    pub(super) fn of(receipt: &Receipt) -> Self {
+        let hash = receipt.hash.map(|hash| hash.to_vec());
+        Self { source: Side::of(&receipt.source), destination: Side::of(&receipt.destination), hash }
+    }
+
+    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let side = |at: usize| {
+            Ok::<_, rusqlite::Error>(Side {
+                size: row.get(at)?,
+                listed: row.get(at + 1)?,
+                precision: row.get(at + 2)?,
+                exact: row.get(at + 3)?,
+                fresh: row.get(at + 4)?,
+            })
+        };
+        Ok(Self { source: side(1)?, destination: side(6)?, hash: row.get(11)? })
+    }
+
+    pub(super) fn write(&self, replace: &mut Statement<'_>, key: &[u8]) -> rusqlite::Result<usize> {
+        let (s, d) = (&self.source, &self.destination);
+        replace.execute(params![
+            key,
+            s.size,
+            s.listed,
+            s.precision,
+            s.exact,
+            s.fresh,
+            d.size,
+            d.listed,
+            d.precision,
+            d.exact,
+            d.fresh,
+            self.hash
+        ])
+    }
+
+    /// Returns the receipt; `None` when the row holds what none can hold.
+    pub(super) fn receipt(&self) -> Option<Receipt> {
+        let hash = match &self.hash {
+            Some(hash) => Some(hash.as_slice().try_into().ok()?),
+            None => None,
+        };
+        Some(Receipt { source: self.source.seen()?, destination: self.destination.seen()?, hash })
+    }
+}
+
+impl Side {
+    fn of(seen: &Seen) -> Self {
+        let precision = |mtime: Mtime| PRECISIONS.iter().position(|&p| p == mtime.precision);
+        Self {
+            // Sizes of files stay below 2^63.
+            size: i64::try_from(seen.size).unwrap_or(i64::MAX),
+            listed: seen.listed.map(|mtime| mtime.at.timestamp()),
+            precision: seen.listed.and_then(precision).and_then(|i| i64::try_from(i).ok()),
+            exact: seen.exact.map(|mtime| mtime.at.timestamp()),
+            fresh: seen.fresh,
+        }
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        let listed = match (self.listed, self.precision) {
+            (Some(at), Some(precision)) => {
+                let precision = *PRECISIONS.get(usize::try_from(precision).ok()?)?;
+                Some(Mtime { precision, ..Mtime::from_unix(at, 0)? })
+            }
+            (None, None) => None,
+            _ => return None,
+        };
+        let exact = match self.exact {
+            Some(at) => Some(Mtime::from_unix(at, 0)?),
+            None => None,
+        };
+        Some(Seen { size: u64::try_from(self.size).ok()?, listed, exact, fresh: self.fresh })
+    }
+}

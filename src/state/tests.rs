@@ -1,0 +1,141 @@
+use std::fs;
+
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Mtime, Precision, Seen};
+
+fn pair() -> Pair {
+    Pair { source: "/srv/www".into(), destination: "ftp://host/www".into() }
+}
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text).unwrap()
+}
+
+fn receipt(size: u64) -> Receipt {
+    let seen = Seen { size, listed: None, exact: Mtime::from_unix(1_000_000_000, 0), fresh: false };
+    Receipt { source: seen, destination: seen, hash: Some([7; 32]) }
+}
+
+fn open(path: &Path) -> State {
+    let (state, aside) = State::open(path, &pair()).unwrap();
+    assert!(aside.is_none(), "{aside:?}");
+    state
+}
+
+#[test]
+fn what_was_recorded_is_there_the_next_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("new/dir/state.sqlite");
+    let state = open(&file);
+    state.record(&path("a/b"), Some(receipt(1))).unwrap();
+    state.record(&path("gone"), Some(receipt(2))).unwrap();
+    state.record(&path("gone"), None).unwrap();
+    state.record(&path("a/b"), Some(receipt(3))).unwrap();
+    drop(state);
+    assert_eq!(open(&file).receipts().unwrap(), Receipts::from([(path("a/b"), receipt(3))]));
+}
+
+#[test]
+fn what_was_flushed_survives_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.sqlite");
+    let state = open(&file);
+    state.record(&path("a"), Some(receipt(1))).unwrap();
+    state.flush().unwrap();
+    std::mem::forget(state);
+    assert_eq!(open(&file).receipts().unwrap().len(), 1);
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_set_aside_and_another_made() {
+    type Harm = fn(&Path);
+    let harms: [(&str, Harm); 7] = [
+        ("zeros", |file| fs::write(file, vec![0; 8192]).unwrap()),
+        ("text", |file| fs::write(file, "receipts: none\n".repeat(400)).unwrap()),
+        ("truncated", |file| {
+            let bytes = fs::read(file).unwrap();
+            fs::write(file, &bytes[..bytes.len() / 2 - 100]).unwrap();
+        }),
+        ("a page overwritten", |file| {
+            let mut bytes = fs::read(file).unwrap();
+            let last = bytes.len() - 4096;
+            bytes[last..].fill(0xA5);
+            fs::write(file, bytes).unwrap();
+        }),
+        ("a newer version", |file| {
+            Connection::open(file).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        }),
+        ("another program's", |file| {
+            Connection::open(file).unwrap().pragma_update(None, "application_id", 4711).unwrap();
+        }),
+        ("another pair's", |file| {
+            Connection::open(file).unwrap().execute("UPDATE pair SET source = '/etc'", []).unwrap();
+        }),
+    ];
+    for (what, harm) in harms {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("state.sqlite");
+        let state = open(&file);
+        for i in 0..500 {
+            state.record(&path(&format!("d{}/f{i}", i % 7)), Some(receipt(i))).unwrap();
+        }
+        drop(state);
+        harm(&file);
+        let (state, aside) = State::open(&file, &pair()).unwrap();
+        let aside = aside.unwrap_or_else(|| panic!("{what}: believed"));
+        assert!(aside.to.exists() && aside.to.to_string_lossy().contains("unusable-1"), "{what}");
+        assert!(aside.to_string().contains("nothing of it was believed"), "{what}: {aside}");
+        assert!(state.receipts().unwrap().is_empty(), "{what}");
+        state.record(&path("a"), Some(receipt(1))).unwrap();
+        drop(state);
+        assert_eq!(open(&file).receipts().unwrap().len(), 1, "{what}");
+    }
+}
+
+#[test]
+fn an_empty_file_is_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.sqlite");
+    fs::write(&file, "").unwrap();
+    assert!(open(&file).receipts().unwrap().is_empty());
+}
+
+#[test]
+fn pairs_have_files_of_their_own() {
+    let one = Pair { source: "a>b".into(), destination: "c".into() };
+    let other = Pair { source: "a".into(), destination: "b>c".into() };
+    assert_ne!(one.file_name(), other.file_name());
+    assert_eq!(one.file_name(), one.clone().file_name());
+}
+
+fn mtime() -> impl Strategy<Value = Mtime> {
+    let precisions = prop_oneof![Just(Precision::Second), Just(Precision::Minute), Just(Precision::Day)];
+    (-4_000_000_000i64..9_000_000_000, precisions)
+        .prop_map(|(at, precision)| Mtime { precision, ..Mtime::from_unix(at, 0).unwrap() })
+}
+
+fn seen() -> impl Strategy<Value = Seen> {
+    let exact =
+        option::of((-4_000_000_000i64..9_000_000_000).prop_map(|at| Mtime::from_unix(at, 0).unwrap()));
+    (0..=i64::MAX as u64, option::of(mtime()), exact, any::<bool>())
+        .prop_map(|(size, listed, exact, fresh)| Seen { size, listed, exact, fresh })
+}
+
+proptest! {
+    #[test]
+    fn every_receipt_comes_back_as_it_was(source in seen(), destination in seen(), hash in option::of(any::<[u8; 32]>())) {
+        let receipt = Receipt { source, destination, hash };
+        prop_assert_eq!(Row::of(&receipt).receipt(), Some(receipt));
+    }
+
+    #[test]
+    fn keys_keep_the_order_of_paths(a in "[ab/!-]{1,8}", b in "[ab/!-]{1,8}") {
+        if let (Ok(a), Ok(b)) = (RelPath::parse(&a), RelPath::parse(&b)) {
+            prop_assert_eq!(key(&a).cmp(&key(&b)), a.cmp(&b));
+            prop_assert_eq!(path_of(&key(&a)), Some(a));
+        }
+    }
+}
