@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use oneway::compare::{CompareOptions, Side, questions};
-use oneway::model::Tree;
+use oneway::model::{Evidence, Tree};
 use oneway::plan::{PlanOptions, plan};
 
 #[path = "samples/trees.rs"]
@@ -18,12 +18,22 @@ fn decide(c: &mut Criterion) {
     let (source, destination) = pair();
     let (keeps, options) = (BTreeSet::new(), PlanOptions { delete: true, ..PlanOptions::default() });
     group.bench_function("one in a hundred differs", |b| {
-        b.iter(|| plan(&source, &destination, &keeps, &options));
+        b.iter(|| plan(&source, &destination, &keeps, &Evidence::default(), &options));
     });
     let nothing = Tree::default();
-    group.bench_function("all are new", |b| b.iter(|| plan(&source, &nothing, &keeps, &options)));
+    group.bench_function("all are new", |b| {
+        b.iter(|| plan(&source, &nothing, &keeps, &Evidence::default(), &options));
+    });
     group.bench_function("which times to ask for", |b| {
-        b.iter(|| questions(&source, &destination, Side::Destination, &CompareOptions::default()));
+        b.iter(|| {
+            questions(
+                &source,
+                &destination,
+                &Evidence::default(),
+                Side::Destination,
+                &CompareOptions::default(),
+            )
+        });
     });
     group.finish();
 }

@@ -1,17 +1,22 @@
 //! A run from its two stores to its report: scan both sides, compare, plan, guard, execute.
 
 use std::num::NonZeroU64;
+mod memory;
+
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::compare::{CompareOptions, Side, Times, questions};
+use crate::compare::{Basis, CompareOptions, Side, Times, questions};
 use crate::execute::{Event, ExecuteOptions, Observer, execute};
 use crate::filter::Filter;
-use crate::model::{Cancel, RelPath, Remedy, Tree};
-use crate::plan::{GuardOptions, PlanOptions, Presence, check, plan};
+use crate::model::{Cancel, Evidence, RelPath, Remedy, Tree};
+use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, check, plan};
 use crate::pool::{Pool, SessionCount, both, crew};
 use crate::report::{Mode, Report};
+use crate::run::memory::{ListedTimes, Memory, Remembering};
 use crate::scan::{ScanOptions, Scanned, scan};
+use crate::state::Pair;
 use crate::store::{RetryPolicy, Store, StoreError, StoreResult};
 
 /// How a run is made.
@@ -37,6 +42,8 @@ pub struct RunOptions {
     pub rate: Option<NonZeroU64>,
     /// Downloads of more bytes than this are fetched over several sessions; `None` chooses by the line.
     pub split_bytes: Option<u64>,
+    /// Where it is remembered what was the same on both sides; `None` for nowhere.
+    pub state: Option<StateOptions>,
     /// Tries after the first one.
     pub retries: u32,
     /// Directories deeper than this are not entered.
@@ -58,11 +65,21 @@ impl Default for RunOptions {
             carry_times: true,
             rate: None,
             split_bytes: None,
+            state: None,
             retries: 5,
             max_depth: 256,
             cancel: Cancel::new(),
         }
     }
+}
+
+/// A state file.
+#[derive(Clone, Debug)]
+pub struct StateOptions {
+    /// Where it is, or will be.
+    pub file: PathBuf,
+    /// Of what it is.
+    pub pair: Pair,
 }
 
 /// Mirrors `source` to `destination`, or says what that would do.
@@ -76,6 +93,7 @@ pub fn run(
     observer: &dyn Observer,
 ) -> StoreResult<Report> {
     let started = Instant::now();
+    let mut memory = Memory::open(options.state.as_ref(), options.mode != Mode::Sync);
     let pool = |store: &Arc<dyn Store>| {
         let policy = RetryPolicy::new(options.retries, options.cancel.clone());
         Pool::new(
@@ -94,11 +112,17 @@ pub fn run(
     let times_kept = options.carry_times && destination.lease()?.session().capabilities().sets_times;
     let times = if times_kept { options.compare.times } else { Times::NotOlder };
     let compare = CompareOptions { times, ..options.compare };
-    refine(&source, &destination, Side::Source, &mut from.tree, &mut to.tree, &compare)?;
-    refine(&source, &destination, Side::Destination, &mut from.tree, &mut to.tree, &compare)?;
+    let trees = (&mut from.tree, &mut to.tree);
+    let listed_from = refine(&source, Side::Source, trees, &memory.evidence, &compare)?;
+    let trees = (&mut from.tree, &mut to.tree);
+    let listed_to = refine(&destination, Side::Destination, trees, &memory.evidence, &compare)?;
+    if compare.basis == Basis::Checksum {
+        memory.compare_contents(&source, &destination, &from.tree, &to.tree)?;
+    }
 
     let plan_options = PlanOptions { compare, delete: options.delete, presence: options.presence };
-    let plan = plan(&from.tree, &to.tree, &to.keeps, &plan_options);
+    let mut plan = plan(&from.tree, &to.tree, &to.keeps, &memory.evidence, &plan_options);
+    let adopted = (compare.basis == Basis::Adopt).then(|| adopt(&mut plan));
     let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
     let dry = options.mode != Mode::Sync || refusal.is_some();
     observer.event(&Event::Planned { plan: &plan, dry });
@@ -112,10 +136,18 @@ pub fn run(
             run_id,
             rate: options.rate,
             split_bytes: options.split_bytes,
+            hashes: options.state.is_some(),
             retry,
             cancel: options.cancel.clone(),
         };
-        execute(&plan, &source, &destination, &options, observer)
+        memory.keep_unchanged(&from.tree, &to.tree, (&listed_from, &listed_to), &compare);
+        let outcomes =
+            execute(&plan, &source, &destination, &options, &Remembering { memory: &memory, observer });
+        memory.learn_times(&destination);
+        if from.tree.unproven().next().is_none() {
+            memory.forget_all_but(&from.tree);
+        }
+        outcomes
     };
 
     let mut report = Report {
@@ -140,9 +172,23 @@ pub fn run(
             report.notes.push(format!("{side} allows no more than {limit} {sessions}"));
         }
     }
+    report.notes.extend(adopted);
+    report.notes.extend(memory.finish());
     add_notes(&mut report, options.carry_times && !times_kept);
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Leaves everything as it is, and says what that means.
+fn adopt(plan: &mut Plan) -> String {
+    let differing = std::mem::take(&mut plan.actions).len();
+    let files = |n: usize| if n == 1 { "1 file".to_owned() } else { format!("{n} files") };
+    let adopted = format!("{} of equal size taken as equal", files(plan.unchanged));
+    match differing {
+        0 => adopted,
+        1 => format!("{adopted}; 1 path differs and was left as it is"),
+        _ => format!("{adopted}; {differing} paths differ and were left as they are"),
+    }
 }
 
 /// Sessions of a store on this machine, one for each worker of the other side.
@@ -170,20 +216,18 @@ fn scan_side(pool: &Pool, side: Side, options: &RunOptions, observer: &dyn Obser
     }
 }
 
-/// Asks one side for the times that its listing told too roughly to decide.
+/// Asks one side for the times that its listing told too roughly to decide. Returns what the listing told of those files.
 fn refine(
-    source: &Pool,
-    destination: &Pool,
+    pool: &Pool,
     side: Side,
-    from: &mut Tree,
-    to: &mut Tree,
+    (from, to): (&mut Tree, &mut Tree),
+    evidence: &Evidence,
     options: &CompareOptions,
-) -> StoreResult<()> {
-    let pool = if side == Side::Source { source } else { destination };
+) -> StoreResult<ListedTimes> {
     if pool.lease()?.session().capabilities().exact_times {
-        return Ok(());
+        return Ok(ListedTimes::new());
     }
-    let files = questions(from, to, side, options);
+    let files = questions(from, to, evidence, side, options);
     let parts: Mutex<Vec<&[RelPath]>> = Mutex::new(files.chunks(QUESTIONS).collect());
     let answers = Mutex::new(Vec::with_capacity(files.len()));
     let ask = || -> StoreResult<()> {
@@ -209,10 +253,14 @@ fn refine(
         ask()?;
     }
     let tree = if side == Side::Source { from } else { to };
+    let mut listed = ListedTimes::new();
     for (path, mtime) in answers.into_inner().expect("no holder panics") {
-        tree.update(path, |entry| entry.mtime = Some(mtime));
+        tree.update(path, |entry| {
+            listed.insert(entry.path.clone(), entry.mtime);
+            entry.mtime = Some(mtime);
+        });
     }
-    Ok(())
+    Ok(listed)
 }
 
 /// How many times a session is asked for at once.

@@ -8,7 +8,7 @@ use std::io::{Write, stdout};
 
 use oneway::compare::{CompareOptions, Side, march, questions};
 use oneway::ftp::listing::Parser;
-use oneway::model::Tree;
+use oneway::model::{Evidence, Tree};
 use oneway::plan::{PlanOptions, plan};
 
 #[path = "../samples/listings.rs"]
@@ -47,17 +47,27 @@ const WORKS: &[Work] = &[
     }),
     ("questions", || {
         let (source, destination) = trees::pair();
-        measured(|| questions(&source, &destination, Side::Destination, &CompareOptions::default()));
+        measured(|| {
+            questions(
+                &source,
+                &destination,
+                &Evidence::default(),
+                Side::Destination,
+                &CompareOptions::default(),
+            )
+        });
         trees::FILES
     }),
     ("plan-same", || {
         let (source, destination) = trees::pair();
-        measured(|| plan(&source, &destination, &BTreeSet::new(), &PlanOptions::default()));
+        measured(|| {
+            plan(&source, &destination, &BTreeSet::new(), &Evidence::default(), &PlanOptions::default())
+        });
         trees::FILES
     }),
     ("plan-new", || {
         let (source, nothing) = (trees::pair().0, Tree::default());
-        measured(|| plan(&source, &nothing, &BTreeSet::new(), &PlanOptions::default()));
+        measured(|| plan(&source, &nothing, &BTreeSet::new(), &Evidence::default(), &PlanOptions::default()));
         trees::FILES
     }),
 ];

@@ -11,7 +11,8 @@ pub use rules::{Finding, RULES, Rule};
 
 use chrono::Duration;
 
-use crate::model::{Entry, Kind, Precision, RelPath, Tree};
+use crate::compare::rules::ByReceipt;
+use crate::model::{Content, Entry, Evidence, Kind, Precision, Receipt, RelPath, Tree};
 
 /// What makes two files differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub enum Basis {
     SizeTime,
     /// Size alone.
     Size,
+    /// Content, where it can be known; else as [`Basis::SizeTime`].
+    Checksum,
+    /// Size alone, to take over what is there: the result is remembered as if this program had sent it.
+    Adopt,
     /// Everything: each file is sent again.
     Always,
 }
@@ -64,10 +69,14 @@ pub enum Reason {
     Size,
     /// Another modification time.
     Time,
+    /// Another content of the same size.
+    Checksum,
     /// Not the same kind of thing.
     Kind,
     /// Asked for, whatever the two look like.
     Forced,
+    /// Changed at the destination since it was sent there.
+    Drift,
     /// Only at the destination.
     Extra,
 }
@@ -79,17 +88,40 @@ impl Reason {
             Self::Missing => "missing",
             Self::Size => "size",
             Self::Time => "time",
+            Self::Checksum => "checksum",
             Self::Kind => "kind",
             Self::Forced => "forced",
+            Self::Drift => "drift",
             Self::Extra => "extra",
         }
     }
 }
 
+/// What is known of one path that both sides have.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'c> {
+    /// As the source lists it.
+    pub source: &'c Entry,
+    /// As the destination lists it.
+    pub destination: &'c Entry,
+    /// What both were when they were the same; `None` when nobody remembers.
+    pub receipt: Option<&'c Receipt>,
+    /// Whether their contents are the same; `None` when nobody compared them.
+    pub content: Option<Content>,
+}
+
+impl<'c> Case<'c> {
+    /// Joins two entries of one path with what is remembered of them.
+    pub fn new(source: &'c Entry, destination: &'c Entry, evidence: &'c Evidence) -> Self {
+        let receipt = evidence.receipts.get(&source.path);
+        Self { source, destination, receipt, content: evidence.contents.get(&source.path).copied() }
+    }
+}
+
 /// Returns why the two entries of one path differ; `None` when they are the same.
-pub fn difference(source: &Entry, destination: &Entry, options: &CompareOptions) -> Option<Reason> {
+pub fn difference(case: &Case<'_>, options: &CompareOptions) -> Option<Reason> {
     for rule in RULES {
-        match rule.judge(source, destination, options) {
+        match rule.judge(case, options) {
             Finding::Differs(reason) => return Some(reason),
             Finding::Same => return None,
             Finding::Open => {}
@@ -109,9 +141,16 @@ pub enum Side {
 
 /// Returns the files on `side` whose exact time would decide: their sizes agree, and the listed time either differs, which
 /// may be the server's zone alone, or is rounded, so that a second edit within the same minute would go unseen. Where files
-/// that are newer at the destination are left alone, also those that differ otherwise.
-pub fn questions(source: &Tree, destination: &Tree, side: Side, options: &CompareOptions) -> Vec<RelPath> {
-    if options.basis != Basis::SizeTime && !options.update {
+/// that are newer at the destination are left alone, also those that differ otherwise. What a receipt decides needs no question.
+pub fn questions(
+    source: &Tree,
+    destination: &Tree,
+    evidence: &Evidence,
+    side: Side,
+    options: &CompareOptions,
+) -> Vec<RelPath> {
+    let by_time = matches!(options.basis, Basis::SizeTime | Basis::Checksum | Basis::Adopt);
+    if !by_time && !options.update {
         return Vec::new();
     }
     let asks = |source: &Entry, destination: &Entry| {
@@ -126,8 +165,12 @@ pub fn questions(source: &Tree, destination: &Tree, side: Side, options: &Compar
         let rounded = listed.is_none_or(|mtime| {
             mtime.precision != Precision::Second && mtime.precision.span() > options.window
         });
-        match difference(source, destination, options) {
-            None => rounded && options.basis == Basis::SizeTime,
+        let case = Case::new(source, destination, evidence);
+        if !options.update && ByReceipt.judge(&case, options) != Finding::Open {
+            return false;
+        }
+        match difference(&case, options) {
+            None => rounded && by_time,
             Some(Reason::Time) => true,
             Some(_) => options.update,
         }
@@ -143,11 +186,15 @@ pub fn questions(source: &Tree, destination: &Tree, side: Side, options: &Compar
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Mtime;
+    use crate::model::{Mtime, Seen};
 
     fn file(size: u64, time: Option<(&str, Precision)>) -> Entry {
         let mtime = time.map(|(at, precision)| Mtime { at: at.parse().unwrap(), precision });
         Entry::file(RelPath::parse("f").unwrap(), size, mtime)
+    }
+
+    fn differ(source: &Entry, destination: &Entry, options: &CompareOptions) -> Option<Reason> {
+        difference(&Case { source, destination, receipt: None, content: None }, options)
     }
 
     const T: (&str, Precision) = ("2026-11-21T10:02:37Z", Precision::Second);
@@ -168,40 +215,86 @@ mod tests {
             (file(1, Some(T)), file(1, Some(DAY)), None),
             (file(1, Some(T)), file(1, None), None),
         ] {
-            assert_eq!(difference(&source, &destination, &options), reason, "{source:?} {destination:?}");
+            assert_eq!(differ(&source, &destination, &options), reason, "{source:?} {destination:?}");
         }
     }
 
     #[test]
     fn a_file_newer_by_less_than_the_window_is_left_alone() {
         let options = CompareOptions { window: Duration::seconds(2), ..Default::default() };
-        assert_eq!(difference(&file(1, Some(NEXT)), &file(1, Some(T)), &options), None);
+        assert_eq!(differ(&file(1, Some(NEXT)), &file(1, Some(T)), &options), None);
     }
 
     #[test]
     fn where_times_cannot_be_kept_only_a_newer_source_differs() {
         let options = CompareOptions { times: Times::NotOlder, ..Default::default() };
-        assert_eq!(difference(&file(1, Some(T)), &file(1, Some(NEXT)), &options), None);
-        assert_eq!(difference(&file(1, Some(NEXT)), &file(1, Some(T)), &options), Some(Reason::Time));
+        assert_eq!(differ(&file(1, Some(T)), &file(1, Some(NEXT)), &options), None);
+        assert_eq!(differ(&file(1, Some(NEXT)), &file(1, Some(T)), &options), Some(Reason::Time));
     }
 
     #[test]
     fn the_basis_chooses_what_counts() {
         let with = |basis| CompareOptions { basis, ..Default::default() };
         let (a, b) = (file(1, Some(T)), file(1, Some(NEXT)));
-        assert_eq!(difference(&a, &b, &with(Basis::Size)), None);
-        assert_eq!(difference(&a, &a, &with(Basis::Always)), Some(Reason::Forced));
+        assert_eq!(differ(&a, &b, &with(Basis::Size)), None);
+        assert_eq!(differ(&a, &a, &with(Basis::Always)), Some(Reason::Forced));
         let dir = Entry::new(RelPath::parse("f").unwrap(), Kind::Dir);
-        assert_eq!(difference(&a, &dir, &with(Basis::Size)), Some(Reason::Kind));
-        assert_eq!(difference(&dir, &dir, &with(Basis::Always)), None);
+        assert_eq!(differ(&a, &dir, &with(Basis::Size)), Some(Reason::Kind));
+        assert_eq!(differ(&dir, &dir, &with(Basis::Always)), None);
     }
 
     #[test]
     fn an_unknown_size_is_a_difference_and_not_a_zero() {
         let unknown = Entry::new(RelPath::parse("f").unwrap(), Kind::File);
         let options = CompareOptions::default();
-        assert_eq!(difference(&file(0, Some(T)), &unknown, &options), Some(Reason::Size));
-        assert_eq!(difference(&unknown, &file(0, Some(T)), &options), Some(Reason::Size));
+        assert_eq!(differ(&file(0, Some(T)), &unknown, &options), Some(Reason::Size));
+        assert_eq!(differ(&unknown, &file(0, Some(T)), &options), Some(Reason::Size));
+    }
+
+    #[test]
+    fn a_receipt_tells_which_side_changed() {
+        let seen = |entry: &Entry| {
+            let long_after = "2027-01-01T00:00:00Z".parse().unwrap();
+            Seen::of(entry, entry.mtime, long_after).unwrap()
+        };
+        // The destination can't keep times: its own is that of the upload.
+        let (sent, there) = (file(5, Some(T)), file(5, Some(DAY)));
+        let receipt = Receipt { source: seen(&sent), destination: seen(&there), hash: None };
+        let options = CompareOptions { times: Times::NotOlder, ..Default::default() };
+        for (source, destination, reason) in [
+            (file(5, Some(T)), file(5, Some(DAY)), None),
+            // An older version was put back: no time is newer, and yet it changed.
+            (
+                file(5, Some(("2020-01-01T00:00:00Z", Precision::Second))),
+                file(5, Some(DAY)),
+                Some(Reason::Time),
+            ),
+            (file(6, Some(NEXT)), file(5, Some(DAY)), Some(Reason::Size)),
+            (file(5, Some(T)), file(7, Some(DAY)), Some(Reason::Drift)),
+            // Both: what the receipt says is over.
+            (file(6, Some(NEXT)), file(7, Some(DAY)), Some(Reason::Size)),
+        ] {
+            let case =
+                Case { source: &source, destination: &destination, receipt: Some(&receipt), content: None };
+            assert_eq!(difference(&case, &options), reason, "{source:?} {destination:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_receipt_decides_is_not_asked() {
+        let (source, destination) = (file(1, Some(T)), file(1, Some(MINUTE)));
+        let seen = |entry: &Entry, now: &str| Seen::of(entry, entry.mtime, now.parse().unwrap()).unwrap();
+        let asked = |now: &str| {
+            let receipt =
+                Receipt { source: seen(&source, now), destination: seen(&destination, now), hash: None };
+            let receipts = [(source.path.clone(), receipt)].into();
+            let evidence = Evidence { receipts, ..Evidence::default() };
+            let tree = |entry: &Entry| Tree::new(vec![entry.clone()], Default::default());
+            let options = CompareOptions::default();
+            questions(&tree(&source), &tree(&destination), &evidence, Side::Destination, &options).len()
+        };
+        assert_eq!(asked("2026-12-24T00:00:00Z"), 0);
+        assert_eq!(asked("2026-11-21T12:00:00Z"), 1, "its minute may not be over");
     }
 
     #[test]
@@ -209,7 +302,8 @@ mod tests {
         let ask = |source: Entry, destination: Entry| {
             let tree = |entry| Tree::new(vec![entry], Default::default());
             let options = CompareOptions::default();
-            questions(&tree(source), &tree(destination), Side::Destination, &options).len()
+            questions(&tree(source), &tree(destination), &Evidence::default(), Side::Destination, &options)
+                .len()
         };
         assert_eq!(ask(file(1, Some(T)), file(1, Some(T))), 0);
         assert_eq!(ask(file(1, Some(T)), file(2, Some(MINUTE))), 0);
@@ -221,6 +315,6 @@ mod tests {
         let update = CompareOptions { update: true, basis: Basis::Size, ..CompareOptions::default() };
         let tree = |entry| Tree::new(vec![entry], Default::default());
         let (a, b) = (tree(file(1, Some(T))), tree(file(2, Some(MINUTE))));
-        assert_eq!(questions(&a, &b, Side::Destination, &update).len(), 1);
+        assert_eq!(questions(&a, &b, &Evidence::default(), Side::Destination, &update).len(), 1);
     }
 }

@@ -2,8 +2,9 @@
 
 use chrono::Duration;
 
+use crate::compare::Case;
 use crate::compare::{Basis, CompareOptions, Reason, Times};
-use crate::model::{Entry, Kind};
+use crate::model::{Kind, Likeness, Precision};
 
 /// What a rule says about a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,19 +20,19 @@ pub enum Finding {
 /// One way to tell two entries apart.
 pub trait Rule: Sync {
     /// Compares the two entries of one path.
-    fn judge(&self, source: &Entry, destination: &Entry, options: &CompareOptions) -> Finding;
+    fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding;
 }
 
 /// All rules, in the order they are asked.
-pub const RULES: &[&dyn Rule] = &[&ByKind, &Forced, &BySize, &ByTime];
+pub const RULES: &[&dyn Rule] = &[&ByKind, &Forced, &ByReceipt, &BySize, &ByContent, &ByTime];
 
 /// A file and a directory of one name are not the same. Of anything but files, the kind is all that is compared.
 struct ByKind;
 
 impl Rule for ByKind {
-    fn judge(&self, source: &Entry, destination: &Entry, _: &CompareOptions) -> Finding {
-        match source.kind {
-            kind if kind != destination.kind => Finding::Differs(Reason::Kind),
+    fn judge(&self, case: &Case<'_>, _: &CompareOptions) -> Finding {
+        match case.source.kind {
+            kind if kind != case.destination.kind => Finding::Differs(Reason::Kind),
             Kind::File => Finding::Open,
             _ => Finding::Same,
         }
@@ -42,8 +43,35 @@ impl Rule for ByKind {
 struct Forced;
 
 impl Rule for Forced {
-    fn judge(&self, _: &Entry, _: &Entry, options: &CompareOptions) -> Finding {
+    fn judge(&self, _: &Case<'_>, options: &CompareOptions) -> Finding {
         if options.basis == Basis::Always { Finding::Differs(Reason::Forced) } else { Finding::Open }
+    }
+}
+
+/// Each side is compared with what it was when both were the same, so that no clock, zone or rounding comes into it. A
+/// receipt that fits neither side is ignored.
+pub(super) struct ByReceipt;
+
+impl Rule for ByReceipt {
+    fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
+        let Some(receipt) = case.receipt.filter(|_| options.basis == Basis::SizeTime) else {
+            return Finding::Open;
+        };
+        // A source is believed to the second: another version may have been put there with a time of the same minute.
+        let is_rounded = case.source.mtime.is_some_and(|mtime| mtime.precision != Precision::Second);
+        let source = match receipt.source.compare(case.source) {
+            Likeness::Same if is_rounded => Likeness::Unsure,
+            likeness => likeness,
+        };
+        match (source, receipt.destination.compare(case.destination)) {
+            (Likeness::Same, Likeness::Same) => Finding::Same,
+            (Likeness::Same, Likeness::Changed) => Finding::Differs(Reason::Drift),
+            (Likeness::Changed, Likeness::Same) if case.source.size == Some(receipt.source.size) => {
+                Finding::Differs(Reason::Time)
+            }
+            (Likeness::Changed, Likeness::Same) => Finding::Differs(Reason::Size),
+            _ => Finding::Open,
+        }
     }
 }
 
@@ -51,11 +79,26 @@ impl Rule for Forced {
 struct BySize;
 
 impl Rule for BySize {
-    fn judge(&self, source: &Entry, destination: &Entry, options: &CompareOptions) -> Finding {
-        match (source.size, destination.size) {
-            (Some(s), Some(d)) if s == d && options.basis == Basis::Size => Finding::Same,
+    fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
+        match (case.source.size, case.destination.size) {
+            (Some(s), Some(d)) if s == d && matches!(options.basis, Basis::Size | Basis::Adopt) => {
+                Finding::Same
+            }
             (Some(s), Some(d)) if s == d => Finding::Open,
             _ => Finding::Differs(Reason::Size),
+        }
+    }
+}
+
+/// Files whose contents were compared are what that showed.
+struct ByContent;
+
+impl Rule for ByContent {
+    fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
+        match case.content.filter(|_| options.basis == Basis::Checksum) {
+            Some(content) if content.same => Finding::Same,
+            Some(_) => Finding::Differs(Reason::Checksum),
+            None => Finding::Open,
         }
     }
 }
@@ -64,8 +107,8 @@ impl Rule for BySize {
 struct ByTime;
 
 impl Rule for ByTime {
-    fn judge(&self, source: &Entry, destination: &Entry, options: &CompareOptions) -> Finding {
-        let (Some(s), Some(d)) = (source.mtime, destination.mtime) else { return Finding::Open };
+    fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
+        let (Some(s), Some(d)) = (case.source.mtime, case.destination.mtime) else { return Finding::Open };
         let newer = s.gap(&d);
         let apart = match options.times {
             Times::Same => newer.abs(),

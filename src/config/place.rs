@@ -81,6 +81,20 @@ impl Place {
         }
     }
 
+    /// Returns a name for the place that is the same in each run, wherever it is started: an absolute path, or the URL without
+    /// its password.
+    pub fn identity(&self) -> String {
+        match self {
+            Self::Local(path) => {
+                // A directory that is yet to be made has no canonical path.
+                let path = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+                let path = path.unwrap_or_else(|_| PathBuf::from("."));
+                escape(path.as_os_str().as_encoded_bytes()).to_string()
+            }
+            Self::Ftp { name, .. } => name.trim_end_matches('/').to_owned(),
+        }
+    }
+
     /// Reads a URL or a local path. Whatever begins with a scheme and `://` is meant as a URL.
     ///
     /// # Errors

@@ -66,6 +66,12 @@ impl Run<'_> {
         self.limiter.as_ref().map_or(BLOCK_BYTES, |limiter| limiter.block_bytes().min(BLOCK_BYTES))
     }
 
+    /// Returns whether the content is hashed on its way. Of large files that would cost more than the copying.
+    fn wants_hash(&self, i: usize) -> bool {
+        const MOST_BYTES: u64 = 64 << 20;
+        self.options.hashes && self.action(i).bytes() <= MOST_BYTES
+    }
+
     /// Waits until a block that was read may move on. Between two servers it moves twice.
     pub(super) fn wait_for_line(&self, bytes: usize) {
         if let Some(limiter) = &self.limiter {
@@ -160,6 +166,8 @@ struct Attempt {
     bytes: u64,
     /// There may be a temporary file of it.
     began: bool,
+    /// BLAKE3 of what was sent; `None` when nobody wants to know.
+    hash: Option<[u8; 32]>,
 }
 
 impl Copier<'_, '_> {
@@ -170,7 +178,8 @@ impl Copier<'_, '_> {
                 self.shared.give_back([i]);
                 break;
             }
-            let mut attempt = Attempt { action: i, tried, started: Instant::now(), bytes: 0, began: false };
+            let mut attempt =
+                Attempt { action: i, tried, started: Instant::now(), bytes: 0, began: false, hash: None };
             let (run, times) = (self.run, &self.shared.times);
             let next = self.todo.front().map(|&(next, tried)| requests(run, times, next, tried));
             let requests = requests(run, times, i, tried);
@@ -229,6 +238,7 @@ impl Copier<'_, '_> {
                 (self.source.read(read, next_read)?, outgoing)
             };
             attempt.began = true;
+            let mut hasher = self.run.wants_hash(attempt.action).then(blake3::Hasher::new);
             loop {
                 let n = incoming.read(self.block)?;
                 if n == 0 {
@@ -236,6 +246,9 @@ impl Copier<'_, '_> {
                 }
                 self.run.wait_for_line(n);
                 outgoing.write(&self.block[..n])?;
+                if let Some(hasher) = &mut hasher {
+                    hasher.update(&self.block[..n]);
+                }
                 attempt.bytes += n as u64;
                 observer.event(&Event::Moved { bytes: n as u64 });
                 self.shared.measure(self.meter, 0, n as u64);
@@ -243,6 +256,7 @@ impl Copier<'_, '_> {
                     return Err(StoreError::cancelled("send", &read.path, self.run.source.store().name()));
                 }
             }
+            attempt.hash = hasher.map(|hasher| hasher.finalize().into());
             incoming.finish()?;
             outgoing.finish()
         })();
@@ -263,17 +277,14 @@ impl Copier<'_, '_> {
             let Some(attempt) = self.finished.remove(&path) else { continue };
             match result {
                 Ok(Written { bytes, time_set }) => {
-                    let asked = self.run.options.carry_times;
-                    self.run.settle(
-                        attempt.action,
-                        Outcome {
-                            error: None,
-                            bytes,
-                            seconds: attempt.started.elapsed().as_secs_f64(),
-                            tries: attempt.tried,
-                            time_set: asked.then_some(time_set),
-                        },
-                    );
+                    let seconds = attempt.started.elapsed().as_secs_f64();
+                    let outcome = Outcome {
+                        time_set: self.run.options.carry_times.then_some(time_set),
+                        mtime: source_time(self.run, &self.shared.times, attempt.action),
+                        hash: attempt.hash,
+                        ..Outcome::done(bytes, seconds, attempt.tried)
+                    };
+                    self.run.settle(attempt.action, outcome);
                 }
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
@@ -317,6 +328,12 @@ impl Copier<'_, '_> {
     }
 }
 
+/// Returns the time of a file at its source, as exactly as it is known.
+fn source_time(run: &Run<'_>, times: &HashMap<usize, Mtime>, i: usize) -> Option<Mtime> {
+    let listed = || run.action(i).source.as_ref().and_then(|entry| entry.mtime);
+    times.get(&i).copied().or_else(listed)
+}
+
 /// Returns what is asked of both sides for a file; `tried` distinguishes the temporary files of its tries.
 fn requests(
     run: &Run<'_>,
@@ -325,8 +342,7 @@ fn requests(
     tried: u32,
 ) -> (ReadRequest, WriteRequest) {
     let action = run.action(i);
-    let listed = action.source.as_ref().and_then(|entry| entry.mtime);
-    let mtime = times.get(&i).copied().or(listed);
+    let mtime = source_time(run, times, i);
     let size = action.source.as_ref().and_then(|entry| entry.size);
     let read = ReadRequest { path: action.path.clone(), size };
     // A file that is replaced keeps its bits: a script stays executable.

@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use crate::execute::copy::copy_files;
 use crate::execute::limit::Limiter;
-use crate::model::{Cancel, RelPath, Remedy};
+use crate::model::{Cancel, Mtime, RelPath, Remedy};
 use crate::plan::{Action, Deed, Phase, Plan};
 use crate::pool::{Pool, crew};
 use crate::store::{RetryPolicy, Session, StoreError, StoreResult};
@@ -35,6 +35,8 @@ pub struct ExecuteOptions {
     pub rate: Option<NonZeroU64>,
     /// Downloads of more bytes than this are fetched over several sessions; `None` chooses by the line.
     pub split_bytes: Option<u64>,
+    /// Hash what is sent, for receipts.
+    pub hashes: bool,
     /// How often a transfer is tried again.
     pub retry: RetryPolicy,
     /// The wish to stop.
@@ -54,11 +56,19 @@ pub struct Outcome {
     pub tries: u32,
     /// Whether the destination has the time of the source; `None` when that was not asked for.
     pub time_set: Option<bool>,
+    /// The time of the source, as exactly as it was learned; `None` when it is unknown, and for what is no file.
+    pub mtime: Option<Mtime>,
+    /// BLAKE3 of what was sent; `None` when nobody computed it.
+    pub hash: Option<[u8; 32]>,
 }
 
 impl Outcome {
     fn failed(error: impl Into<String>, tries: u32) -> Self {
-        Self { error: Some(error.into()), bytes: 0, seconds: 0.0, tries, time_set: None }
+        Self { error: Some(error.into()), ..Self::done(0, 0.0, tries) }
+    }
+
+    fn done(bytes: u64, seconds: f64, tries: u32) -> Self {
+        Self { error: None, bytes, seconds, tries, time_set: None, mtime: None, hash: None }
     }
 
     /// Returns whether it was done.
@@ -214,7 +224,7 @@ impl Run<'_> {
                     lost = Some(e);
                     continue;
                 }
-                Ok(()) => Outcome { error: None, bytes: 0, seconds, tries: 1, time_set: None },
+                Ok(()) => Outcome::done(0, seconds, 1),
                 Err(e) => self.failure(&e, 1),
             };
             self.settle(i, outcome);

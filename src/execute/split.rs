@@ -262,11 +262,9 @@ impl<W: Fn(usize)> Worker<'_, '_, W> {
         }
         let outcome = match open.parts.finish() {
             Ok(Written { bytes, time_set }) => Outcome {
-                error: None,
-                bytes,
-                seconds: started.elapsed().as_secs_f64(),
-                tries: 1,
                 time_set: run.options.carry_times.then_some(time_set),
+                mtime: large.request.mtime,
+                ..Outcome::done(bytes, started.elapsed().as_secs_f64(), 1)
             },
             Err(e) => {
                 self.take_back(large.size);

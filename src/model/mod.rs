@@ -17,7 +17,7 @@ pub(crate) use escape::is_unsafe;
 pub use escape::{Escaped, escape};
 pub use mtime::{Mtime, Precision};
 pub use path::{PathError, RelPath};
-pub use receipt::{Likeness, Receipt, Receipts, Seen};
+pub use receipt::{Content, Evidence, Likeness, Receipt, Receipts, Seen};
 pub use remedy::Remedy;
 pub use secret::Secret;
 pub use temporary::{is_temporary, temporary_for};

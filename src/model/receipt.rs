@@ -44,6 +44,24 @@ pub struct Receipt {
 /// The receipts of one pair of places.
 pub type Receipts = HashMap<RelPath, Receipt>;
 
+/// Whether the contents of both sides of a file are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// They are.
+    pub same: bool,
+    /// BLAKE3 of the local one; `None` when another checksum was compared.
+    pub hash: Option<[u8; 32]>,
+}
+
+/// What is known of files beside what their listings tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// From earlier runs.
+    pub receipts: Receipts,
+    /// Of those files whose contents were compared.
+    pub contents: HashMap<RelPath, Content>,
+}
+
 /// Zones lie up to 14 hours apart, and clocks go wrong. A listed time further back than this belongs to a minute that is over on
 /// every server.
 const SETTLED: Duration = Duration::hours(26);
@@ -51,7 +69,11 @@ const SETTLED: Duration = Duration::hours(26);
 impl Seen {
     /// Returns what is to be remembered of `entry`, whose listing told `listed`, at the time `now`; `None` when its size is unknown.
     pub fn of(entry: &Entry, listed: Option<Mtime>, now: DateTime<Utc>) -> Option<Self> {
-        let exact = entry.mtime.filter(|mtime| mtime.precision == Precision::Second);
+        let whole = |mtime: Mtime| {
+            Some(Mtime { precision: mtime.precision, ..Mtime::from_unix(mtime.at.timestamp(), 0)? })
+        };
+        let exact = entry.mtime.filter(|mtime| mtime.precision == Precision::Second).and_then(whole);
+        let listed = listed.and_then(whole);
         let newest = listed.into_iter().chain(exact).map(|mtime| mtime.at).max();
         let rounded = listed.is_some_and(|mtime| mtime.precision != Precision::Second);
         let fresh = rounded && newest.is_some_and(|at| now - at < SETTLED);

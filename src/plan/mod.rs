@@ -19,8 +19,8 @@ pub use guard::{GuardOptions, MaxDelete, Refusal, check};
 
 use std::collections::BTreeSet;
 
-use crate::compare::{CompareOptions, Pair, Reason, difference, march};
-use crate::model::{Entry, Kind, RelPath, Tree};
+use crate::compare::{Case, CompareOptions, Pair, Reason, difference, march};
+use crate::model::{Entry, Evidence, Kind, RelPath, Tree};
 
 /// What is to be planned.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,9 +61,16 @@ pub struct Plan {
 }
 
 /// Plans what makes `destination` a mirror of `source`. `keeps` are directories of the destination that hold something
-/// outside the filter, so that they can't be removed.
-pub fn plan(source: &Tree, destination: &Tree, keeps: &BTreeSet<RelPath>, options: &PlanOptions) -> Plan {
-    let mut planner = Planner { source, destination, keeps, options, plan: Plan::default(), alone: None };
+/// outside the filter, so that they can't be removed; `evidence` what is known beside the listings.
+pub fn plan(
+    source: &Tree,
+    destination: &Tree,
+    keeps: &BTreeSet<RelPath>,
+    evidence: &Evidence,
+    options: &PlanOptions,
+) -> Plan {
+    let mut planner =
+        Planner { source, destination, keeps, evidence, options, plan: Plan::default(), alone: None };
     for pair in march(source.entries(), destination.entries()) {
         planner.plan.scanned += 1;
         planner.step(pair);
@@ -75,6 +82,7 @@ struct Planner<'t> {
     source: &'t Tree,
     destination: &'t Tree,
     keeps: &'t BTreeSet<RelPath>,
+    evidence: &'t Evidence,
     options: &'t PlanOptions,
     plan: Plan,
     /// Everything at or below this path is left alone.
@@ -131,7 +139,8 @@ impl Planner<'_> {
     }
 
     fn both_files(&mut self, source: &Entry, destination: &Entry) {
-        let Some(reason) = difference(source, destination, &self.options.compare) else {
+        let Some(reason) = difference(&Case::new(source, destination, self.evidence), &self.options.compare)
+        else {
             self.plan.unchanged += 1;
             return;
         };

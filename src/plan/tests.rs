@@ -62,7 +62,7 @@ fn lines(plan: &Plan) -> Vec<String> {
 }
 
 fn planned(source: &[&str], destination: &[&str]) -> Vec<String> {
-    lines(&plan(&tree(source), &tree(destination), &BTreeSet::new(), &DELETE))
+    lines(&plan(&tree(source), &tree(destination), &BTreeSet::new(), &Evidence::default(), &DELETE))
 }
 
 #[test]
@@ -92,8 +92,13 @@ fn large_files_start_first() {
 
 #[test]
 fn nothing_is_deleted_unless_asked() {
-    let kept =
-        plan(&tree(&["a"]), &tree(&["a", "b", "d/", "d/x"]), &BTreeSet::new(), &PlanOptions::default());
+    let kept = plan(
+        &tree(&["a"]),
+        &tree(&["a", "b", "d/", "d/x"]),
+        &BTreeSet::new(),
+        &Evidence::default(),
+        &PlanOptions::default(),
+    );
     assert_eq!(lines(&kept), [""; 0]);
     assert_eq!((kept.unchanged, kept.scanned), (1, 4));
 }
@@ -103,12 +108,12 @@ fn nothing_is_deleted_below_an_unproven_directory_of_either_side() {
     let source = tree_with(&["d/", "ok/"], &["d"]);
     let destination = tree(&["d/", "d/x", "ok/", "ok/y", "old/", "old/z"]);
     assert_eq!(
-        lines(&plan(&source, &destination, &BTreeSet::new(), &DELETE)),
+        lines(&plan(&source, &destination, &BTreeSet::new(), &Evidence::default(), &DELETE)),
         ["delete ok/y extra", "delete old/z extra", "delete_dir old extra", "spared d/x"]
     );
     let destination = tree_with(&["d/", "d/x", "old/", "old/sub/"], &["old/sub"]);
     assert_eq!(
-        lines(&plan(&tree(&["d/"]), &destination, &BTreeSet::new(), &DELETE)),
+        lines(&plan(&tree(&["d/"]), &destination, &BTreeSet::new(), &Evidence::default(), &DELETE)),
         ["delete d/x extra", "spared old", "spared old/sub"]
     );
 }
@@ -117,7 +122,7 @@ fn nothing_is_deleted_below_an_unproven_directory_of_either_side() {
 fn a_directory_that_holds_something_outside_the_filter_stays() {
     let destination = tree(&["old/", "old/sub/", "old/sub/x", "old/y"]);
     assert_eq!(
-        lines(&plan(&tree(&["a"]), &destination, &keeps(&["old/sub"]), &DELETE)),
+        lines(&plan(&tree(&["a"]), &destination, &keeps(&["old/sub"]), &Evidence::default(), &DELETE)),
         ["copy a missing", "delete old/sub/x extra", "delete old/y extra", "spared old", "spared old/sub"]
     );
 }
@@ -141,7 +146,7 @@ fn a_file_gives_way_to_a_directory() {
 fn a_directory_gives_way_to_a_file_only_with_delete_and_only_whole() {
     let (source, destination) = (tree(&["a"]), tree(&["a/", "a/s/", "a/s/x", "a/y"]));
     assert_eq!(
-        lines(&plan(&source, &destination, &BTreeSet::new(), &DELETE)),
+        lines(&plan(&source, &destination, &BTreeSet::new(), &Evidence::default(), &DELETE)),
         [
             "delete a/s/x extra",
             "delete a/y extra",
@@ -150,10 +155,19 @@ fn a_directory_gives_way_to_a_file_only_with_delete_and_only_whole() {
             "replace a kind",
         ]
     );
-    assert_eq!(lines(&plan(&source, &destination, &keeps(&["a/s"]), &DELETE)), ["refused a"]);
-    assert_eq!(lines(&plan(&source, &destination, &BTreeSet::new(), &PlanOptions::default())), ["refused a"]);
+    assert_eq!(
+        lines(&plan(&source, &destination, &keeps(&["a/s"]), &Evidence::default(), &DELETE)),
+        ["refused a"]
+    );
+    assert_eq!(
+        lines(&plan(&source, &destination, &BTreeSet::new(), &Evidence::default(), &PlanOptions::default())),
+        ["refused a"]
+    );
     let doubtful = tree_with(&["a/", "a/s/"], &["a/s"]);
-    assert_eq!(lines(&plan(&source, &doubtful, &BTreeSet::new(), &DELETE)), ["refused a"]);
+    assert_eq!(
+        lines(&plan(&source, &doubtful, &BTreeSet::new(), &Evidence::default(), &DELETE)),
+        ["refused a"]
+    );
 }
 
 #[test]
@@ -166,9 +180,15 @@ fn nothing_is_written_through_a_link_at_the_destination() {
 #[test]
 fn nothing_gives_way_to_what_could_not_be_listed() {
     let source = tree_with(&["x/"], &["x"]);
-    assert_eq!(lines(&plan(&source, &tree(&["x"]), &BTreeSet::new(), &DELETE)), ["refused x"]);
+    assert_eq!(
+        lines(&plan(&source, &tree(&["x"]), &BTreeSet::new(), &Evidence::default(), &DELETE)),
+        ["refused x"]
+    );
     let source = tree_with(&["x"], &[""]);
-    assert_eq!(lines(&plan(&source, &tree(&["x/", "x/in"]), &BTreeSet::new(), &DELETE)), ["refused x"]);
+    assert_eq!(
+        lines(&plan(&source, &tree(&["x/", "x/in"]), &BTreeSet::new(), &Evidence::default(), &DELETE)),
+        ["refused x"]
+    );
 }
 
 #[test]
@@ -176,7 +196,7 @@ fn with_existing_or_ignore_existing_no_kind_gives_way_to_another() {
     for presence in [Presence::OnlyExisting, Presence::OnlyNew] {
         let options = PlanOptions { presence, ..DELETE };
         let run = |source: &[&str], destination: &[&str]| {
-            lines(&plan(&tree(source), &tree(destination), &BTreeSet::new(), &options))
+            lines(&plan(&tree(source), &tree(destination), &BTreeSet::new(), &Evidence::default(), &options))
         };
         assert_eq!(run(&["x/", "x/c"], &["x"]), [""; 0]);
         assert_eq!(run(&["x"], &["x/", "x/c"]), [""; 0]);
@@ -187,15 +207,23 @@ fn with_existing_or_ignore_existing_no_kind_gives_way_to_another() {
 fn update_and_presence_leave_files_alone() {
     let (source, destination) = (tree(&["a=2", "n"]), tree(&["a=1"]));
     let only = |presence| PlanOptions { presence, ..DELETE };
-    let run = |options: &PlanOptions| lines(&plan(&source, &destination, &BTreeSet::new(), options));
+    let run = |options: &PlanOptions| {
+        lines(&plan(&source, &destination, &BTreeSet::new(), &Evidence::default(), options))
+    };
     assert_eq!(run(&only(Presence::OnlyNew)), ["copy n missing"]);
     assert_eq!(run(&only(Presence::OnlyExisting)), ["replace a size"]);
 
     let newer = Entry::file(path("a"), 1, Mtime::from_unix(1_000_000_001, 0));
     let newer = Tree::new(vec![newer], BTreeMap::new());
     let update = PlanOptions { compare: CompareOptions { update: true, ..DELETE.compare }, ..DELETE };
-    assert_eq!(lines(&plan(&tree(&["a=2"]), &newer, &BTreeSet::new(), &update)), [""; 0]);
-    assert_eq!(lines(&plan(&newer, &tree(&["a=2"]), &BTreeSet::new(), &update)), ["replace a size"]);
+    assert_eq!(
+        lines(&plan(&tree(&["a=2"]), &newer, &BTreeSet::new(), &Evidence::default(), &update)),
+        [""; 0]
+    );
+    assert_eq!(
+        lines(&plan(&newer, &tree(&["a=2"]), &BTreeSet::new(), &Evidence::default(), &update)),
+        ["replace a size"]
+    );
 }
 
 #[test]
@@ -203,7 +231,7 @@ fn the_guards_count_files() {
     let destination = tree(&["a", "b", "d/", "d/c", "d/e"]);
     let verdict = |source: &[&str], options: &GuardOptions| {
         let source = tree(source);
-        let plan = plan(&source, &destination, &BTreeSet::new(), &DELETE);
+        let plan = plan(&source, &destination, &BTreeSet::new(), &Evidence::default(), &DELETE);
         check(&plan, &source, &destination, options)
     };
     let usual = GuardOptions::default();

@@ -33,8 +33,24 @@ fn sample(mode: Mode) -> Report {
         action(Deed::Copy, Reason::Missing, Some(odd), None),
         action(Deed::Delete, Reason::Extra, None, Some(file("old\x1b[2J", 7, 0))),
     ];
-    let done = |bytes| Outcome { error: None, bytes, seconds: 0.25, tries: 1, time_set: Some(true) };
-    let failed = Outcome { error: Some("no room".into()), bytes: 0, seconds: 0.0, tries: 6, time_set: None };
+    let done = |bytes| Outcome {
+        error: None,
+        bytes,
+        seconds: 0.25,
+        tries: 1,
+        time_set: Some(true),
+        mtime: None,
+        hash: None,
+    };
+    let failed = Outcome {
+        error: Some("no room".into()),
+        bytes: 0,
+        seconds: 0.0,
+        tries: 6,
+        time_set: None,
+        mtime: None,
+        hash: None,
+    };
     let outcomes = vec![done(0), done(2048), done(5), failed.clone(), failed];
     Report {
         mode,

@@ -113,11 +113,21 @@ fn reason(action: &Action) -> String {
             }
         }
         Reason::Time => format!("time {} → {}", time(old), time(new)),
+        Reason::Checksum => "another content of the same size and time".to_owned(),
         Reason::Kind => match old {
             Some(old) => format!("is a {} there", old.kind.as_str()),
             None => "takes the place of something else".to_owned(),
         },
         Reason::Forced => "asked for".to_owned(),
+        Reason::Drift => {
+            let exact = |entry: Option<&crate::model::Entry>| entry.and_then(|entry| entry.size);
+            let what = if exact(old) == exact(new) {
+                format!("time {}", time(old))
+            } else {
+                format!("size {}", size(old))
+            };
+            format!("drift: changed at the destination since it was sent, now {what}")
+        }
         Reason::Extra => "only at the destination".to_owned(),
     }
 }

@@ -54,46 +54,40 @@ const LONGEST: Duration = Duration::from_secs(1);
 const MOST: usize = 2000;
 
 impl State {
-    /// Opens the file of `pair`, or makes it. One that is damaged, of another pair or of a newer version is set aside; the second
-    /// value says so.
+    /// Opens the file of `pair`, or makes it, and reads its receipts. One that is damaged, of another pair or of another version
+    /// is set aside; the third value says so.
     ///
     /// # Errors
     /// Why there can be no such file.
-    pub fn open(path: &Path, pair: &Pair) -> Result<(Self, Option<Aside>), StateError> {
+    pub fn open(path: &Path, pair: &Pair) -> Result<(Self, Receipts, Option<Aside>), StateError> {
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(|e| StateError::io("make the directory of", path, e))?;
         }
-        let (connection, aside) = match schema::open(path, pair) {
-            Ok(connection) => (connection, None),
+        let opened = schema::open(path, pair).and_then(|connection| {
+            let receipts = receipts(&connection, path)?;
+            Ok((connection, receipts))
+        });
+        let (connection, receipts, aside) = match opened {
+            Ok((connection, receipts)) => (connection, receipts, None),
             Err(unfit) if unfit.is_about_the_file() => {
                 let aside = Aside::put(path, unfit)?;
-                (schema::open(path, pair)?, Some(aside))
+                (schema::open(path, pair)?, Receipts::new(), Some(aside))
             }
             Err(e) => return Err(e),
         };
         let waiting = Waiting { connection, rows: Vec::new(), since: Instant::now() };
-        Ok((Self { path: path.to_owned(), waiting: Mutex::new(waiting) }, aside))
+        Ok((Self { path: path.to_owned(), waiting: Mutex::new(waiting) }, receipts, aside))
     }
 
-    /// Returns all receipts.
+    /// Reads the receipts of `pair` without changing anything; none where there is no file.
     ///
     /// # Errors
-    /// What SQLite says, which mostly means that the file is damaged.
-    pub fn receipts(&self) -> Result<Receipts, StateError> {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let fail = |e| StateError::sqlite("read", &self.path, e);
-        let mut select = waiting.connection.prepare(Row::SELECT).map_err(fail)?;
-        let rows =
-            select.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, Row::read(row)?))).map_err(fail)?;
-        let mut receipts = Receipts::new();
-        for row in rows {
-            let (path, row) = row.map_err(fail)?;
-            // What can't have been written by this program isn't believed.
-            if let (Some(path), Some(receipt)) = (path_of(&path), row.receipt()) {
-                receipts.insert(path, receipt);
-            }
+    /// Why the file can't be used.
+    pub fn peek(path: &Path, pair: &Pair) -> Result<Receipts, StateError> {
+        if !path.exists() {
+            return Ok(Receipts::new());
         }
-        Ok(receipts)
+        receipts(&schema::open_to_read(path, pair)?, path)
     }
 
     /// Remembers a receipt; `None` forgets the one there is. It is on the disk within a second, or after [`State::flush`].
@@ -117,6 +111,21 @@ impl State {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.write().map_err(|e| StateError::sqlite("write", &self.path, e))
     }
+}
+
+fn receipts(connection: &Connection, path: &Path) -> Result<Receipts, StateError> {
+    let fail = |e| StateError::sqlite("read", path, e);
+    let mut select = connection.prepare(Row::SELECT).map_err(fail)?;
+    let rows = select.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, Row::read(row)?))).map_err(fail)?;
+    let mut receipts = Receipts::new();
+    for row in rows {
+        let (path, row) = row.map_err(fail)?;
+        // What can't have been written by this program isn't believed.
+        if let (Some(path), Some(receipt)) = (path_of(&path), row.receipt()) {
+            receipts.insert(path, receipt);
+        }
+    }
+    Ok(receipts)
 }
 
 impl Waiting {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Statement, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Statement, params};
 
 use crate::model::{Mtime, Precision, Receipt, RelPath, Seen};
 use crate::state::{Pair, StateError};
@@ -26,21 +26,17 @@ const TABLES: &str = "
     ) WITHOUT ROWID;
 ";
 
-/// Opens the file and makes sure that it is of this program, this version and this pair.
+/// Opens the file, or makes it, and makes sure that it is of this program, this version and this pair.
 pub(super) fn open(path: &Path, pair: &Pair) -> Result<Connection, StateError> {
     let fail = |e| StateError::sqlite("open", path, e);
-    let foreign = |what: String| StateError::Foreign { path: path.to_owned(), what };
     let mut connection = Connection::open(path).map_err(fail)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
-    let pragma =
-        |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail);
-    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
     // Written ahead, so that a reader never waits and a kill at any moment leaves the file whole.
     connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
     connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
-    if tables == 0 && application == 0 && version == 0 {
+    if tables == 0 {
         let transaction = connection.transaction().map_err(fail)?;
         transaction.execute_batch(TABLES).map_err(fail)?;
         transaction
@@ -51,6 +47,26 @@ pub(super) fn open(path: &Path, pair: &Pair) -> Result<Connection, StateError> {
         transaction.commit().map_err(fail)?;
         return Ok(connection);
     }
+    examine(&connection, path, pair)?;
+    Ok(connection)
+}
+
+/// Opens a file that is there, to look at it alone.
+pub(super) fn open_to_read(path: &Path, pair: &Pair) -> Result<Connection, StateError> {
+    let fail = |e| StateError::sqlite("open", path, e);
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
+    examine(&connection, path, pair)?;
+    Ok(connection)
+}
+
+/// Makes sure that the file is of this program, this version and this pair, and whole.
+fn examine(connection: &Connection, path: &Path, pair: &Pair) -> Result<(), StateError> {
+    let fail = |e| StateError::sqlite("read", path, e);
+    let foreign = |what: String| StateError::Foreign { path: path.to_owned(), what };
+    let pragma =
+        |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail);
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     if application != APPLICATION {
         return Err(foreign("is no state file of oneway".to_owned()));
     }
@@ -70,8 +86,7 @@ pub(super) fn open(path: &Path, pair: &Pair) -> Result<Connection, StateError> {
         }
         None => return Err(foreign("doesn't say of which pair it is".to_owned())),
     }
-    check(&connection).map_err(fail)?;
-    Ok(connection)
+    check(connection).map_err(fail)
 }
 
 /// A page that is damaged shows here, before anything of the file is believed.

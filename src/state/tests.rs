@@ -20,9 +20,13 @@ fn receipt(size: u64) -> Receipt {
 }
 
 fn open(path: &Path) -> State {
-    let (state, aside) = State::open(path, &pair()).unwrap();
+    opened(path).0
+}
+
+fn opened(path: &Path) -> (State, Receipts) {
+    let (state, receipts, aside) = State::open(path, &pair()).unwrap();
     assert!(aside.is_none(), "{aside:?}");
-    state
+    (state, receipts)
 }
 
 #[test]
@@ -35,7 +39,7 @@ fn what_was_recorded_is_there_the_next_time() {
     state.record(&path("gone"), None).unwrap();
     state.record(&path("a/b"), Some(receipt(3))).unwrap();
     drop(state);
-    assert_eq!(open(&file).receipts().unwrap(), Receipts::from([(path("a/b"), receipt(3))]));
+    assert_eq!(opened(&file).1, Receipts::from([(path("a/b"), receipt(3))]));
 }
 
 #[test]
@@ -46,7 +50,7 @@ fn what_was_flushed_survives_a_kill() {
     state.record(&path("a"), Some(receipt(1))).unwrap();
     state.flush().unwrap();
     std::mem::forget(state);
-    assert_eq!(open(&file).receipts().unwrap().len(), 1);
+    assert_eq!(opened(&file).1.len(), 1);
 }
 
 #[test]
@@ -84,14 +88,15 @@ fn a_file_that_cannot_be_used_is_set_aside_and_another_made() {
         }
         drop(state);
         harm(&file);
-        let (state, aside) = State::open(&file, &pair()).unwrap();
+        assert!(State::peek(&file, &pair()).is_err(), "{what}: believed at a glance");
+        let (state, receipts, aside) = State::open(&file, &pair()).unwrap();
         let aside = aside.unwrap_or_else(|| panic!("{what}: believed"));
         assert!(aside.to.exists() && aside.to.to_string_lossy().contains("unusable-1"), "{what}");
         assert!(aside.to_string().contains("nothing of it was believed"), "{what}: {aside}");
-        assert!(state.receipts().unwrap().is_empty(), "{what}");
+        assert!(receipts.is_empty(), "{what}");
         state.record(&path("a"), Some(receipt(1))).unwrap();
         drop(state);
-        assert_eq!(open(&file).receipts().unwrap().len(), 1, "{what}");
+        assert_eq!(opened(&file).1.len(), 1, "{what}");
     }
 }
 
@@ -100,7 +105,18 @@ fn an_empty_file_is_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("state.sqlite");
     fs::write(&file, "").unwrap();
-    assert!(open(&file).receipts().unwrap().is_empty());
+    assert!(opened(&file).1.is_empty());
+}
+
+#[test]
+fn a_look_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.sqlite");
+    assert!(State::peek(&file, &pair()).unwrap().is_empty() && !file.exists());
+    open(&file).record(&path("a"), Some(receipt(1))).unwrap();
+    let before = fs::read(&file).unwrap();
+    assert_eq!(State::peek(&file, &pair()).unwrap().len(), 1);
+    assert_eq!(fs::read(&file).unwrap(), before);
 }
 
 #[test]

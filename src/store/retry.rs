@@ -211,6 +211,10 @@ impl Session for Retrying {
         self.repeat(files, Order::Free, |s, part| s.mtimes(part))
     }
 
+    fn hashes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<[u8; 32]>>> {
+        self.repeat(files, Order::Free, |s, part| s.hashes(part))
+    }
+
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
         self.repeat(dirs, Order::AsGiven, |s, part| s.make_dirs(part))
     }

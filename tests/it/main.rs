@@ -16,5 +16,6 @@ mod parse_listing;
 mod scripted;
 mod serve;
 mod server;
+mod state;
 mod support;
 mod support_itself;

@@ -126,9 +126,18 @@ pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) show: ShowArgs,
 
-    /// Nothing is kept between runs, so there is nothing to switch off; scripts that say so are right.
-    #[arg(long, hide = true)]
-    no_state: bool,
+    /// Where it is remembered what was the same on both sides [default: a file for these two places in the user's state
+    /// directory]
+    #[arg(long, value_name = "FILE", overrides_with = "no_state")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Take files of equal size as equal, remember them, and transfer nothing
+    #[arg(long, conflicts_with_all = ["no_state", "delete", "compare"])]
+    pub(crate) adopt: bool,
+
+    /// Remember nothing: what differs is found by sizes and times alone
+    #[arg(long, overrides_with = "state")]
+    pub(crate) no_state: bool,
 
     /// Rules in the order in which they were typed.
     #[arg(skip)]
@@ -215,6 +224,8 @@ pub(crate) enum Compare {
     SizeTime,
     /// Size alone
     Size,
+    /// Content: the local files are read, and the others are as they were remembered; what isn't goes by size and time
+    Checksum,
     /// Send every file
     Always,
 }

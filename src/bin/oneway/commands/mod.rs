@@ -4,6 +4,7 @@ mod connect;
 mod ls;
 pub(crate) mod parse_listing;
 pub(crate) mod serve;
+mod state;
 mod sync;
 
 use std::process::ExitCode;

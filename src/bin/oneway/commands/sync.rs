@@ -17,7 +17,7 @@ use oneway::report::{Detail, Mode, Report, format_named};
 use oneway::run::{RunOptions, run as run_mirror};
 
 use crate::args::{Compare, Format, RuleArg, SyncArgs};
-use crate::commands::connect;
+use crate::commands::{connect, state};
 use crate::exit::{self, UsageError};
 use crate::signals::Signals;
 use crate::ui::progress::Progress;
@@ -31,7 +31,8 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         return Err(UsageError(text.to_owned()).into());
     }
     let cancel = Cancel::new();
-    let options = options(args, mode, &cancel)?;
+    let state = state::options(args, &source, &destination);
+    let options = RunOptions { state, ..options(args, mode, &cancel)? };
     let connection = connect::connection(&args.connection, args.show.verbose, &cancel);
     let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
     let destination = destination.store(&connection).map_err(|e| connect::refused("DST", &e))?;
@@ -84,8 +85,10 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         filter: filter(&args.rules)?,
         compare: CompareOptions {
             basis: match args.compare {
+                _ if args.adopt => Basis::Adopt,
                 Compare::SizeTime => Basis::SizeTime,
                 Compare::Size => Basis::Size,
+                Compare::Checksum => Basis::Checksum,
                 Compare::Always => Basis::Always,
             },
             window: window.unwrap_or_default(),

@@ -1,0 +1,269 @@
+//! What a run remembers for the next: receipts of what was found or made the same.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use crate::compare::{Basis, Case, CompareOptions, Pair as Both, difference, march};
+use crate::execute::{Event, Observer, Outcome};
+use crate::model::{Content, Evidence, Kind, Likeness, Mtime, Receipt, RelPath, Seen, Tree};
+use crate::plan::{Action, Deed};
+use crate::pool::Pool;
+use crate::run::StateOptions;
+use crate::state::State;
+use crate::store::StoreResult;
+
+/// Files that a session hashes in one batch, on all processors.
+const HASHED_AT_ONCE: usize = 1024;
+
+/// Times that listings told, of files whose exact time was asked for since.
+pub(super) type ListedTimes = HashMap<RelPath, Option<Mtime>>;
+
+/// The receipts of earlier runs, and those of this one.
+pub(super) struct Memory {
+    /// `None` when nothing is kept.
+    state: Option<State>,
+    pub(super) evidence: Evidence,
+    /// What a person should know about it.
+    notes: Mutex<Vec<String>>,
+    /// Sent files whose time at the destination nobody knows yet.
+    untimed: Mutex<Vec<(RelPath, Receipt)>>,
+    now: DateTime<Utc>,
+}
+
+impl Memory {
+    /// Opens the state file. One that can't be used is no reason not to run: it is told in a note, and the listings decide.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a run is where the clock is read; what it decides takes it as a value"
+    )]
+    pub(super) fn open(options: Option<&StateOptions>, dry: bool) -> Self {
+        let mut memory = Self {
+            state: None,
+            evidence: Evidence::default(),
+            notes: Mutex::default(),
+            untimed: Mutex::default(),
+            now: Utc::now(),
+        };
+        let Some(options) = options else { return memory };
+        if dry {
+            // Nothing is written, not even beside the file.
+            match State::peek(&options.file, &options.pair) {
+                Ok(receipts) => memory.evidence.receipts = receipts,
+                Err(e) => memory.note(format!("{}; nothing of it was believed", with_causes(&e))),
+            }
+            return memory;
+        }
+        match State::open(&options.file, &options.pair) {
+            Ok((state, receipts, aside)) => {
+                if let Some(aside) = aside {
+                    memory.note(aside.to_string());
+                }
+                (memory.state, memory.evidence.receipts) = (Some(state), receipts);
+            }
+            Err(e) => memory.note(format!("{}; this run is not remembered", with_causes(&e))),
+        }
+        memory
+    }
+
+    /// Compares the contents of files of equal size with what is remembered of them: the local one is read, and the other is as
+    /// it was when the receipt was written. What nobody remembers can't be compared.
+    ///
+    /// # Errors
+    /// When no session can be had.
+    pub(super) fn compare_contents(
+        &mut self,
+        source: &Pool,
+        destination: &Pool,
+        from: &Tree,
+        to: &Tree,
+    ) -> StoreResult<()> {
+        let source_is_local = !source.store().is_remote();
+        let local = if source_is_local { source } else { destination };
+        let (mut known, mut unknown) = (Vec::new(), 0);
+        for pair in march(from.entries(), to.entries()) {
+            let Both::Both(s, d) = pair else { continue };
+            if s.kind != Kind::File || d.kind != Kind::File || s.size != d.size {
+                continue;
+            }
+            let receipt = self.evidence.receipts.get(&s.path);
+            let there = receipt.filter(|receipt| {
+                let likeness =
+                    if source_is_local { receipt.destination.compare(d) } else { receipt.source.compare(s) };
+                likeness == Likeness::Same
+            });
+            match there.and_then(|receipt| receipt.hash) {
+                Some(hash) => known.push((s.path.clone(), hash)),
+                None => unknown += 1,
+            }
+        }
+        if unknown > 0 {
+            let files = if unknown == 1 { "1 file has" } else { "files have" };
+            let number = if unknown == 1 { String::new() } else { format!("{unknown} ") };
+            self.note(format!("{number}{files} no known checksum and went by size and time"));
+        }
+        let mut lease = local.lease()?;
+        for part in known.chunks(HASHED_AT_ONCE) {
+            let paths: Vec<RelPath> = part.iter().map(|(path, _)| path.clone()).collect();
+            for ((path, expected), found) in part.iter().zip(lease.session().hashes(&paths)) {
+                // A file that can't be read now is one that can't be sent either; that tells why.
+                if let Ok(Some(hash)) = found {
+                    let content = Content { same: hash == *expected, hash: Some(hash) };
+                    self.evidence.contents.insert(path.clone(), content);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers the files that are the same on both sides, as far as it isn't known already.
+    pub(super) fn keep_unchanged(
+        &self,
+        from: &Tree,
+        to: &Tree,
+        (listed_from, listed_to): (&ListedTimes, &ListedTimes),
+        options: &CompareOptions,
+    ) {
+        // What counts as the same by its size alone is no receipt of anything.
+        if self.state.is_none() || matches!(options.basis, Basis::Size | Basis::Always) {
+            return;
+        }
+        for pair in march(from.entries(), to.entries()) {
+            let Both::Both(source, destination) = pair else { continue };
+            let case = Case::new(source, destination, &self.evidence);
+            if source.size.is_none() || source.is_dir() || difference(&case, options).is_some() {
+                continue;
+            }
+            let listed = |times: &ListedTimes, mtime| times.get(&source.path).copied().unwrap_or(mtime);
+            let seen = (
+                Seen::of(source, listed(listed_from, source.mtime), self.now),
+                Seen::of(destination, listed(listed_to, destination.mtime), self.now),
+            );
+            let (Some(mut source_seen), Some(mut destination_seen)) = seen else { continue };
+            let mut hash = case.content.and_then(|content| content.hash);
+            if let Some(receipt) = case.receipt {
+                let likeness = (receipt.source.compare(source), receipt.destination.compare(destination));
+                if likeness.0 == Likeness::Same {
+                    source_seen.exact = source_seen.exact.or(receipt.source.exact);
+                }
+                if likeness.1 == Likeness::Same {
+                    destination_seen.exact = destination_seen.exact.or(receipt.destination.exact);
+                }
+                if likeness.0 != Likeness::Changed && likeness.1 != Likeness::Changed {
+                    hash = hash.or(receipt.hash);
+                }
+            }
+            let receipt = Receipt { source: source_seen, destination: destination_seen, hash };
+            if case.receipt != Some(&receipt) {
+                self.record(&source.path, Some(receipt));
+            }
+        }
+    }
+
+    /// Forgets what the source hasn't any more. Asked only where all listings are proven.
+    pub(super) fn forget_all_but(&self, from: &Tree) {
+        for path in self.evidence.receipts.keys().filter(|path| from.get(path).is_none()) {
+            self.record(path, None);
+        }
+    }
+
+    /// Asks the destination for the times of files that it dated itself.
+    pub(super) fn learn_times(&self, destination: &Pool) {
+        const QUESTIONS: usize = 256;
+        let untimed = std::mem::take(&mut *self.untimed.lock().unwrap_or_else(PoisonError::into_inner));
+        let Some(mut lease) = (!untimed.is_empty()).then(|| destination.lease_now().ok().flatten()).flatten()
+        else {
+            return;
+        };
+        for part in untimed.chunks(QUESTIONS) {
+            let paths: Vec<RelPath> = part.iter().map(|(path, _)| path.clone()).collect();
+            for ((path, receipt), answer) in part.iter().zip(lease.session().mtimes(&paths)) {
+                if let Ok(Some(exact)) = answer {
+                    let destination = Seen { exact: Some(exact), ..receipt.destination };
+                    self.record(path, Some(Receipt { destination, ..*receipt }));
+                }
+            }
+        }
+    }
+
+    /// Writes what waits, and returns what a person should know.
+    pub(super) fn finish(self) -> Vec<String> {
+        if let Some(Err(e)) = self.state.as_ref().map(State::flush) {
+            self.note(format!("{}; the next run asks the server instead", with_causes(&e)));
+        }
+        self.notes.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, action: &Action, outcome: &Outcome) {
+        match action.deed {
+            Deed::Copy | Deed::Replace => {
+                let Some(receipt) = self.receipt_of(action, outcome) else { return };
+                if receipt.destination.exact.is_none() {
+                    self.untimed
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push((action.path.clone(), receipt));
+                }
+                self.record(&action.path, Some(receipt));
+            }
+            Deed::Delete if self.evidence.receipts.contains_key(&action.path) => {
+                self.record(&action.path, None);
+            }
+            Deed::Delete | Deed::CreateDir | Deed::DeleteDir => {}
+        }
+    }
+
+    fn receipt_of(&self, action: &Action, outcome: &Outcome) -> Option<Receipt> {
+        let mut source = action.source.as_deref()?.clone();
+        let listed = source.mtime;
+        source.size = Some(outcome.bytes);
+        source.mtime = outcome.mtime.or(listed);
+        let source = Seen::of(&source, listed, self.now)?;
+        // A time that was set is the source's, to the second.
+        let exact = source.exact.filter(|_| outcome.time_set == Some(true));
+        let destination = Seen { size: outcome.bytes, listed: None, exact, fresh: false };
+        Some(Receipt { source, destination, hash: outcome.hash })
+    }
+
+    fn record(&self, path: &RelPath, receipt: Option<Receipt>) {
+        if let Some(Err(e)) = self.state.as_ref().map(|state| state.record(path, receipt)) {
+            self.note(format!("{}; the next run asks the server instead", with_causes(&e)));
+        }
+    }
+
+    fn note(&self, text: String) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        // A full disk says the same of every file.
+        if !notes.contains(&text) {
+            notes.push(text);
+        }
+    }
+}
+
+/// Hears of outcomes on their way to whoever watches the run.
+pub(super) struct Remembering<'m> {
+    pub(super) memory: &'m Memory,
+    pub(super) observer: &'m dyn Observer,
+}
+
+impl Observer for Remembering<'_> {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Finished { action, outcome } = event
+            && outcome.is_done()
+        {
+            self.memory.take(action, outcome);
+        }
+        self.observer.event(event);
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
