@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{
     Daemon, Direction, Files, LONG_AGO, Output, PASSWORD, Sandbox, Software, assert_same_tree,
-    assert_same_tree_and_times, files, for_each_daemon, snapshot,
+    assert_same_tree_and_times, files, for_each_daemon, for_each_known_daemon, snapshot,
 };
 
 #[test]
@@ -592,7 +592,7 @@ const ODD_NAMES: &[&str] = &[
 
 #[test]
 fn in_active_mode_downloads_are_announced_while_others_run() {
-    for_each_daemon(|daemon, sandbox| {
+    for_each_known_daemon(|daemon, sandbox| {
         let src = sandbox.tree("src", many_small_files());
         daemon.root().add(many_small_files());
         let dst = sandbox.dir("dst");
@@ -624,7 +624,7 @@ fn many_small_files() -> Files {
 
 #[test]
 fn every_way_of_listing_sees_the_same_tree() {
-    for_each_daemon(|daemon, sandbox| {
+    for_each_known_daemon(|daemon, sandbox| {
         let src = sandbox.tree("src", many_small_files());
         src.add(files! {".hidden/.dot" => "x", "deep/er/still/f" => "x", "empty/", "d0/two  blanks" => "x"});
         sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
@@ -640,4 +640,31 @@ fn every_way_of_listing_sees_the_same_tree() {
             assert!(output.stdout.contains(&format!("{files} unchanged")), "{how}\n{output}");
         }
     });
+}
+
+/// vsftpd takes the times that MDTM sets in the zone of its environment and tells them in UTC; without `use_localtime`, its
+/// default.
+#[test]
+fn times_of_winter_and_summer_are_right_whatever_zone_a_server_is_in() {
+    for (software, config) in [(Software::Vsftpd, "use_localtime=NO"), (Software::Proftpd, "TimesGMT on")] {
+        for zone in ["Asia/Kolkata", "America/New_York", "UTC"] {
+            let sandbox = Sandbox::new();
+            let daemon = Daemon::prepare(software).time_zone(zone).config(config).start(&sandbox);
+            let Some(daemon) = daemon else { continue };
+            let src = sandbox.tree("src", files! {"january" => "w", "july" => "s", "sub/evening" => "e"});
+            src.set_time("january", "2024-01-15T12:34:56Z");
+            src.set_time("july", "2024-07-15T12:34:56Z");
+            src.set_time("sub/evening", "2024-01-06T23:58:09Z");
+            let (dst, url) = (sandbox.dir("dst"), daemon.url("/"));
+            for (from, to) in [(&src[..], &url[..]), (&url[..], &dst[..])] {
+                sandbox.oneway(["sync", from, to]).expect_status(0);
+                for options in [&["--no-state"][..], &[]] {
+                    let again = [&["sync", "--format", "json"], options, &[from, to]].concat();
+                    assert_nothing_done(&sandbox.oneway(again).expect_status(0));
+                }
+            }
+            assert_same_tree_and_times(&src, daemon.root());
+            assert_same_tree_and_times(&src, &dst);
+        }
+    }
 }

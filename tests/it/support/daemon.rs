@@ -33,10 +33,23 @@ impl Software {
     }
 }
 
-/// Runs a test against each kind of daemon, with a sandbox for each.
+/// Runs a test against each kind of daemon, with a sandbox for each, and against ProFTPD in disguise: as a server that nobody
+/// knows, and as one that is known to take one command at a time.
 ///
 /// What the daemon logged is printed where the test fails, under the daemon's name.
 pub(crate) fn for_each_daemon(test: impl Fn(&Daemon, &Sandbox)) {
+    for_each_known_daemon(&test);
+    for disguise in ["Ready to serve", "Microsoft FTP Service"] {
+        let sandbox = Sandbox::new();
+        if let Some(daemon) = Daemon::prepare(Software::Proftpd).greeting(disguise).start(&sandbox) {
+            eprintln!("in disguise: {disguise}");
+            test(&daemon, &sandbox);
+        }
+    }
+}
+
+/// As [`for_each_daemon`], without the disguises, for what depends on who the server is.
+pub(crate) fn for_each_known_daemon(test: impl Fn(&Daemon, &Sandbox)) {
     for software in [Software::Vsftpd, Software::Proftpd] {
         let sandbox = Sandbox::new();
         if let Some(daemon) = Daemon::prepare(software).start(&sandbox) {
@@ -59,7 +72,8 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// A daemon that options can be given to.
     pub(crate) fn prepare(software: Software) -> Options {
-        Options { software, time_zone: "UTC".to_owned(), max_clients: 100, config: Vec::new() }
+        let greeting = software.name().to_owned();
+        Options { software, greeting, time_zone: "UTC".to_owned(), max_clients: 100, config: Vec::new() }
     }
 
     /// Starts a vsftpd; `None` where the test is to be skipped.
@@ -139,6 +153,8 @@ impl Drop for Daemon {
 #[must_use = "start it"]
 pub(crate) struct Options {
     pub(super) software: Software,
+    /// Words of its greeting.
+    greeting: String,
     pub(super) time_zone: String,
     pub(super) max_clients: u32,
     pub(super) config: Vec<String>,
@@ -155,6 +171,12 @@ impl Options {
     pub(crate) fn max_clients(mut self, count: u32) -> Self {
         self.max_clients = count;
         self
+    }
+
+    /// Greets as somebody else. ProFTPD alone.
+    pub(crate) fn greeting(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.greeting);
+        self.config(&format!("ServerIdent on \"{text}\""))
     }
 
     /// Adds a line of its own configuration language.
@@ -217,7 +239,7 @@ impl Options {
                 transfer_log: place.transfer_log(),
                 log: place.log(),
             };
-            if daemon.answers() {
+            if daemon.answers(&self.greeting) {
                 return daemon;
             }
             let said = fs::read_to_string(place.dir.join("output")).unwrap_or_default();
@@ -229,14 +251,14 @@ impl Options {
 
 impl Daemon {
     /// Waits for the first greeting. False when the process ended, such as when another one took its port.
-    fn answers(&mut self) -> bool {
+    fn answers(&mut self, greeting: &str) -> bool {
         let started = Instant::now();
         while started.elapsed() < START_LIMIT {
             if self.process.0.try_wait().expect("it is our child").is_some() {
                 return false;
             }
             if let Ok(stream) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))) {
-                return greets(stream, self.software.name()) && self.is_idle();
+                return greets(stream, greeting) && self.is_idle();
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -341,7 +363,7 @@ fn greets(stream: TcpStream, name: &str) -> bool {
     let mut lines = BufReader::new(stream);
     let mut line = String::new();
     let greeted = lines.read_line(&mut line).is_ok() && line.starts_with("220");
-    let greeted = greeted && line.to_lowercase().contains(name);
+    let greeted = greeted && line.to_lowercase().contains(&name.to_lowercase());
     let _ = lines.get_mut().write_all(b"QUIT\r\n");
     while lines.read_line(&mut line).is_ok_and(|count| count > 0) {}
     greeted

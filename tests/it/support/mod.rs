@@ -10,7 +10,7 @@ mod script;
 mod tree;
 mod vsftpd;
 
-pub(crate) use daemon::{Daemon, Direction, PASSWORD, Software, for_each_daemon};
+pub(crate) use daemon::{Daemon, Direction, PASSWORD, Software, for_each_daemon, for_each_known_daemon};
 pub(crate) use dir::{Dir, Files, LONG_AGO};
 pub(crate) use sandbox::{Output, Run, Sandbox};
 pub(crate) use script::{ScriptServer, Transcript};
