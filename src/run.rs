@@ -93,7 +93,6 @@ pub fn run(
     observer: &dyn Observer,
 ) -> StoreResult<Report> {
     let started = Instant::now();
-    let mut memory = Memory::open(options.state.as_ref(), options.mode != Mode::Sync);
     let pool = |store: &Arc<dyn Store>| {
         let policy = RetryPolicy::new(options.retries, options.cancel.clone());
         Pool::new(
@@ -103,10 +102,14 @@ pub fn run(
         )
     };
     let (source, destination) = (pool(source), pool(destination));
-    let (from, to) = both(
-        || scan_side(&source, Side::Source, options, observer),
-        || scan_side(&destination, Side::Destination, options, observer),
-    );
+    let scans = || {
+        both(
+            || scan_side(&source, Side::Source, options, observer),
+            || scan_side(&destination, Side::Destination, options, observer),
+        )
+    };
+    let remember = || Memory::open(options.state.as_ref(), options.mode != Mode::Sync);
+    let (mut memory, (from, to)) = both(remember, scans);
     let (mut from, mut to) = (from?, to?);
 
     let times_kept = options.carry_times && destination.lease()?.session().capabilities().sets_times;

@@ -53,6 +53,8 @@ verbs! {
     Epsv = "EPSV",
     /// List the extensions a server has (RFC 2389 §3).
     Feat = "FEAT",
+    /// Tell a checksum of a file's content (draft-bryan-ftp-hash §3).
+    Hash = "HASH",
     /// Explain commands (RFC 959 §4.1.3).
     Help = "HELP",
     /// List for people; the format is the server's own (RFC 959 §4.1.3).
@@ -119,6 +121,12 @@ verbs! {
     Type = "TYPE",
     /// User name (RFC 959 §4.1.1).
     User = "USER",
+    /// Tell the MD5 of a file's content; from before HASH.
+    Xmd5 = "XMD5",
+    /// Tell the SHA-1 of a file's content; from before HASH.
+    Xsha1 = "XSHA1",
+    /// Tell the SHA-256 of a file's content; from before HASH.
+    Xsha256 = "XSHA256",
     /// Present a directory's name as XPWD etc. did before RFC 959; read as PWD.
     Xpwd = "XPWD",
     /// MKD's older name (RFC 1123 §4.1.3.1).

@@ -17,6 +17,8 @@ pub struct Features {
     listed: HashSet<String>,
     /// Facts that MLST offers, in lower case, and whether each is given without being asked for.
     mlst_facts: Vec<(String, bool)>,
+    /// Algorithms that HASH offers, in upper case.
+    hashes: Vec<String>,
     refused: Refused,
 }
 
@@ -44,6 +46,11 @@ impl Features {
                     .map(|fact| (fact.trim_end_matches('*').to_owned(), fact.ends_with('*')))
                     .filter(|(fact, _)| !fact.is_empty())
                     .collect();
+            }
+            if name == "HASH" {
+                let names =
+                    rest.split(';').map(|name| name.trim().trim_end_matches('*').to_ascii_uppercase());
+                features.hashes = names.collect();
             }
             features.listed.insert(name);
         }
@@ -85,6 +92,11 @@ impl Features {
     /// Returns whether MLST gives this fact without being asked for it.
     pub fn has_fact_by_default(&self, fact: &str) -> bool {
         self.mlst_facts.iter().any(|(name, given)| name == fact && *given)
+    }
+
+    /// Returns whether HASH offers this algorithm, named in upper case.
+    pub fn has_hash(&self, name: &str) -> bool {
+        self.hashes.iter().any(|offered| offered == name)
     }
 
     /// Returns whether nothing was listed at all.

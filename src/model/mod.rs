@@ -1,6 +1,7 @@
 //! Plain values without I/O that every other module speaks in.
 
 mod cancel;
+mod checksum;
 mod entry;
 mod escape;
 mod mtime;
@@ -12,6 +13,7 @@ mod temporary;
 mod tree;
 
 pub use cancel::Cancel;
+pub use checksum::{Checksum, ChecksumKind};
 pub use entry::{Entry, Kind, permission_bits};
 pub(crate) use escape::is_unsafe;
 pub use escape::{Escaped, escape};

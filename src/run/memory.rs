@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 
 use crate::compare::{Basis, Case, CompareOptions, Pair as Both, difference, march};
 use crate::execute::{Event, Observer, Outcome};
-use crate::model::{Content, Evidence, Kind, Likeness, Mtime, Receipt, RelPath, Seen, Tree};
+use crate::model::{
+    Checksum, ChecksumKind, Content, Entry, Evidence, Kind, Likeness, Mtime, Receipt, RelPath, Seen, Tree,
+};
 use crate::plan::{Action, Deed};
 use crate::pool::Pool;
 use crate::run::StateOptions;
@@ -67,8 +69,8 @@ impl Memory {
         memory
     }
 
-    /// Compares the contents of files of equal size with what is remembered of them: the local one is read, and the other is as
-    /// it was when the receipt was written. What nobody remembers can't be compared.
+    /// Compares the contents of files of equal size: the local one is read, and the other asked for its checksum, or taken as it was
+    /// when its receipt was written. What neither tells can't be compared, and that is said.
     ///
     /// # Errors
     /// When no session can be had.
@@ -80,41 +82,53 @@ impl Memory {
         to: &Tree,
     ) -> StoreResult<()> {
         let source_is_local = !source.store().is_remote();
-        let local = if source_is_local { source } else { destination };
-        let (mut known, mut unknown) = (Vec::new(), 0);
-        for pair in march(from.entries(), to.entries()) {
-            let Both::Both(s, d) = pair else { continue };
-            if s.kind != Kind::File || d.kind != Kind::File || s.size != d.size {
-                continue;
+        let (local, remote) = if source_is_local { (source, destination) } else { (destination, source) };
+        let asked = remote.lease()?.session().checksum_kind().filter(|_| remote.store().is_remote());
+        let kind = asked.unwrap_or(ChecksumKind::Blake3);
+        let (mut local, mut remote) = (local.lease()?, remote.lease()?);
+        let pairs = march(from.entries(), to.entries()).filter_map(|pair| match pair {
+            Both::Both(s, d) if s.kind == Kind::File && d.kind == Kind::File && s.size == d.size => {
+                Some((s, d))
             }
-            let receipt = self.evidence.receipts.get(&s.path);
-            let there = receipt.filter(|receipt| {
-                let likeness =
-                    if source_is_local { receipt.destination.compare(d) } else { receipt.source.compare(s) };
-                likeness == Likeness::Same
-            });
-            match there.and_then(|receipt| receipt.hash) {
-                Some(hash) => known.push((s.path.clone(), hash)),
-                None => unknown += 1,
-            }
-        }
-        if unknown > 0 {
-            let files = if unknown == 1 { "1 file has" } else { "files have" };
-            let number = if unknown == 1 { String::new() } else { format!("{unknown} ") };
-            self.note(format!("{number}{files} no known checksum and went by size and time"));
-        }
-        let mut lease = local.lease()?;
-        for part in known.chunks(HASHED_AT_ONCE) {
-            let paths: Vec<RelPath> = part.iter().map(|(path, _)| path.clone()).collect();
-            for ((path, expected), found) in part.iter().zip(lease.session().hashes(&paths)) {
+            _ => None,
+        });
+        let mut unknown = 0;
+        for part in pairs.collect::<Vec<_>>().chunks(HASHED_AT_ONCE) {
+            let paths: Vec<RelPath> = part.iter().map(|(s, _)| s.path.clone()).collect();
+            let there: Vec<Option<Checksum>> = if asked.is_some() {
+                remote.session().checksums(kind, &paths).into_iter().map(|sum| sum.ok().flatten()).collect()
+            } else {
+                part.iter().map(|(s, d)| self.remembered(s, d, source_is_local)).collect()
+            };
+            let (paths, there): (Vec<_>, Vec<_>) =
+                paths.into_iter().zip(there).filter_map(|(path, sum)| Some((path, sum?))).unzip();
+            unknown += part.len() - paths.len();
+            for ((path, there), here) in paths.iter().zip(&there).zip(local.session().checksums(kind, &paths))
+            {
                 // A file that can't be read now is one that can't be sent either; that tells why.
-                if let Ok(Some(hash)) = found {
-                    let content = Content { same: hash == *expected, hash: Some(hash) };
+                if let Ok(Some(here)) = here {
+                    let hash = here[..].try_into().ok().filter(|_| kind == ChecksumKind::Blake3);
+                    let content = Content { same: here == *there, hash };
                     self.evidence.contents.insert(path.clone(), content);
                 }
             }
         }
+        if unknown > 0 {
+            let files = if unknown == 1 { "1 file has".to_owned() } else { format!("{unknown} files have") };
+            self.note(format!("{files} no known checksum and went by size and time"));
+        }
         Ok(())
+    }
+
+    /// Returns the hash of the content that the remote side had when its receipt was written, if it hasn't changed since.
+    fn remembered(&self, source: &Entry, destination: &Entry, source_is_local: bool) -> Option<Checksum> {
+        let receipt = self.evidence.receipts.get(&source.path)?;
+        let likeness = if source_is_local {
+            receipt.destination.compare(destination)
+        } else {
+            receipt.source.compare(source)
+        };
+        receipt.hash.filter(|_| likeness == Likeness::Same).map(Box::from)
     }
 
     /// Remembers the files that are the same on both sides, as far as it isn't known already.

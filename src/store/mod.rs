@@ -18,7 +18,7 @@ pub use retry::{RetryPolicy, Retrying};
 
 use std::ops::Range;
 
-use crate::model::{Entry, Mtime, RelPath, Unproven};
+use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Unproven};
 
 /// The home of a tree.
 pub trait Store: Send + Sync {
@@ -76,8 +76,14 @@ pub trait Session: Send {
     /// Asks for the exact modification time of files; `None` where the store doesn't tell.
     fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>>;
 
-    /// Returns the BLAKE3 hash of the content of files; `None` where the store can't read them without sending them.
-    fn hashes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<[u8; 32]>>> {
+    /// Returns the best kind of checksum that the store can tell without sending the content; `None` when it can't.
+    fn checksum_kind(&self) -> Option<ChecksumKind> {
+        None
+    }
+
+    /// Returns the checksum of the content of files; `None` where the store can't tell.
+    fn checksums(&mut self, kind: ChecksumKind, files: &[RelPath]) -> Vec<StoreResult<Option<Checksum>>> {
+        let _ = kind;
         files.iter().map(|_| Ok(None)).collect()
     }
 

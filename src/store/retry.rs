@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{Cancel, Mtime, RelPath, Remedy};
+use crate::model::{Cancel, Checksum, ChecksumKind, Mtime, RelPath, Remedy};
 use crate::store::{
     Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle, Store,
     StoreError, StoreResult, Version, WriteRequest, Written,
@@ -211,8 +211,12 @@ impl Session for Retrying {
         self.repeat(files, Order::Free, |s, part| s.mtimes(part))
     }
 
-    fn hashes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<[u8; 32]>>> {
-        self.repeat(files, Order::Free, |s, part| s.hashes(part))
+    fn checksum_kind(&self) -> Option<ChecksumKind> {
+        self.inner.checksum_kind()
+    }
+
+    fn checksums(&mut self, kind: ChecksumKind, files: &[RelPath]) -> Vec<StoreResult<Option<Checksum>>> {
+        self.repeat(files, Order::Free, |s, part| s.checksums(kind, part))
     }
 
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {

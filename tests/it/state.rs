@@ -231,3 +231,26 @@ fn what_is_adopted_is_not_sent() {
         assert_eq!(output.changes(), ["copy new.txt", "replace b.txt"]);
     });
 }
+
+#[test]
+fn a_server_that_computes_checksums_is_asked_for_them() {
+    let sandbox = Sandbox::new();
+    let Some(daemon) = Daemon::prepare(Software::Proftpd).module("mod_digest").start(&sandbox) else {
+        return;
+    };
+    let src = sandbox.tree("src", files! {"a.txt" => "content", "with blank" => "more", "sub/c" => ""});
+    daemon.root().add(files! {"a.txt" => "c0ntent", "with blank" => "more", "sub/c" => ""});
+    daemon.root().set_time("with blank", "2023-01-01T00:00:00Z");
+    let sync = ["sync", "-vv", "--no-state", "--compare", "checksum", "--format", "json"];
+    let output = sandbox.oneway([&sync[..], &[&src, &daemon.url("/")]].concat()).expect_status(0);
+    assert_eq!(output.changes(), ["replace a.txt"]);
+    assert_eq!(output.events("change")[0]["reason"], "checksum");
+    assert!(output.stderr.contains("> HASH /with blank"), "{output}");
+    assert!(!output.stderr.contains("no known checksum"), "{output}");
+    assert_same_tree(&src, daemon.root());
+    // The other way round, and something is different now.
+    daemon.root().write("a.txt", "c1ntent");
+    let output = sandbox.oneway([&sync[..], &[&daemon.url("/"), &src]].concat()).expect_status(0);
+    assert_eq!(output.changes(), ["replace a.txt"]);
+    assert_same_tree(&src, daemon.root());
+}

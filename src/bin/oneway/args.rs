@@ -224,7 +224,7 @@ pub(crate) enum Compare {
     SizeTime,
     /// Size alone
     Size,
-    /// Content: the local files are read, and the others are as they were remembered; what isn't goes by size and time
+    /// Content: local files are read, the others' checksums asked or remembered; what has none goes by size and time
     Checksum,
     /// Send every file
     Always,

@@ -3,9 +3,11 @@
 //! Paths are absolute wherever the server tells where its root is, so that no operation depends on a working directory
 //! and no name is taken for an option, a home directory or a time.
 
+mod checksum;
 mod open;
 mod set_time;
 
+pub use checksum::ChecksumWay;
 pub use open::{Await, Flight};
 pub use set_time::TimeSetter;
 
@@ -203,6 +205,16 @@ impl Client {
                 None => self.notes.window_succeeded(),
             }
         }
+        replies
+    }
+
+    /// As [`Client::call_all`] for questions that a server answers only when it has read whole files.
+    pub fn call_all_patiently(&mut self, commands: &[Command]) -> Vec<Result<Reply, FtpError>> {
+        const TIMES_AS_LONG: u32 = 20;
+        let usual = self.options.timeouts.reply;
+        self.control.set_timeout(usual * TIMES_AS_LONG);
+        let replies = self.call_all(commands);
+        self.control.set_timeout(usual);
         replies
     }
 

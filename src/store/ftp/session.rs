@@ -4,11 +4,11 @@ use std::collections::{HashMap, hash_map};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::ftp::client::{Client, Flight, TimeSetter, command, read_time};
+use crate::ftp::client::{ChecksumWay, Client, Flight, TimeSetter, command, read_time};
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::reply::Reply;
-use crate::model::{Mtime, RelPath, Remedy};
+use crate::model::{Checksum, ChecksumKind, Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Lesson, Means, Publisher, Rider};
 use crate::store::ftp::{Learned, ListingChoice, download, listing, part, upload};
 use crate::store::{
@@ -320,6 +320,42 @@ impl Session for FtpSession {
                     Ok(None)
                 }
                 Err(e) => Err(self.fail("look at", path, e)),
+            });
+        }
+        results
+    }
+
+    fn checksum_kind(&self) -> Option<ChecksumKind> {
+        ChecksumWay::choose(self.client.features()).map(|way| way.kind)
+    }
+
+    fn checksums(&mut self, kind: ChecksumKind, files: &[RelPath]) -> Vec<StoreResult<Option<Checksum>>> {
+        self.leave_ahead();
+        let way = ChecksumWay::choose(self.client.features()).filter(|way| way.kind == kind);
+        let Some(way) = way else { return files.iter().map(|_| Ok(None)).collect() };
+        // Chosen anew each time: a session that took another's place doesn't know of it.
+        if let Some(prepare) = way.prepare()
+            && let Err(e) = self.client.demand(&prepare)
+        {
+            if e.reply().is_some() {
+                self.client.refuse(Verb::Hash);
+                return files.iter().map(|_| Ok(None)).collect();
+            }
+            let root = RelPath::root();
+            let error = self.fail("look at", &root, e);
+            return files.iter().map(|_| Err(error.again())).collect();
+        }
+        let commands: Vec<Option<Command>> =
+            files.iter().map(|path| way.command(&self.full(path)).ok()).collect();
+        let sendable: Vec<Command> = commands.iter().flatten().cloned().collect();
+        let mut answers = self.client.call_all_patiently(&sendable).into_iter();
+        let mut results = Vec::with_capacity(files.len());
+        for (path, command) in files.iter().zip(commands) {
+            let answer = command.and_then(|_| answers.next());
+            results.push(match answer {
+                None => Ok(None),
+                Some(Ok(reply)) => Ok(way.read(&reply)),
+                Some(Err(e)) => Err(self.fail("look at", path, e)),
             });
         }
         results

@@ -3,6 +3,7 @@
 //! Directories are read in parallel with rayon; everything that writes goes through [`Rooted`], so that no symbolic link
 //! below the root is ever written through.
 
+mod checksum;
 mod listing;
 mod part;
 mod transfer;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::model::{Kind, Mtime, RelPath};
+use crate::model::{Checksum, ChecksumKind, Kind, Mtime, RelPath};
 use crate::rooted::{Meta, Rooted};
 use crate::store::{
     Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle, Store,
@@ -132,22 +133,18 @@ impl Session for LocalSession {
         files.iter().map(|path| one(self, path)).collect()
     }
 
-    fn hashes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<[u8; 32]>>> {
-        let root = match self.root() {
-            Ok(root) => root,
-            Err(e) => {
-                let text = e.to_string();
-                return files
-                    .iter()
-                    .map(|path| Err(self.fail("read", path, io::Error::other(text.clone()))))
-                    .collect();
-            }
-        };
-        let hash = |path: &RelPath| {
+    fn checksum_kind(&self) -> Option<ChecksumKind> {
+        Some(ChecksumKind::Blake3)
+    }
+
+    fn checksums(&mut self, kind: ChecksumKind, files: &[RelPath]) -> Vec<StoreResult<Option<Checksum>>> {
+        let root = self.root();
+        let checksum = |path: &RelPath| {
+            let root = root.as_ref().map_err(|e| io::Error::new(e.kind(), e.to_string()))?;
             let (file, _) = root.open_file(path)?;
-            Ok(Some(blake3::Hasher::new().update_reader(file)?.finalize().into()))
+            checksum::of(kind, file).map(Some)
         };
-        files.par_iter().map(|path| hash(path).map_err(|e| self.fail("read", path, e))).collect()
+        files.par_iter().map(|path| checksum(path).map_err(|e| self.fail("read", path, e))).collect()
     }
 
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {

@@ -179,6 +179,15 @@ impl Options {
         self.config(&format!("ServerIdent on \"{text}\""))
     }
 
+    /// Loads a module of ProFTPD's.
+    pub(crate) fn module(self, name: &str) -> Self {
+        let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/daemons/proftpd/usr/lib/proftpd");
+        // One that is installed knows where its own are.
+        let unpacked =
+            if modules.exists() { format!("ModulePath {}\n", modules.display()) } else { String::new() };
+        self.config(&format!("{unpacked}LoadModule {name}.c"))
+    }
+
     /// Adds a line of its own configuration language.
     pub(crate) fn config(mut self, line: &str) -> Self {
         self.config.push(line.to_owned());
