@@ -73,6 +73,19 @@ impl Link {
         Ok(Self { stream, clock, timeout, cancel, round_trip: Duration::ZERO })
     }
 
+    /// As [`Link::connected`] for a socket that nothing is read of.
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn to_write(
+        stream: TcpStream,
+        clock: Clock,
+        timeout: Duration,
+        cancel: Cancel,
+    ) -> io::Result<Self> {
+        Ok(Self { stream, clock, timeout, cancel, round_trip: Duration::ZERO })
+    }
+
     /// Returns the socket.
     pub fn socket(&self) -> &TcpStream {
         &self.stream

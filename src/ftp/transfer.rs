@@ -3,8 +3,6 @@
 //! A transfer is whole only when the data stream ended *and* the closing reply is 2xx; either alone proves nothing. A
 //! client whose transfer was dropped before that can't be used any more, since nobody knows what the server will say next.
 
-use std::net::Shutdown;
-
 use crate::ftp::client::Client;
 use crate::ftp::command::Verb;
 use crate::ftp::connect::Link;
@@ -107,10 +105,8 @@ impl Upload {
 
     /// Ends the stream; the closing reply is still to be heard.
     pub fn end_data(&mut self) {
-        if let Some(data) = self.0.data.take() {
-            // The server may have closed already; its reply tells whether that was right.
-            let _ = data.socket().shutdown(Shutdown::Write);
-        }
+        // Closing says it all: nothing comes the other way.
+        self.0.data = None;
     }
 
     /// Ends the stream and hears the closing reply. That reply is no proof that all bytes are stored: pyftpdlib was seen to

@@ -7,6 +7,7 @@
 use std::io;
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::ftp::client::{Client, command};
 use crate::ftp::command::{Command, Verb};
@@ -16,6 +17,7 @@ use crate::ftp::error::{Clock, FtpError};
 use crate::ftp::reply::{Class, Reply};
 use crate::ftp::transcript::Direction;
 use crate::ftp::transfer::Transfer;
+use crate::model::Cancel;
 
 /// The commands of a transfer that were sent and whose replies are still to come.
 #[derive(Debug)]
@@ -51,6 +53,14 @@ fn port_of(verb: Verb, reply: &Reply) -> Option<u16> {
     port.filter(|_| reply.is_ok())
 }
 
+/// What makes a link of a socket.
+type Wrap = fn(TcpStream, Clock, Duration, Cancel) -> io::Result<Link>;
+
+/// Returns what makes a link of a socket that was connected from here.
+fn connected(verb: Verb) -> Wrap {
+    if is_upload(verb) { Link::to_write } else { Link::connected }
+}
+
 fn is_upload(verb: Verb) -> bool {
     matches!(verb, Verb::Stor | Verb::Appe)
 }
@@ -76,7 +86,7 @@ impl Client {
             DataMode::Passive => {
                 let stream = self.open_passive()?;
                 let early = self.begin(transfer, offset)?;
-                Ok(Transfer::new(transfer.verb(), self.data_link(stream)?, early))
+                Ok(Transfer::new(transfer.verb(), self.data_link(stream, connected(transfer.verb()))?, early))
             }
             DataMode::Active => {
                 let listener = self.listen()?;
@@ -87,13 +97,9 @@ impl Client {
         }
     }
 
-    fn data_link(&mut self, stream: TcpStream) -> Result<Link, FtpError> {
+    fn data_link(&mut self, stream: TcpStream, wrap: Wrap) -> Result<Link, FtpError> {
         let timeout = self.options.timeouts.data;
-        let link = match self.options.data_mode {
-            DataMode::Passive => Link::connected,
-            DataMode::Active => Link::new,
-        };
-        link(stream, Clock::Data, timeout, self.options.cancel.clone())
+        wrap(stream, Clock::Data, timeout, self.options.cancel.clone())
             .inspect_err(|_| self.control.give_up())
             .map_err(FtpError::Lost)
     }
@@ -231,7 +237,7 @@ impl Client {
             return self.open_after_refusal(reply, &flight);
         }
         let passive = match &flight.door {
-            Door::Passive(verb) => Some(self.connect_to(*verb, &reply)?),
+            Door::Passive(verb) => Some(self.connect_to(*verb, &reply, flight.transfer.verb())?),
             Door::Active(_) => None,
         };
         if flight.held {
@@ -262,12 +268,12 @@ impl Client {
     }
 
     /// Connects to the port that the server names.
-    fn connect_to(&mut self, verb: Verb, reply: &Reply) -> Result<Link, FtpError> {
+    fn connect_to(&mut self, verb: Verb, reply: &Reply, transfer: Verb) -> Result<Link, FtpError> {
         let port = port_of(verb, reply).expect("the door is open");
         self.control.note(Direction::Noted, &format_args!("data connection to port {port}"));
         let timeout = self.options.timeouts.connect;
         match connect_passive(self.peer, port, timeout, &self.options.cancel) {
-            Ok(stream) => self.data_link(stream),
+            Ok(stream) => self.data_link(stream, connected(transfer)),
             Err(source) => {
                 // The server waits for a connection that can't come; a new session had better use the other command.
                 self.control.give_up();
@@ -312,7 +318,7 @@ impl Client {
         let accepted = listener.accept(self.options.timeouts.connect, &self.options.cancel);
         let stream = accepted.inspect_err(|_| self.control.give_up()).map_err(active_failure)?;
         self.notes.connects.store(true, Ordering::Relaxed);
-        self.data_link(stream)
+        self.data_link(stream, Link::new)
     }
 
     fn may_epsv(&self) -> bool {
