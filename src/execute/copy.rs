@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use crate::execute::split::Splits;
@@ -24,7 +25,12 @@ pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
         [run.source, run.destination].into_iter().filter(|pool| pool.store().is_remote()).collect();
     let most = if remote.is_empty() { LOCAL_WORKERS } else { usize::MAX };
     let most = most.min(indices.len() + splits.left());
-    let shared = Shared { times, queue: Mutex::new(VecDeque::from(indices)), litter: Mutex::default() };
+    let shared = Shared {
+        times,
+        queue: Mutex::new(VecDeque::from(indices)),
+        litter: Mutex::default(),
+        serial: AtomicU32::new(0),
+    };
     let work = |meter: Option<&Meter<'_>>| {
         splits.work(run, &|i| shared.give_back([i]))?;
         work(run, &shared, meter)
@@ -90,6 +96,8 @@ struct Shared {
     queue: Mutex<VecDeque<usize>>,
     /// Temporary files of failed tries.
     litter: Mutex<Vec<RelPath>>,
+    /// How many tries there were.
+    serial: AtomicU32,
 }
 
 impl Shared {
@@ -105,6 +113,10 @@ impl Shared {
 
     fn waiting(&self) -> usize {
         self.queue.lock().expect("no holder panics").len()
+    }
+
+    fn add_litter(&self, temporary: RelPath) {
+        self.litter.lock().expect("no holder panics").push(temporary);
     }
 
     fn is_left(&self) -> bool {
@@ -151,10 +163,19 @@ struct Copier<'c, 'r> {
     source: &'c mut dyn Session,
     destination: &'c mut dyn Session,
     block: &'c mut [u8],
-    /// The files it has taken, the next one first, with the number of the try that is to come.
-    todo: VecDeque<(usize, u32)>,
+    /// The files it has taken, the next one first.
+    todo: VecDeque<Next>,
     /// Files handed over and not yet heard of.
     finished: HashMap<RelPath, Attempt>,
+}
+
+/// A file that is to be tried.
+#[derive(Clone, Copy)]
+struct Next {
+    action: usize,
+    /// The number of the try, from 1.
+    tried: u32,
+    serial: u32,
 }
 
 /// One try at one file.
@@ -162,6 +183,8 @@ struct Copier<'c, 'r> {
 struct Attempt {
     action: usize,
     tried: u32,
+    /// Distinguishes its temporary file from those of all other tries.
+    serial: u32,
     started: Instant,
     bytes: u64,
     /// There may be a temporary file of it.
@@ -172,19 +195,29 @@ struct Attempt {
 
 impl Copier<'_, '_> {
     fn copy_all(&mut self) -> StoreResult<()> {
-        while let Some((i, tried)) = self.take()? {
+        while let Some(Next { action: i, tried, serial }) = self.take()? {
             if self.run.is_stopped() {
                 // What was handed over is heard of; the rest is left without an outcome and gets the common one.
                 self.shared.give_back([i]);
                 break;
             }
-            let mut attempt =
-                Attempt { action: i, tried, started: Instant::now(), bytes: 0, began: false, hash: None };
+            let mut attempt = Attempt {
+                action: i,
+                tried,
+                serial,
+                started: Instant::now(),
+                bytes: 0,
+                began: false,
+                hash: None,
+            };
             let (run, times) = (self.run, &self.shared.times);
-            let next = self.todo.front().map(|&(next, tried)| requests(run, times, next, tried));
-            let requests = requests(run, times, i, tried);
+            let next = self.todo.front().map(|next| requests(run, times, next.action, next.serial));
+            let requests = requests(run, times, i, serial);
             let sent = self.send(&mut attempt, &requests, next.as_ref());
             let lost = sent.is_err();
+            if lost && !self.destination.is_usable() {
+                self.rename_announced();
+            }
             if let Err(e) = sent {
                 self.after_failure(attempt, e)?;
             }
@@ -200,16 +233,30 @@ impl Copier<'_, '_> {
 
     /// Returns the next file. The one after it is taken as well, so that a session can prepare it. At the end, hears what
     /// became of all files, which may bring some back.
-    fn take(&mut self) -> StoreResult<Option<(usize, u32)>> {
+    fn take(&mut self) -> StoreResult<Option<Next>> {
         while self.todo.len() < 2
             && let Some(i) = self.shared.take(|i| self.todo.is_empty() || self.may_wait(i))
         {
-            self.todo.push_back((i, 1));
+            self.queue_again(i, 1, VecDeque::push_back);
         }
         if self.todo.is_empty() {
             self.hear(Settle::All, false)?;
         }
         Ok(self.todo.pop_front())
+    }
+
+    /// Puts a file among those to be tried, under a temporary name that no try had: a server may go on writing to an old one.
+    fn queue_again(&mut self, action: usize, tried: u32, push: impl FnOnce(&mut VecDeque<Next>, Next)) {
+        let serial = self.shared.serial.fetch_add(1, Ordering::Relaxed) + 1;
+        push(&mut self.todo, Next { action, tried, serial });
+    }
+
+    /// Gives the file that was announced on a session another name: the session is lost, and the server may have made the file.
+    fn rename_announced(&mut self) {
+        if let Some(next) = self.todo.pop_front() {
+            self.shared.add_litter(temporary(self.run, next.action, next.serial));
+            self.queue_again(next.action, next.tried, VecDeque::push_front);
+        }
     }
 
     /// Returns whether a file may be taken before its turn. One that takes long is not, where another worker may be idle.
@@ -290,7 +337,7 @@ impl Copier<'_, '_> {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
                     if lost && e.remedy() == Remedy::Reconnect {
                         self.leave_litter(attempt);
-                        self.todo.push_back((attempt.action, attempt.tried));
+                        self.queue_again(attempt.action, attempt.tried, VecDeque::push_back);
                         continue;
                     }
                     self.after_failure(attempt, e)?;
@@ -305,13 +352,13 @@ impl Copier<'_, '_> {
         self.leave_litter(attempt);
         if error.remedy() == Remedy::Shrink {
             // Another worker does them. What was handed over is done again, too: nothing was heard of it.
-            let begun = self.todo.drain(..).map(|(i, _)| i);
+            let begun = self.todo.drain(..).map(|next| next.action);
             let unheard = self.finished.drain().map(|(_, attempt)| attempt.action);
             self.shared.give_back(std::iter::once(attempt.action).chain(begun).chain(unheard));
             return Err(error);
         }
         if self.run.options.retry.again(error.remedy(), attempt.tried) {
-            self.todo.push_front((attempt.action, attempt.tried + 1));
+            self.queue_again(attempt.action, attempt.tried + 1, VecDeque::push_front);
             return Ok(());
         }
         let outcome = self.run.failure(&error, attempt.tried);
@@ -322,8 +369,7 @@ impl Copier<'_, '_> {
     /// Remembers what a failed try may have left at the destination.
     fn leave_litter(&self, attempt: Attempt) {
         if attempt.began {
-            let temporary = temporary(self.run, attempt.action, attempt.tried);
-            self.shared.litter.lock().expect("no holder panics").push(temporary);
+            self.shared.add_litter(temporary(self.run, attempt.action, attempt.serial));
         }
     }
 }
@@ -334,12 +380,12 @@ fn source_time(run: &Run<'_>, times: &HashMap<usize, Mtime>, i: usize) -> Option
     times.get(&i).copied().or_else(listed)
 }
 
-/// Returns what is asked of both sides for a file; `tried` distinguishes the temporary files of its tries.
+/// Returns what is asked of both sides for a file; `serial` distinguishes the temporary files of its tries.
 fn requests(
     run: &Run<'_>,
     times: &HashMap<usize, Mtime>,
     i: usize,
-    tried: u32,
+    serial: u32,
 ) -> (ReadRequest, WriteRequest) {
     let action = run.action(i);
     let mtime = source_time(run, times, i);
@@ -350,7 +396,7 @@ fn requests(
         action.destination.as_ref().filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
     let write = WriteRequest {
         path: action.path.clone(),
-        temporary: temporary(run, i, tried),
+        temporary: temporary(run, i, serial),
         size,
         mtime: mtime.filter(|_| run.options.carry_times),
         mode: replaced.and_then(|entry| entry.mode).map(u32::from),
@@ -358,6 +404,6 @@ fn requests(
     (read, write)
 }
 
-fn temporary(run: &Run<'_>, i: usize, tried: u32) -> RelPath {
-    temporary_for(&run.action(i).path, run.options.run_id, i, tried)
+fn temporary(run: &Run<'_>, i: usize, serial: u32) -> RelPath {
+    temporary_for(&run.action(i).path, run.options.run_id, i, serial)
 }

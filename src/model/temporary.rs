@@ -9,8 +9,8 @@ const SUFFIX: &[u8] = b".part";
 
 /// Returns the temporary path for `path`: in the same directory, and used by no other run, no other file of this one, and
 /// no other try. A server may go on writing for a session that is long lost, and vsftpd keeps its file locked meanwhile.
-pub fn temporary_for(path: &RelPath, run_id: u64, number: usize, tried: u32) -> RelPath {
-    let unique = format!("{run_id:016x}-{number}-{tried}");
+pub fn temporary_for(path: &RelPath, run_id: u64, number: usize, serial: u32) -> RelPath {
+    let unique = format!("{run_id:016x}-{number}-{serial}");
     let name = [PREFIX, unique.as_bytes(), SUFFIX].concat();
     let dir = path.parent().unwrap_or_else(RelPath::root);
     dir.join(name).expect("the name holds no separator")

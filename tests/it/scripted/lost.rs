@@ -221,3 +221,17 @@ fn one_file_whose_deletion_ends_every_session_stays_alone() {
     trial.push(&["--delete", "--max-delete", "100%"]).expect_status(3).tells(&["cannot remove `f4`"]);
     assert_eq!(trial.finish().tree(), "f4 = \"x\"\nkeep = \"k\"\n");
 }
+
+#[test]
+fn a_file_that_was_announced_on_a_lost_session_is_not_written_under_its_old_name() {
+    // The second STOR is announced behind the first, whose session then ends; vsftpd would go on holding that file.
+    let script = format!("{PIPELINED}once STOR\n< 150 go on\ndata recv\ndata close\ndrop");
+    let files = Files((0..4).map(|i| (format!("f{i}").into(), Some("x".into()))).collect());
+    let trial = Trial::with(files! {}, &script).having(files);
+    trial.push(&["--retries", "2"]).expect_status(0);
+    let transcript = trial.finish();
+    let stored = transcript.sent(&["STOR"]);
+    let unique: std::collections::BTreeSet<&String> = stored.iter().collect();
+    assert_eq!(unique.len(), stored.len(), "{stored:?}");
+    assert_eq!(transcript.tree(), "f0 = \"x\"\nf1 = \"x\"\nf2 = \"x\"\nf3 = \"x\"\n");
+}
