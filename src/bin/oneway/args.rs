@@ -108,6 +108,19 @@ pub(crate) struct SyncArgs {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) split_size: Option<NonZeroU64>,
 
+    /// Where it is remembered what was the same on both sides [default: a file for these two places in the user's state
+    /// directory]
+    #[arg(long, value_name = "FILE", overrides_with = "no_state")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Take files of equal size as equal, remember them, and transfer nothing
+    #[arg(long, conflicts_with_all = ["no_state", "delete", "compare"])]
+    pub(crate) adopt: bool,
+
+    /// Remember nothing: what differs is found by sizes and times alone
+    #[arg(long, overrides_with = "state")]
+    pub(crate) no_state: bool,
+
     /// Plan and print, change nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
@@ -125,19 +138,6 @@ pub(crate) struct SyncArgs {
 
     #[command(flatten)]
     pub(crate) show: ShowArgs,
-
-    /// Where it is remembered what was the same on both sides [default: a file for these two places in the user's state
-    /// directory]
-    #[arg(long, value_name = "FILE", overrides_with = "no_state")]
-    pub(crate) state: Option<PathBuf>,
-
-    /// Take files of equal size as equal, remember them, and transfer nothing
-    #[arg(long, conflicts_with_all = ["no_state", "delete", "compare"])]
-    pub(crate) adopt: bool,
-
-    /// Remember nothing: what differs is found by sizes and times alone
-    #[arg(long, overrides_with = "state")]
-    pub(crate) no_state: bool,
 
     /// Rules in the order in which they were typed.
     #[arg(skip)]
