@@ -197,6 +197,9 @@ const CANCEL_TICK: Duration = Duration::from_millis(200);
 /// How many directories a remote session takes at once, at most.
 const REMOTE_BATCH: usize = 64;
 
+/// Fewer are not worth another session, which takes some four round trips to come about.
+const REMOTE_FEW: usize = 4;
+
 /// How many a local one takes: enough for all processors, and few enough that their listings don't lie about twice.
 const LOCAL_BATCH: usize = 256;
 
@@ -218,10 +221,11 @@ impl Queue {
             if !state.waiting.is_empty() {
                 let waiting = state.waiting.len();
                 let share = if remote {
-                    waiting.div_ceil(workers).min(REMOTE_BATCH)
+                    waiting.div_ceil(workers).clamp(REMOTE_FEW, REMOTE_BATCH)
                 } else {
-                    waiting.min(LOCAL_BATCH)
+                    LOCAL_BATCH
                 };
+                let share = share.min(waiting);
                 state.under_way += share;
                 return Some(state.waiting.split_off(waiting - share));
             }
