@@ -36,6 +36,7 @@ fn each_store(check: impl Fn(&mut dyn Session)) {
             host: server.address().ip().to_string(),
             port: server.address().port(),
             credentials: Credentials::anonymous(),
+            utf_8: true,
             timeouts: Timeouts::default(),
             data_mode,
             transcript: None,
