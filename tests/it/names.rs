@@ -124,6 +124,18 @@ fn latin_1_names_of_a_server_arrive_readable_and_stay_as_they_are_there() {
 }
 
 #[test]
+fn every_way_of_listing_tells_the_same_names() {
+    for_each_server(|at| {
+        at.root.write(name(b"\xfcber/caf\xe9 1"), "1");
+        at.pull(&[]).expect_status(0);
+        for way in ["mlsd", "stat", "list", "nlst"] {
+            let options = &["--listing", way, "--no-state"];
+            assert_nothing_done(&at.pull(options).expect_status(0));
+        }
+    });
+}
+
+#[test]
 fn a_server_may_have_names_of_both_kinds() {
     for_each_server(|at| {
         at.root.write(name(b"caf\xe9/a"), "1");
