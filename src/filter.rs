@@ -10,6 +10,7 @@ use std::path::Path;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::model::RelPath;
 
@@ -78,7 +79,9 @@ impl Filter {
             reason: reason.to_string(),
         };
         let mut builder = GitignoreBuilder::new("");
-        builder.add_line(None, &with_literal_braces(pattern)).map_err(syntax)?;
+        // As paths are, however the shell that completed it writes its characters.
+        let composed: String = pattern.nfc().collect();
+        builder.add_line(None, &with_literal_braces(&composed)).map_err(syntax)?;
         let matcher = builder.build().map_err(syntax)?;
         self.rules.push(Rule { verdict, matcher, pattern: pattern.to_owned() });
         Ok(())
@@ -202,6 +205,15 @@ mod tests {
             [("g{1}", false), ("g1", true), ("a", true), ("{a,b}", false), ("#x", false), ("c ", false)]
         {
             assert_eq!(admitted(&f, path), belongs, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_matches_in_either_form_of_its_characters() {
+        for pattern in ["u\u{308}*", "\u{fc}*"] {
+            let mut f = Filter::default();
+            f.push(Verdict::Exclude, pattern).unwrap();
+            assert!(!f.admits(&RelPath::parse("\u{fc}ber").unwrap(), false));
         }
     }
 

@@ -111,6 +111,9 @@ pub fn run(
     let remember = || Memory::open(options.state.as_ref(), options.mode != Mode::Sync);
     let (mut memory, (from, to)) = both(remember, scans);
     let (mut from, mut to) = (from?, to?);
+    if let (Some(model), Some(names)) = (source.store().names(), destination.store().names()) {
+        names.follow(model, &to.tree);
+    }
 
     let times_kept = options.carry_times && destination.lease()?.session().capabilities().sets_times;
     let times = if times_kept { options.compare.times } else { Times::NotOlder };

@@ -1,5 +1,6 @@
 //! From a place to the store that is there.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::config::{Place, PlaceError};
@@ -9,9 +10,9 @@ use crate::ftp::data::DataMode;
 use crate::ftp::login::Credentials;
 use crate::ftp::transcript::Transcript;
 use crate::model::{Cancel, Secret};
-use crate::store::Store;
-use crate::store::ftp::{FtpStore, ListingChoice};
+use crate::store::ftp::{FtpStore, ListingChoice, RemoteRoot};
 use crate::store::local::LocalStore;
+use crate::store::{Charset, Named, Names, Store};
 
 /// What opening a place needs beside the place itself.
 #[derive(Clone, Default)]
@@ -24,6 +25,8 @@ pub struct Connection {
     pub password: Option<Secret>,
     /// How directories are listed.
     pub listing: ListingChoice,
+    /// How names are encoded on servers; `None` for UTF-8, and Latin-1 where a name isn't that.
+    pub charset: Option<Charset>,
     /// Who hears the dialogue; `None` for nobody.
     pub transcript: Option<Arc<dyn Transcript>>,
     /// The wish to stop.
@@ -34,15 +37,20 @@ impl Place {
     /// Returns the store at this place. Nothing is connected or read yet.
     ///
     /// # Errors
-    /// [`PlaceError::NoPassword`] when a user is named and no password is known; [`PlaceError::Control`] when it can't be sent.
+    /// [`PlaceError::NoPassword`] when a user is named and no password is known; [`PlaceError::Control`] or
+    /// [`PlaceError::Charset`] when something can't be sent.
     pub fn store(self, connection: &Connection) -> Result<Arc<dyn Store>, PlaceError> {
         match self {
-            Self::Local(path) => Ok(Arc::new(LocalStore::new(path))),
-            Self::Ftp { .. } => Ok(Arc::new(self.ftp_store(connection)?)),
+            Self::Local(path) => Ok(Arc::new(Named::new(LocalStore::new(path), Names::of_disk()))),
+            Self::Ftp { .. } => {
+                let names = Names::of_server(connection.charset);
+                Ok(Arc::new(Named::new(self.ftp_store(connection)?, names)))
+            }
         }
     }
 
-    /// Returns the store of a URL, for operations beyond a mirror's.
+    /// Returns the store of a URL, for operations beyond a mirror's. Below the URL's own path, its names are bytes as they stand
+    /// there.
     ///
     /// # Errors
     /// As [`Place::store`], and [`PlaceError::Local`] when this is no URL.
@@ -54,13 +62,32 @@ impl Place {
             host,
             port,
             credentials: credentials(user, password, connection, &name)?,
+            utf_8: connection.charset.is_none_or(Charset::is_utf_8),
             timeouts: connection.timeouts,
             data_mode: connection.data_mode,
             transcript: connection.transcript.clone(),
             cancel: connection.cancel.clone(),
         };
+        let root = match connection.charset {
+            Some(charset) => encode(root, charset)?,
+            None => root,
+        };
         Ok(FtpStore::new(options, root, name).with_listing(connection.listing))
     }
+}
+
+/// Writes the path of a URL as its server has it. What isn't UTF-8 was escaped by somebody who knows its bytes.
+fn encode(root: RemoteRoot, charset: Charset) -> Result<RemoteRoot, PlaceError> {
+    let encoded = |path: Vec<u8>| match std::str::from_utf8(&path) {
+        Ok(text) => {
+            charset.encode(text).map(Cow::into_owned).ok_or_else(|| PlaceError::Charset(charset.name()))
+        }
+        Err(_) => Ok(path),
+    };
+    Ok(match root {
+        RemoteRoot::Home(path) => RemoteRoot::Home(encoded(path)?),
+        RemoteRoot::Absolute(path) => RemoteRoot::Absolute(encoded(path)?),
+    })
 }
 
 fn credentials(
@@ -100,5 +127,14 @@ mod tests {
         assert_eq!(open("ftp://u@h/", None), Err(PlaceError::NoPassword("ftp://u@h/".into())));
         assert_eq!(open("ftp://u@h/", Some("a\r\nDELE b")), Err(PlaceError::Control("password")));
         assert_eq!(open("dir", None), Err(PlaceError::Local));
+    }
+
+    #[test]
+    fn the_path_of_a_url_is_sent_in_the_charset() {
+        let latin_1 = |path: &str| encode(RemoteRoot::Home(path.into()), Charset::latin_1());
+        assert_eq!(latin_1("caf\u{e9}/a"), Ok(RemoteRoot::Home(b"caf\xe9/a".to_vec())));
+        assert_eq!(latin_1("漢"), Err(PlaceError::Charset("windows-1252")));
+        let raw = RemoteRoot::Absolute(b"/caf\xe9".to_vec());
+        assert_eq!(encode(raw.clone(), Charset::latin_1()), Ok(raw));
     }
 }

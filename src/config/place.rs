@@ -52,6 +52,9 @@ pub enum PlaceError {
     /// A control byte in a part that is sent to the server.
     #[error("the {0} holds a control character, which FTP cannot carry")]
     Control(&'static str),
+    /// A character in the path that the charset of the server lacks.
+    #[error("the path holds a character that {0} doesn't have")]
+    Charset(&'static str),
     /// A `/` in the part before the host.
     #[error("a `/` stands before the `@`; write it as %2F in a user or password")]
     Slash,

@@ -1,5 +1,6 @@
 //! From a fresh connection to a session that can work: greeting, USER and PASS, and the questions that follow.
 
+use crate::ftp::client::ClientOptions;
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::control::Control;
 use crate::ftp::error::FtpError;
@@ -41,14 +42,16 @@ pub(crate) struct Welcome {
 /// Logs in and asks what the session needs to know.
 pub(crate) fn log_in(
     control: &mut Control,
-    who: &Credentials,
+    options: &ClientOptions,
     notes: &HostNotes,
 ) -> Result<Welcome, FtpError> {
+    let who = &options.credentials;
+    let questions = questions(options.utf_8);
     let greeting = control.greeting()?;
     let row = *quirks::find(&[&greeting]);
     let window = notes.temper(row).window;
     let (feat, row, answers) = if window > 1 && !row.probe && who.account.is_none() {
-        let (feat, answers) = log_in_at_once(control, who, window)?;
+        let (feat, answers) = log_in_at_once(control, who, questions, window)?;
         (feat, row, answers)
     } else {
         authenticate(control, who)?;
@@ -57,7 +60,6 @@ pub(crate) fn log_in(
         if notes.temper(row).probe {
             notes.probed(takes_bursts(control));
         }
-        let questions = questions();
         let replies = exchange(control, &questions, Window::of(notes.temper(row).window));
         (feat, row, questions.into_iter().zip(replies).collect())
     };
@@ -87,10 +89,11 @@ type Answers = Vec<(Command, Result<Reply, FtpError>)>;
 fn log_in_at_once(
     control: &mut Control,
     who: &Credentials,
+    questions: Vec<Command>,
     window: usize,
 ) -> Result<(Reply, Answers), FtpError> {
     let mut commands = vec![user(who)?, password(who)?, Command::bare(Verb::Feat)];
-    commands.extend(questions());
+    commands.extend(questions);
     let mut replies = exchange(control, &commands, Window::of(window)).into_iter();
     let mut next = || replies.next().expect("an answer for each command");
     let (user, password) = (next()?, next()?);
@@ -159,9 +162,10 @@ fn secret(verb: Verb, secret: &Secret) -> Result<Command, FtpError> {
 }
 
 /// What every server is asked. UTF8 is switched on also where FEAT is silent about it, since vsftpd has it always and says
-/// so only in some locales.
-fn questions() -> Vec<Command> {
-    vec![literal(Verb::Opts, "UTF8 ON"), literal(Verb::Type, "I"), Command::bare(Verb::Pwd)]
+/// so only in some locales; but not where names are known to be in another encoding, which some servers would give up for it.
+fn questions(utf_8: bool) -> Vec<Command> {
+    let choose = utf_8.then(|| literal(Verb::Opts, "UTF8 ON"));
+    choose.into_iter().chain([literal(Verb::Type, "I"), Command::bare(Verb::Pwd)]).collect()
 }
 
 /// Returns the command that chooses the facts of MLSD; `None` where those that count are in force already.

@@ -1,5 +1,7 @@
 //! The laws of mirroring, on arbitrary trees in memory with arbitrary faults.
 
+mod names;
+
 use std::collections::BTreeMap;
 
 use proptest::collection::{btree_map, vec};
@@ -32,20 +34,22 @@ fn node() -> impl Strategy<Value = Node> {
 }
 
 fn nodes(kinds: impl Strategy<Value = Node>) -> impl Strategy<Value = Nodes> {
-    btree_map("[abx](/[abx]){0,3}", kinds, 0..14).prop_map(|wild| {
-        let mut nodes = Nodes::new();
-        for (name, node) in wild {
-            let path = path(&name);
-            let mut above = path.parent();
-            while let Some(dir) = above.filter(|dir| !dir.is_root()) {
-                nodes.insert(dir.clone(), Node::Dir);
-                above = dir.parent();
-            }
-            // A path that has something below it already is a directory.
-            nodes.entry(path).or_insert(node);
+    let wild = btree_map("[abx](/[abx]){0,3}", kinds, 0..14);
+    wild.prop_map(|wild| grown(wild.into_iter().map(|(name, node)| (path(&name), node))))
+}
+
+fn grown(wild: impl Iterator<Item = (RelPath, Node)>) -> Nodes {
+    let mut nodes = Nodes::new();
+    for (path, node) in wild {
+        let mut above = path.parent();
+        while let Some(dir) = above.filter(|dir| !dir.is_root()) {
+            nodes.insert(dir.clone(), Node::Dir);
+            above = dir.parent();
         }
-        nodes
-    })
+        // A path that has something below it already is a directory.
+        nodes.entry(path).or_insert(node);
+    }
+    nodes
 }
 
 fn special() -> impl Strategy<Value = Node> {

@@ -12,7 +12,8 @@ use crate::store::ftp::{FtpStore, RemoteRoot};
 use crate::store::local::LocalStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    PartRequest, ReadRequest, Session, Settle, Store, StoreResult, Version, WriteRequest, Written,
+    Charset, Named, Names, PartRequest, ReadRequest, Session, Settle, Store, StoreResult, Version,
+    WriteRequest, Written,
 };
 
 fn path(text: &str) -> RelPath {
@@ -26,6 +27,8 @@ fn mtime() -> Mtime {
 /// Runs `check` on an empty store of each kind.
 fn each_store(check: impl Fn(&mut dyn Session)) {
     check(&mut *MemoryStore::default().connect().unwrap());
+    let latin_1 = Names::of_server(Charset::named("latin1"));
+    check(&mut *Named::new(MemoryStore::default(), latin_1).connect().unwrap());
     let dir = tempfile::tempdir().unwrap();
     check(&mut *LocalStore::new(dir.path()).connect().unwrap());
     for (data_mode, root) in [(DataMode::Passive, ""), (DataMode::Active, "sub/root")] {
@@ -36,6 +39,7 @@ fn each_store(check: impl Fn(&mut dyn Session)) {
             host: server.address().ip().to_string(),
             port: server.address().port(),
             credentials: Credentials::anonymous(),
+            utf_8: true,
             timeouts: Timeouts::default(),
             data_mode,
             transcript: None,

@@ -11,9 +11,11 @@ pub mod ftp;
 pub mod local;
 #[cfg(test)]
 pub(crate) mod memory;
+mod names;
 mod retry;
 
 pub use error::{StoreError, StoreResult};
+pub use names::{Charset, NameError, Named, Names};
 pub use retry::{RetryPolicy, Retrying};
 
 use std::ops::Range;
@@ -33,6 +35,11 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Why it can't be opened. [`Remedy::Shrink`](crate::model::Remedy::Shrink) says that there are too many already.
     fn connect(&self) -> StoreResult<Box<dyn Session>>;
+
+    /// Returns what is known of how names are spelled there; `None` where they are taken as they are.
+    fn names(&self) -> Option<&Names> {
+        None
+    }
 }
 
 /// What the planner must know of a store before it decides.

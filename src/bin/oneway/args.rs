@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use oneway::plan::MaxDelete;
+use oneway::store::Charset;
 
 use crate::commands::parse_listing::ParseListingArgs;
 use crate::commands::serve::ServeArgs;
-use crate::values::{Sessions, duration, max_delete, rate, sessions, size, timeout};
+use crate::values::{Sessions, charset, duration, max_delete, rate, sessions, size, timeout};
 
 /// Mirrors a directory one way over FTP.
 #[derive(Debug, Parser)]
@@ -135,6 +136,11 @@ pub(crate) struct SyncArgs {
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
+
+    /// Encoding of names on servers: latin1, windows-1251, shift_jis, any that browsers know [default: UTF-8, else Latin-1
+    /// where names are not UTF-8]
+    #[arg(long, value_name = "NAME", value_parser = charset, help_heading = "Connection")]
+    pub(crate) charset: Option<Charset>,
 
     #[command(flatten)]
     pub(crate) show: ShowArgs,

@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use oneway::plan::MaxDelete;
+use oneway::store::Charset;
 
 /// Reads `30`, `30s`, `500ms`, `5m`, `26h` or `2d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -88,6 +89,13 @@ pub(crate) fn sessions(text: &str) -> Result<Sessions, String> {
             _ => Err(format!("`{text}` is neither `auto` nor a number from 1 to 64")),
         },
     }
+}
+
+/// Reads the label of an encoding.
+pub(crate) fn charset(text: &str) -> Result<Charset, String> {
+    let unknown =
+        || format!("`{text}` is no encoding of names that is known; some are {}", Charset::COMMON.join(", "));
+    Charset::named(text).ok_or_else(unknown)
 }
 
 /// How many sessions; `None` lets the program choose.

@@ -43,6 +43,8 @@ pub struct ClientOptions {
     pub port: u16,
     /// Who logs in.
     pub credentials: Credentials,
+    /// Ask the server to write names in UTF-8.
+    pub utf_8: bool,
     /// How long silences may last.
     pub timeouts: Timeouts,
     /// Who opens data connections.
@@ -88,7 +90,7 @@ impl Client {
         let local = link.socket().local_addr().map_err(FtpError::Lost)?.ip();
         let mut control = Control::new(link, session, options.transcript.clone());
         control.note(Direction::Noted, &format_args!("connected to {peer}"));
-        let Welcome { mut features, row, home } = log_in(&mut control, &options.credentials, notes)?;
+        let Welcome { mut features, row, home } = log_in(&mut control, options, notes)?;
         features.share(&notes.refused);
         control.note(Direction::Noted, &format_args!("treated as {}", notes.temper(row).server));
         Ok(Self {
@@ -391,6 +393,7 @@ mod tests {
             host: server.address().ip().to_string(),
             port: server.address().port(),
             credentials: Credentials::anonymous(),
+            utf_8: true,
             timeouts: Timeouts::default(),
             data_mode: DataMode::Passive,
             transcript: None,

@@ -34,6 +34,7 @@ pub(crate) fn connection(args: &ConnectionArgs, verbose: u8, cancel: &Cancel) ->
             Listing::List => ListingChoice::List,
             Listing::Nlst => ListingChoice::Nlst,
         },
+        charset: None,
         password: std::env::var(PASSWORD_VARIABLE).ok().map(Secret::new),
         transcript: (verbose >= 2).then(|| Arc::new(Trace) as Arc<dyn Transcript>),
         cancel: cancel.clone(),

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use oneway::compare::{Basis, CompareOptions};
+use oneway::config::Connection;
 use oneway::filter::{Filter, Verdict};
 use oneway::model::Cancel;
 use oneway::plan::{GuardOptions, Presence};
@@ -33,7 +34,8 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
     let state = state::options(args, &source, &destination);
     let options = RunOptions { state, ..options(args, mode, &cancel)? };
-    let connection = connect::connection(&args.connection, args.show.verbose, &cancel);
+    let common = connect::connection(&args.connection, args.show.verbose, &cancel);
+    let connection = Connection { charset: args.charset, ..common };
     let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
     let destination = destination.store(&connection).map_err(|e| connect::refused("DST", &e))?;
     // Opened before anything is done: a report that can't be written is no reason to find out afterwards.

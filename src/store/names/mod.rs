@@ -1,0 +1,189 @@
+//! A store around a store: between the sides, names are composed UTF-8; here they become what they are there, and back.
+//!
+//! Nothing beyond this knows of encodings, and nothing below it: a session of FTP or of the disk has names of bytes.
+
+mod charset;
+mod spelling;
+
+pub use charset::Charset;
+pub use spelling::{NameError, Names};
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::{Checksum, ChecksumKind, Mtime, RelPath, Remedy};
+use crate::store::{
+    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle, Store,
+    StoreError, StoreResult, Version, WriteRequest, Written,
+};
+
+/// A store whose names are read and written as they are spelled there.
+#[derive(Debug)]
+pub struct Named<S> {
+    inner: S,
+    names: Arc<Names>,
+}
+
+impl<S: Store> Named<S> {
+    /// Returns `inner` with these names.
+    pub fn new(inner: S, names: Names) -> Self {
+        Self { inner, names: Arc::new(names) }
+    }
+}
+
+impl<S: Store> Store for Named<S> {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn is_remote(&self) -> bool {
+        self.inner.is_remote()
+    }
+
+    fn connect(&self) -> StoreResult<Box<dyn Session>> {
+        let inner = self.inner.connect()?;
+        let (names, store) = (Arc::clone(&self.names), self.inner.name().to_owned());
+        Ok(Box::new(NamedSession { inner, names, store, sent: HashMap::new() }))
+    }
+
+    fn names(&self) -> Option<&Names> {
+        Some(&self.names)
+    }
+}
+
+struct NamedSession {
+    inner: Box<dyn Session>,
+    names: Arc<Names>,
+    /// What people call the store.
+    store: String,
+    /// Files that are being written and are spelled otherwise there, by their paths there.
+    sent: HashMap<RelPath, RelPath>,
+}
+
+impl NamedSession {
+    fn own(&self, operation: &'static str, path: &RelPath) -> StoreResult<RelPath> {
+        self.names.own(path).map_err(|why| StoreError::new(operation, path, &self.store, Remedy::Skip, why))
+    }
+
+    /// Does the same to each path that can be addressed.
+    fn each<T>(
+        &mut self,
+        operation: &'static str,
+        paths: &[RelPath],
+        run: impl FnOnce(&mut dyn Session, &[RelPath]) -> Vec<StoreResult<T>>,
+    ) -> Vec<StoreResult<T>> {
+        let own: Vec<StoreResult<RelPath>> = paths.iter().map(|path| self.own(operation, path)).collect();
+        let there: Vec<RelPath> = own.iter().filter_map(|own| own.as_ref().ok()).cloned().collect();
+        let mut results =
+            if there.is_empty() { Vec::new() } else { run(&mut *self.inner, &there) }.into_iter();
+        own.into_iter()
+            .map(|own| own.and_then(|_| results.next().expect("a result for each path that was handed on")))
+            .collect()
+    }
+
+    fn own_read(&self, file: &ReadRequest) -> StoreResult<ReadRequest> {
+        Ok(ReadRequest { path: self.own("read", &file.path)?, ..file.clone() })
+    }
+
+    fn own_write(&self, file: &WriteRequest) -> StoreResult<WriteRequest> {
+        let path = self.own("write", &file.path)?;
+        Ok(WriteRequest { path, temporary: self.own("write", &file.temporary)?, ..file.clone() })
+    }
+}
+
+impl Session for NamedSession {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn is_usable(&self) -> bool {
+        self.inner.is_usable()
+    }
+
+    fn root_exists(&mut self) -> StoreResult<bool> {
+        self.inner.root_exists()
+    }
+
+    fn make_root(&mut self) -> StoreResult<()> {
+        self.inner.make_root()
+    }
+
+    fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
+        let listed = self.each("list", dirs, |inner, there| {
+            let listed = inner.list(there).into_iter().zip(there);
+            listed.map(|(listing, own)| listing.map(|listing| (own.clone(), listing))).collect()
+        });
+        let listed = dirs.iter().zip(listed);
+        listed
+            .map(|(dir, listed)| listed.map(|(own, listing)| self.names.read_listing(dir, &own, listing)))
+            .collect()
+    }
+
+    fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>> {
+        self.each("look at", files, |inner, there| inner.mtimes(there))
+    }
+
+    fn checksum_kind(&self) -> Option<ChecksumKind> {
+        self.inner.checksum_kind()
+    }
+
+    fn checksums(&mut self, kind: ChecksumKind, files: &[RelPath]) -> Vec<StoreResult<Option<Checksum>>> {
+        self.each("read", files, |inner, there| inner.checksums(kind, there))
+    }
+
+    fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.each("create", dirs, |inner, there| inner.make_dirs(there))
+    }
+
+    fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.each("remove", files, |inner, there| inner.remove_files(there))
+    }
+
+    fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
+        self.each("remove", dirs, |inner, there| inner.remove_dirs(there))
+    }
+
+    fn read<'s>(
+        &'s mut self,
+        file: &ReadRequest,
+        next: Option<&ReadRequest>,
+    ) -> StoreResult<Box<dyn Incoming + 's>> {
+        let file = self.own_read(file)?;
+        // What is wrong with the next one is said when it is opened.
+        let next = next.and_then(|next| self.own_read(next).ok());
+        self.inner.read(&file, next.as_ref())
+    }
+
+    fn version(&mut self, file: &RelPath) -> StoreResult<Version> {
+        let file = self.own("look at", file)?;
+        self.inner.version(&file)
+    }
+
+    fn read_part<'s>(&'s mut self, part: &PartRequest) -> StoreResult<Box<dyn Incoming + 's>> {
+        let path = self.own("read", &part.path)?;
+        self.inner.read_part(&PartRequest { path, ..part.clone() })
+    }
+
+    fn write_parts(&mut self, file: &WriteRequest) -> StoreResult<Option<Box<dyn Parts>>> {
+        let file = self.own_write(file)?;
+        self.inner.write_parts(&file)
+    }
+
+    fn write<'s>(
+        &'s mut self,
+        file: &WriteRequest,
+        next: Option<&WriteRequest>,
+    ) -> StoreResult<Box<dyn Outgoing + 's>> {
+        let own = self.own_write(file)?;
+        if own.path != file.path {
+            self.sent.insert(own.path.clone(), file.path.clone());
+        }
+        let next = next.and_then(|next| self.own_write(next).ok());
+        self.inner.write(&own, next.as_ref())
+    }
+
+    fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
+        let settled = self.inner.settle(which).into_iter();
+        settled.map(|(own, written)| (self.sent.remove(&own).unwrap_or(own), written)).collect()
+    }
+}
