@@ -108,7 +108,7 @@ pub fn run(
             || scan_side(&destination, Side::Destination, options, observer),
         )
     };
-    let remember = || Memory::open(options.state.as_ref(), options.mode != Mode::Sync);
+    let remember = || Memory::open(options.state.as_ref(), options.mode != Mode::Sync, options.carry_times);
     let (mut memory, (from, to)) = both(remember, scans);
     let (mut from, mut to) = (from?, to?);
     if let (Some(model), Some(names)) = (source.store().names(), destination.store().names()) {

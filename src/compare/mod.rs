@@ -258,21 +258,21 @@ mod tests {
             Seen::of(entry, entry.mtime, long_after).unwrap()
         };
         // The destination can't keep times: its own is that of the upload.
-        let (sent, there) = (file(5, Some(T)), file(5, Some(DAY)));
+        let (sent, there) = (file(5, Some(T)), file(5, Some(MINUTE)));
         let receipt = Receipt { source: seen(&sent), destination: seen(&there), hash: None };
         let options = CompareOptions { times: Times::NotOlder, ..Default::default() };
         for (source, destination, reason) in [
-            (file(5, Some(T)), file(5, Some(DAY)), None),
+            (file(5, Some(T)), file(5, Some(MINUTE)), None),
             // An older version was put back: no time is newer, and yet it changed.
             (
                 file(5, Some(("2020-01-01T00:00:00Z", Precision::Second))),
-                file(5, Some(DAY)),
+                file(5, Some(MINUTE)),
                 Some(Reason::Time),
             ),
-            (file(6, Some(NEXT)), file(5, Some(DAY)), Some(Reason::Size)),
-            (file(5, Some(T)), file(7, Some(DAY)), Some(Reason::Drift)),
+            (file(6, Some(NEXT)), file(5, Some(MINUTE)), Some(Reason::Size)),
+            (file(5, Some(T)), file(7, Some(MINUTE)), Some(Reason::Drift)),
             // Both: what the receipt says is over.
-            (file(6, Some(NEXT)), file(7, Some(DAY)), Some(Reason::Size)),
+            (file(6, Some(NEXT)), file(7, Some(MINUTE)), Some(Reason::Size)),
         ] {
             let case =
                 Case { source: &source, destination: &destination, receipt: Some(&receipt), content: None };

@@ -192,7 +192,8 @@ impl<W: Fn(usize)> Worker<'_, '_, W> {
     fn begin(&self, session: &mut dyn Session, large: &Large) -> StoreResult<Option<Open>> {
         let started = Instant::now();
         let before = session.version(&large.request.path)?;
-        if before.size != Some(large.size) {
+        // Without a time, two versions of one size could not be told apart.
+        if before.size != Some(large.size) || before.mtime.is_none() {
             return Ok(None);
         }
         let Some(mut destination) = self.run.destination.lease_now()? else { return Ok(None) };

@@ -80,6 +80,11 @@ impl Seen {
         Some(Self { size: entry.size?, listed, exact, fresh })
     }
 
+    /// Returns whether nobody knows anything of it but its size.
+    pub fn is_unseen(&self) -> bool {
+        self.listed.is_none() && self.exact.is_none()
+    }
+
     /// Compares what is there now with what was there then.
     pub fn compare(&self, now: &Entry) -> Likeness {
         if now.size != Some(self.size) {
@@ -96,7 +101,8 @@ impl Seen {
             }
             (Precision::Second, Some(_)) => Likeness::Changed,
             (Precision::Second, None) => Likeness::Unsure,
-            _ if self.listed == Some(mtime) && !self.fresh => Likeness::Same,
+            // Many versions fit into a day.
+            (Precision::Minute, _) if self.listed == Some(mtime) && !self.fresh => Likeness::Same,
             _ => Likeness::Unsure,
         }
     }

@@ -147,7 +147,7 @@ impl Pool {
                     let patient = started.elapsed() < patience && !self.policy.cancel.is_cancelled();
                     if e.remedy() == Remedy::Shrink && alone && patient {
                         drop(state);
-                        std::thread::sleep(pause);
+                        self.policy.wait(pause);
                         // A server that counts failed logins must not see many.
                         pause *= 2;
                         continue;

@@ -26,6 +26,8 @@ pub(super) type ListedTimes = HashMap<RelPath, Option<Mtime>>;
 pub(super) struct Memory {
     /// `None` when nothing is kept.
     state: Option<State>,
+    /// What this run does is worth remembering. Files without the times of their sources are not.
+    keeps: bool,
     pub(super) evidence: Evidence,
     /// What a person should know about it.
     notes: Mutex<Vec<String>>,
@@ -40,15 +42,17 @@ impl Memory {
         clippy::disallowed_methods,
         reason = "a run is where the clock is read; what it decides takes it as a value"
     )]
-    pub(super) fn open(options: Option<&StateOptions>, dry: bool) -> Self {
+    pub(super) fn open(options: Option<&StateOptions>, dry: bool, keeps: bool) -> Self {
         let mut memory = Self {
             state: None,
+            keeps: false,
             evidence: Evidence::default(),
             notes: Mutex::default(),
             untimed: Mutex::default(),
             now: Utc::now(),
         };
         let Some(options) = options else { return memory };
+        memory.keeps = keeps;
         if dry {
             // Nothing is written, not even beside the file.
             match State::peek(&options.file, &options.pair) {
@@ -103,6 +107,7 @@ impl Memory {
             let (paths, there): (Vec<_>, Vec<_>) =
                 paths.into_iter().zip(there).filter_map(|(path, sum)| Some((path, sum?))).unzip();
             unknown += part.len() - paths.len();
+            let mut local_unknown = 0;
             for ((path, there), here) in paths.iter().zip(&there).zip(local.session().checksums(kind, &paths))
             {
                 // A file that can't be read now is one that can't be sent either; that tells why.
@@ -110,8 +115,11 @@ impl Memory {
                     let hash = here[..].try_into().ok().filter(|_| kind == ChecksumKind::Blake3);
                     let content = Content { same: here == *there, hash };
                     self.evidence.contents.insert(path.clone(), content);
+                } else {
+                    local_unknown += 1;
                 }
             }
+            unknown += local_unknown;
         }
         if unknown > 0 {
             let files = if unknown == 1 { "1 file has".to_owned() } else { format!("{unknown} files have") };
@@ -140,13 +148,19 @@ impl Memory {
         options: &CompareOptions,
     ) {
         // What counts as the same by its size alone is no receipt of anything.
-        if self.state.is_none() || matches!(options.basis, Basis::Size | Basis::Always) {
+        if !self.is_kept() || matches!(options.basis, Basis::Size | Basis::Always) {
             return;
         }
         for pair in march(from.entries(), to.entries()) {
             let Both::Both(source, destination) = pair else { continue };
             let case = Case::new(source, destination, &self.evidence);
             if source.size.is_none() || source.is_dir() || difference(&case, options).is_some() {
+                continue;
+            }
+            let likeness = case
+                .receipt
+                .map(|receipt| (receipt.source.compare(source), receipt.destination.compare(destination)));
+            if options.basis != Basis::Adopt && !proves_itself(&case, likeness) {
                 continue;
             }
             let listed = |times: &ListedTimes, mtime| times.get(&source.path).copied().unwrap_or(mtime);
@@ -156,15 +170,14 @@ impl Memory {
             );
             let (Some(mut source_seen), Some(mut destination_seen)) = seen else { continue };
             let mut hash = case.content.and_then(|content| content.hash);
-            if let Some(receipt) = case.receipt {
-                let likeness = (receipt.source.compare(source), receipt.destination.compare(destination));
-                if likeness.0 == Likeness::Same {
+            if let (Some(receipt), Some((there, here))) = (case.receipt, likeness) {
+                if there == Likeness::Same {
                     source_seen.exact = source_seen.exact.or(receipt.source.exact);
                 }
-                if likeness.1 == Likeness::Same {
+                if here == Likeness::Same {
                     destination_seen.exact = destination_seen.exact.or(receipt.destination.exact);
                 }
-                if likeness.0 != Likeness::Changed && likeness.1 != Likeness::Changed {
+                if there == Likeness::Same && (here == Likeness::Same || receipt.destination.is_unseen()) {
                     hash = hash.or(receipt.hash);
                 }
             }
@@ -173,6 +186,10 @@ impl Memory {
                 self.record(&source.path, Some(receipt));
             }
         }
+    }
+
+    fn is_kept(&self) -> bool {
+        self.state.is_some() && self.keeps
     }
 
     /// Forgets what the source hasn't any more. Asked only where all listings are proven.
@@ -190,6 +207,10 @@ impl Memory {
         else {
             return;
         };
+        // A listing that is exact tells a time of its own, which needn't be the one that MDTM tells.
+        if lease.session().capabilities().exact_times {
+            return;
+        }
         for part in untimed.chunks(QUESTIONS) {
             let paths: Vec<RelPath> = part.iter().map(|(path, _)| path.clone()).collect();
             for ((path, receipt), answer) in part.iter().zip(lease.session().mtimes(&paths)) {
@@ -241,7 +262,9 @@ impl Memory {
     }
 
     fn record(&self, path: &RelPath, receipt: Option<Receipt>) {
-        if let Some(Err(e)) = self.state.as_ref().map(|state| state.record(path, receipt)) {
+        if let Some(Err(e)) =
+            self.state.as_ref().map(|state| state.record(path, receipt.filter(|_| self.keeps)))
+        {
             self.note(format!("{}; the next run asks the server instead", with_causes(&e)));
         }
     }
@@ -253,6 +276,22 @@ impl Memory {
             notes.push(text);
         }
     }
+}
+
+/// Returns whether two files that a run took for the same are so by more than its options: a window, or a destination's word that it is
+/// not older, would be believed by stricter runs, too.
+fn proves_itself(case: &Case<'_>, likeness: Option<(Likeness, Likeness)>) -> bool {
+    let strict = CompareOptions::default();
+    let bare = Case { receipt: None, content: None, ..*case };
+    let both_timed = case.source.mtime.is_some() && case.destination.mtime.is_some();
+    let by_time = both_timed && difference(&bare, &strict).is_none();
+    let by_receipt = match likeness {
+        Some((Likeness::Same, Likeness::Same)) => true,
+        // Nobody has listed it since it was sent.
+        Some((Likeness::Same, _)) => case.receipt.is_some_and(|receipt| receipt.destination.is_unseen()),
+        _ => false,
+    };
+    by_time || by_receipt || case.content.is_some_and(|content| content.same)
 }
 
 /// Hears of outcomes on their way to whoever watches the run.

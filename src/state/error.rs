@@ -1,7 +1,7 @@
 //! What can be wrong with a state file, and how one is set aside.
 
 use std::fmt::{self, Display, Formatter};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -31,6 +31,16 @@ pub enum StateError {
         #[source]
         source: rusqlite::Error,
     },
+    /// Another version of this program wrote it.
+    #[error("{} is a state file of version {found}, and this program writes version {own}", path.display())]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// Of which version.
+        found: i64,
+        /// This program's.
+        own: i64,
+    },
     /// It is of something else.
     #[error("{} {what}", path.display())]
     Foreign {
@@ -50,17 +60,27 @@ impl StateError {
         Self::Sqlite { deed, path: path.to_owned(), source }
     }
 
-    /// Returns whether another file in its place would do: this one is damaged or of something else, and the disk is in order.
-    pub fn is_about_the_file(&self) -> bool {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SchemaChanged, TypeMismatch, Unknown};
+    /// Returns whether the file is one of ours that can't be used any more. One that is locked, or on a full disk, or of something
+    /// else, is not.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SchemaChanged, TypeMismatch};
         match self {
-            Self::Foreign { .. } => true,
-            Self::Io { .. } => false,
+            Self::Version { .. } => true,
+            Self::Foreign { .. } | Self::Io { .. } => false,
             Self::Sqlite { source, .. } => source.sqlite_error_code().is_none_or(|code| {
-                matches!(code, DatabaseCorrupt | NotADatabase | SchemaChanged | TypeMismatch | Unknown)
+                matches!(code, DatabaseCorrupt | NotADatabase | SchemaChanged | TypeMismatch)
             }),
         }
     }
+}
+
+/// Returns whether the file is, or was, a database: it begins as one, or with nothing but zeros, as files do that a crash left.
+pub(super) fn was_a_database(path: &Path) -> bool {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let mut head = Vec::new();
+    let file = std::fs::File::open(path);
+    let read = file.and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
+    read.is_ok() && (MAGIC.starts_with(&head) || head.iter().all(|&byte| byte == 0))
 }
 
 /// A state file that was put out of the way.
@@ -79,8 +99,8 @@ impl Aside {
         let to = (1..).map(aside).find(|to| !to.exists()).unwrap_or_else(|| aside(0));
         std::fs::rename(path, &to).map_err(|e| StateError::io("set aside", path, e))?;
         for suffix in ["-wal", "-shm"] {
-            // Of no use without the file they belong to, and harmful to the next one.
-            match std::fs::remove_file(with_suffix(path, suffix)) {
+            // They belong to it, and would harm the next one.
+            match std::fs::rename(with_suffix(path, suffix), with_suffix(&to, suffix)) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => {
                     return Err(StateError::io("clear the way for", path, e));
                 }

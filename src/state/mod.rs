@@ -54,8 +54,8 @@ const LONGEST: Duration = Duration::from_secs(1);
 const MOST: usize = 2000;
 
 impl State {
-    /// Opens the file of `pair`, or makes it, and reads its receipts. One that is damaged, of another pair or of another version
-    /// is set aside; the third value says so.
+    /// Opens the file of `pair`, or makes it, and reads its receipts. One that is damaged or of another version is set aside; the third
+    /// value says so. A file of something else is left alone.
     ///
     /// # Errors
     /// Why there can be no such file.
@@ -69,7 +69,7 @@ impl State {
         });
         let (connection, receipts, aside) = match opened {
             Ok((connection, receipts)) => (connection, receipts, None),
-            Err(unfit) if unfit.is_about_the_file() => {
+            Err(unfit) if unfit.is_damage() && error::was_a_database(path) => {
                 let aside = Aside::put(path, unfit)?;
                 (schema::open(path, pair)?, Receipts::new(), Some(aside))
             }
@@ -153,6 +153,7 @@ impl Drop for State {
     fn drop(&mut self) {
         // What is lost is learned again by the next run.
         let _ = self.flush();
+        schema::close(&self.waiting.get_mut().unwrap_or_else(PoisonError::into_inner).connection);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Statement, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Statement, TransactionBehavior, params};
 
 use crate::model::{Mtime, Precision, Receipt, RelPath, Seen};
 use crate::state::{Pair, StateError};
@@ -26,29 +26,39 @@ const TABLES: &str = "
     ) WITHOUT ROWID;
 ";
 
-/// Opens the file, or makes it, and makes sure that it is of this program, this version and this pair.
+/// Opens the file, or makes it, and makes sure that it is of this program, this version and this pair. Nothing is written to one
+/// that isn't.
 pub(super) fn open(path: &Path, pair: &Pair) -> Result<Connection, StateError> {
     let fail = |e| StateError::sqlite("open", path, e);
+    if std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0) {
+        drop(open_to_read(path, pair)?);
+    }
     let mut connection = Connection::open(path).map_err(fail)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
     // Written ahead, so that a reader never waits and a kill at any moment leaves the file whole.
     connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
     connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
-    if tables == 0 {
-        let transaction = connection.transaction().map_err(fail)?;
-        transaction.execute_batch(TABLES).map_err(fail)?;
-        transaction
-            .execute("INSERT INTO pair VALUES (?1, ?2)", params![pair.source, pair.destination])
-            .map_err(fail)?;
-        transaction.pragma_update(None, "application_id", APPLICATION).map_err(fail)?;
-        transaction.pragma_update(None, "user_version", VERSION).map_err(fail)?;
-        transaction.commit().map_err(fail)?;
-        return Ok(connection);
-    }
+    make(&mut connection, pair).map_err(fail)?;
     examine(&connection, path, pair)?;
     Ok(connection)
+}
+
+/// Makes the tables of a file that has none. Another run may be about to do the same.
+fn make(connection: &mut Connection, pair: &Pair) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        transaction.execute_batch(TABLES)?;
+        transaction.execute("INSERT INTO pair VALUES (?1, ?2)", params![pair.source, pair.destination])?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()
+}
+
+/// Leaves the file in a form that can be read without writing beside it. In vain while another run has it open.
+pub(super) fn close(connection: &Connection) {
+    let _ = connection.pragma_update(None, "journal_mode", "DELETE");
 }
 
 /// Opens a file that is there, to look at it alone.
@@ -71,9 +81,7 @@ fn examine(connection: &Connection, path: &Path, pair: &Pair) -> Result<(), Stat
         return Err(foreign("is no state file of oneway".to_owned()));
     }
     if version != VERSION {
-        return Err(foreign(format!(
-            "is a state file of version {version}, and this program writes version {VERSION}"
-        )));
+        return Err(StateError::Version { path: path.to_owned(), found: version, own: VERSION });
     }
     let known: Option<(String, String)> = connection
         .query_row("SELECT source, destination FROM pair", [], |row| Ok((row.get(0)?, row.get(1)?)))

@@ -56,9 +56,8 @@ fn what_was_flushed_survives_a_kill() {
 #[test]
 fn a_file_that_cannot_be_used_is_set_aside_and_another_made() {
     type Harm = fn(&Path);
-    let harms: [(&str, Harm); 7] = [
+    let harms: [(&str, Harm); 4] = [
         ("zeros", |file| fs::write(file, vec![0; 8192]).unwrap()),
-        ("text", |file| fs::write(file, "receipts: none\n".repeat(400)).unwrap()),
         ("truncated", |file| {
             let bytes = fs::read(file).unwrap();
             fs::write(file, &bytes[..bytes.len() / 2 - 100]).unwrap();
@@ -71,12 +70,6 @@ fn a_file_that_cannot_be_used_is_set_aside_and_another_made() {
         }),
         ("a newer version", |file| {
             Connection::open(file).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        }),
-        ("another program's", |file| {
-            Connection::open(file).unwrap().pragma_update(None, "application_id", 4711).unwrap();
-        }),
-        ("another pair's", |file| {
-            Connection::open(file).unwrap().execute("UPDATE pair SET source = '/etc'", []).unwrap();
         }),
     ];
     for (what, harm) in harms {
@@ -98,6 +91,43 @@ fn a_file_that_cannot_be_used_is_set_aside_and_another_made() {
         drop(state);
         assert_eq!(opened(&file).1.len(), 1, "{what}");
     }
+}
+
+#[test]
+fn a_file_of_something_else_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (text, database) = (dir.path().join("notes.txt"), dir.path().join("live.db"));
+    fs::write(&text, "buy milk").unwrap();
+    let live = Connection::open(&database).unwrap();
+    live.pragma_update(None, "journal_mode", "WAL").unwrap();
+    live.execute_batch("CREATE TABLE notes (text); INSERT INTO notes VALUES ('buy milk')").unwrap();
+    for file in [&text, &database] {
+        assert!(State::open(file, &pair()).is_err(), "{}", file.display());
+    }
+    assert_eq!(fs::read(&text).unwrap(), b"buy milk");
+    let notes: i64 = live.query_row("SELECT count(*) FROM notes", [], |row| row.get(0)).unwrap();
+    assert_eq!(notes, 1);
+    assert!(Connection::open(&database).unwrap().query_row("SELECT * FROM notes", [], |_| Ok(())).is_ok());
+
+    let shared = dir.path().join("shared.sqlite");
+    open(&shared).record(&path("a"), Some(receipt(1))).unwrap();
+    let other = Pair { source: "/etc".into(), ..pair() };
+    assert!(State::open(&shared, &other).unwrap_err().to_string().contains("another pair"));
+    assert_eq!(opened(&shared).1.len(), 1, "it is still there");
+}
+
+#[test]
+fn runs_that_begin_together_share_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.sqlite");
+    std::thread::scope(|scope| {
+        for i in 0..8 {
+            let file = &file;
+            scope.spawn(move || open(file).record(&path(&format!("f{i}")), Some(receipt(i))).unwrap());
+        }
+    });
+    assert_eq!(opened(&file).1.len(), 8);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was set aside or left beside it");
 }
 
 #[test]

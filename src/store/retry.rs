@@ -62,7 +62,12 @@ impl RetryPolicy {
             return false;
         }
         let pause = self.first_pause.saturating_mul(1 << (tried - 1).min(16)).min(Self::MAX_PAUSE);
-        let until = Instant::now() + jittered(pause, tried);
+        self.wait(jittered(pause, tried))
+    }
+
+    /// Waits, and returns whether it came to the end of that: the wish to stop ends it.
+    pub fn wait(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
         while !self.cancel.is_cancelled() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -22,13 +22,18 @@ fn state_files(sandbox: &Sandbox) -> Vec<PathBuf> {
 fn a_third_push_asks_nothing_about_old_files() {
     let sandbox = Sandbox::new();
     let Some(daemon) = Daemon::vsftpd(&sandbox) else { return };
-    let src = sandbox.tree("src", files! {"a.txt" => "hi", "sub/b.txt" => "there"});
-    for questions in [0, 2, 0] {
+    let src = sandbox.tree("src", files! {"a.txt" => "hi", "sub/b.txt" => "there", "c.txt" => "years old"});
+    // Of files of the last months a listing tells the minute, of older ones the day, into which many versions fit.
+    let days_ago =
+        (chrono::Utc::now() - chrono::Duration::days(5)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    src.set_time("a.txt", &days_ago);
+    src.set_time("sub/b.txt", &days_ago);
+    for questions in [0, 3, 1] {
         let output = sandbox.oneway(["sync", "-vv", &src, &daemon.url("/")]).expect_status(0);
         let asked = output.stderr.lines().filter(|line| line.contains("> MDTM /") && !line.contains(".part"));
         assert_eq!(asked.count(), questions, "{output}");
     }
-    assert_eq!(daemon.transferred(Direction::In).len(), 2);
+    assert_eq!(daemon.transferred(Direction::In).len(), 3);
 }
 
 #[test]
@@ -105,11 +110,8 @@ fn a_state_file_that_cannot_be_used_is_set_aside_and_nothing_is_sent_for_it() {
     sync();
     let file = state_files(&sandbox).pop().unwrap();
     let whole = fs::read(&file).unwrap();
-    for (what, content) in [
-        ("zeros", vec![0; whole.len()]),
-        ("truncated", whole[..whole.len() / 3].to_vec()),
-        ("text", b"not a database at all".repeat(500)),
-    ] {
+    for (what, content) in [("zeros", vec![0; whole.len()]), ("truncated", whole[..whole.len() / 3].to_vec())]
+    {
         fs::write(&file, content).unwrap();
         let output = sync();
         output.tells(&["state file", "set aside", "nothing of it was believed"]);
@@ -253,4 +255,80 @@ fn a_server_that_computes_checksums_is_asked_for_them() {
     let output = sandbox.oneway([&sync[..], &[&daemon.url("/"), &src]].concat()).expect_status(0);
     assert_eq!(output.changes(), ["replace a.txt"]);
     assert_same_tree(&src, daemon.root());
+}
+
+#[test]
+fn what_looser_options_let_pass_is_no_receipt_for_stricter_ones() {
+    for_each_daemon(|daemon, sandbox| {
+        let loose = [&["--modify-window", "1h"][..], &["--no-times"], &["--compare", "size"]];
+        for (i, loose) in loose.into_iter().enumerate() {
+            let src = sandbox.tree(&format!("src{i}"), files! {"f" => "aaaa"});
+            daemon.root().add(files! {format!("{i}/f") => "bbbb"});
+            daemon.root().set_time(format!("{i}/f"), "2024-05-06T07:38:09Z");
+            let url = daemon.url(&format!("/{i}"));
+            sandbox.oneway([&["sync"], loose, &[&src, &url]].concat()).expect_status(0);
+            assert_eq!(daemon.root().read(format!("{i}/f")), b"bbbb");
+            sandbox.oneway(["sync", &src, &url]).expect_status(0);
+            assert_eq!(daemon.root().read(format!("{i}/f")), b"aaaa", "{loose:?}");
+        }
+    });
+}
+
+#[test]
+fn files_sent_without_their_times_get_them_from_a_later_run() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"f" => "aaaa"});
+        sandbox.oneway(["sync", "--no-times", &src, &daemon.url("/")]).expect_status(0);
+        let output = sandbox.oneway(["sync", "--format", "json", &src, &daemon.url("/")]).expect_status(0);
+        assert_eq!(output.changes(), ["replace f"]);
+        assert_eq!(daemon.root().time("f"), src.time("f"));
+    });
+}
+
+#[test]
+fn another_version_of_the_same_day_and_size_is_seen() {
+    for_each_daemon(|daemon, sandbox| {
+        let (a, b) = (sandbox.tree("a", files! {"f" => "AAAA"}), sandbox.tree("b", files! {"f" => "BBBB"}));
+        b.set_time("f", "2024-05-06T11:00:00Z");
+        for from in [&a, &a, &b, &a] {
+            sandbox.oneway(["sync", from, &daemon.url("/")]).expect_status(0);
+        }
+        assert_eq!(daemon.root().read("f"), b"AAAA");
+    });
+}
+
+#[test]
+fn a_change_within_the_window_is_none_with_receipts_either() {
+    for_each_daemon(|daemon, sandbox| {
+        let src = sandbox.tree("src", files! {"f" => "aaaa"});
+        for _ in 0..2 {
+            sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+        }
+        src.set_time("f", "2024-05-06T07:08:10Z");
+        sandbox.oneway(["diff", "--modify-window", "1h", &src, &daemon.url("/")]).expect_status(0);
+        sandbox.oneway(["diff", &src, &daemon.url("/")]).expect_status(1);
+    });
+}
+
+#[test]
+fn a_diff_leaves_nothing_beside_the_state() {
+    let sandbox = Sandbox::new();
+    let Some(daemon) = Daemon::vsftpd(&sandbox) else { return };
+    let src = sandbox.tree("src", files! {"a.txt" => "hi"});
+    sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+    sandbox.oneway(["diff", &src, &daemon.url("/")]).expect_status(0);
+    assert_eq!(fs::read_dir(sandbox.path("state").join("oneway")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_of_something_else_is_no_state() {
+    let sandbox = Sandbox::new();
+    let Some(daemon) = Daemon::vsftpd(&sandbox) else { return };
+    let src = sandbox.tree("src", files! {"a.txt" => "hi"});
+    let notes = sandbox.path("notes.txt");
+    fs::write(&notes, "buy milk").unwrap();
+    let output =
+        sandbox.oneway(["sync", "--state", notes.to_str().unwrap(), &src, &daemon.url("/")]).expect_status(0);
+    output.tells(&["note:", "notes.txt", "this run is not remembered"]);
+    assert_eq!(fs::read(&notes).unwrap(), b"buy milk");
 }

@@ -117,7 +117,7 @@ impl Client {
                     }
                     return Err(e);
                 }
-                Err(_) => self.notes.epsv_fails.store(true, Ordering::Relaxed),
+                Err(_) => self.blame_epsv(),
             }
         }
         self.try_passive(Verb::Pasv)
@@ -273,12 +273,15 @@ impl Client {
         self.control.note(Direction::Noted, &format_args!("data connection to port {port}"));
         let timeout = self.options.timeouts.connect;
         match connect_passive(self.peer, port, timeout, &self.options.cancel) {
-            Ok(stream) => self.data_link(stream, connected(transfer)),
+            Ok(stream) => {
+                self.notes.connects.store(true, Ordering::Relaxed);
+                self.data_link(stream, connected(transfer))
+            }
             Err(source) => {
                 // The server waits for a connection that can't come; a new session had better use the other command.
                 self.control.give_up();
                 if verb == Verb::Epsv && source.kind() != io::ErrorKind::Interrupted {
-                    self.notes.epsv_fails.store(true, Ordering::Relaxed);
+                    self.blame_epsv();
                 }
                 Err(FtpError::DataConnect { how: format!("{verb}, port {port}"), source })
             }
@@ -319,6 +322,13 @@ impl Client {
         let stream = accepted.inspect_err(|_| self.control.give_up()).map_err(active_failure)?;
         self.notes.connects.store(true, Ordering::Relaxed);
         self.data_link(stream, Link::new)
+    }
+
+    /// Remembers that EPSV leads nowhere on this host, unless it has led to a data connection: then it was chance.
+    fn blame_epsv(&self) {
+        if !self.notes.connects.load(Ordering::Relaxed) {
+            self.notes.epsv_fails.store(true, Ordering::Relaxed);
+        }
     }
 
     fn may_epsv(&self) -> bool {

@@ -33,6 +33,10 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
     }
     let cancel = Cancel::new();
     let state = state::options(args, &source, &destination);
+    if args.adopt && state.is_none() {
+        let text = "--adopt has nowhere to remember what it takes over; name a file with --state";
+        return Err(UsageError(text.to_owned()).into());
+    }
     let options = RunOptions { state, ..options(args, mode, &cancel)? };
     let common = connect::connection(&args.connection, args.show.verbose, &cancel);
     let connection = Connection { charset: args.charset, ..common };
