@@ -180,7 +180,7 @@ pub fn run(
     }
     report.notes.extend(adopted);
     report.notes.extend(memory.finish());
-    add_notes(&mut report, options.carry_times && !times_kept);
+    add_notes(&mut report, options.carry_times && !times_kept, options.state.is_some());
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -273,7 +273,7 @@ fn refine(
 const QUESTIONS: usize = 256;
 
 /// Adds what a person should know and no action shows.
-fn add_notes(report: &mut Report, times_lost: bool) {
+fn add_notes(report: &mut Report, times_lost: bool, remembers: bool) {
     let links = report.plan.skipped.iter().filter(|e| e.kind == crate::model::Kind::Symlink).count();
     let others = report.plan.skipped.len() - links;
     let many =
@@ -295,10 +295,12 @@ fn add_notes(report: &mut Report, times_lost: bool) {
             .push(format!("{} without the time of the source", many(undated, "file is", "files are")));
     }
     if times_lost {
-        report.notes.push(format!(
-            "{} can't set times; only files that are newer at the source are sent again",
-            report.destination
-        ));
+        let told = if remembers {
+            "what changed since the last run is told by what was remembered of it"
+        } else {
+            "only files that are newer at the source are sent again"
+        };
+        report.notes.push(format!("{} can't set times; {told}", report.destination));
     }
 }
 

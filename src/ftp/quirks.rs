@@ -38,6 +38,23 @@ pub struct Quirks {
 /// Listing lengths at which servers of unknown make are known to cut.
 const COMMON_CAPS: &[usize] = &[1_000, 2_000, 9_998, 10_000];
 
+/// A server that nothing is known of.
+const UNKNOWN: Quirks = Quirks {
+    server: "unknown",
+    signs: &[""],
+    // libunftp answers a burst of unlike commands out of order.
+    probe: true,
+    window: 1,
+    early_upload: false,
+    next_at_end: false,
+    pairs_ahead: false,
+    behind_upload: false,
+    stat_lists: false,
+    mdtm_sets: false,
+    listing_caps: COMMON_CAPS,
+    undoubles_iac: false,
+};
+
 /// One row a server.
 pub const QUIRKS: &[Quirks] = &[
     Quirks {
@@ -116,31 +133,9 @@ pub const QUIRKS: &[Quirks] = &[
         // Said to lose commands by the clients that gave up sending them several at once.
         signs: &["microsoft ftp service", "madgoat", "mikrotik"],
         probe: false,
-        window: 1,
-        early_upload: false,
-        next_at_end: false,
-        pairs_ahead: false,
-        behind_upload: false,
-        stat_lists: false,
-        mdtm_sets: false,
-        listing_caps: COMMON_CAPS,
-        undoubles_iac: false,
+        ..UNKNOWN
     },
-    Quirks {
-        server: "unknown",
-        signs: &[""],
-        // libunftp answers a burst of unlike commands out of order.
-        probe: true,
-        window: 1,
-        early_upload: false,
-        next_at_end: false,
-        pairs_ahead: false,
-        behind_upload: false,
-        stat_lists: false,
-        mdtm_sets: false,
-        listing_caps: COMMON_CAPS,
-        undoubles_iac: false,
-    },
+    UNKNOWN,
 ];
 
 impl Quirks {
