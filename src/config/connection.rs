@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::config::{Place, PlaceError};
+use crate::config::{Place, PlaceError, TlsSettings};
 use crate::ftp::client::ClientOptions;
 use crate::ftp::connect::Timeouts;
 use crate::ftp::data::DataMode;
@@ -21,6 +21,8 @@ pub struct Connection {
     pub timeouts: Timeouts,
     /// Who opens data connections.
     pub data_mode: DataMode,
+    /// How connections are protected.
+    pub tls: TlsSettings,
     /// The password for a user whose URL holds none; `None` when there is none.
     pub password: Option<Secret>,
     /// How directories are listed.
@@ -38,7 +40,7 @@ impl Place {
     ///
     /// # Errors
     /// [`PlaceError::NoPassword`] when a user is named and no password is known; [`PlaceError::Control`] or
-    /// [`PlaceError::Charset`] when something can't be sent.
+    /// [`PlaceError::Charset`] when something can't be sent; what is wrong with how it is to be protected.
     pub fn store(self, connection: &Connection) -> Result<Arc<dyn Store>, PlaceError> {
         match self {
             Self::Local(path) => Ok(Arc::new(Named::new(LocalStore::new(path), Names::of_disk()))),
@@ -55,7 +57,7 @@ impl Place {
     /// # Errors
     /// As [`Place::store`], and [`PlaceError::Local`] when this is no URL.
     pub fn ftp_store(self, connection: &Connection) -> Result<FtpStore, PlaceError> {
-        let Self::Ftp { host, port, user, password, root, name } = self else {
+        let Self::Ftp { scheme, host, port, user, password, root, name } = self else {
             return Err(PlaceError::Local);
         };
         let options = ClientOptions {
@@ -65,6 +67,7 @@ impl Place {
             utf_8: connection.charset.is_none_or(Charset::is_utf_8),
             timeouts: connection.timeouts,
             data_mode: connection.data_mode,
+            tls: connection.tls.options(scheme)?,
             transcript: connection.transcript.clone(),
             cancel: connection.cancel.clone(),
         };

@@ -2,6 +2,8 @@
 
 mod connection;
 mod place;
+mod tls;
 
 pub use connection::Connection;
-pub use place::{Place, PlaceError};
+pub use place::{Place, PlaceError, Scheme};
+pub use tls::{TlsSettings, TlsWish};

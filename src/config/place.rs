@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode;
 use thiserror::Error;
 
+use crate::ftp::tls::TlsSetupError;
 use crate::model::{Secret, escape};
 use crate::store::ftp::RemoteRoot;
 
@@ -16,6 +17,8 @@ pub enum Place {
     Local(PathBuf),
     /// A directory on an FTP server.
     Ftp {
+        /// How its URL begins.
+        scheme: Scheme,
         /// Host name or address, without brackets.
         host: String,
         /// Control port.
@@ -31,18 +34,64 @@ pub enum Place {
     },
 }
 
+/// The schemes of URLs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In clear text, unless TLS is asked for beside the URL.
+    Ftp,
+    /// TLS by AUTH (RFC 4217), required.
+    Ftpes,
+    /// TLS from the first byte, on a port of its own.
+    Ftps,
+}
+
+impl Scheme {
+    /// Returns how it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ftp => "ftp",
+            Self::Ftpes => "ftpes",
+            Self::Ftps => "ftps",
+        }
+    }
+
+    /// Returns the control port where the URL names none.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Ftp | Self::Ftpes => 21,
+            Self::Ftps => 990,
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Ftp, Self::Ftpes, Self::Ftps]
+            .into_iter()
+            .find(|scheme| scheme.as_str().eq_ignore_ascii_case(name))
+    }
+}
+
 /// Why an argument is no place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PlaceError {
     /// Nothing at all.
     #[error("the path is empty")]
     Empty,
-    /// A scheme other than `ftp`.
-    #[error("`{0}://` is not supported; use ftp://host/path or a local directory")]
+    /// A scheme that isn't one of FTP's.
+    #[error(
+        "`{0}://` is not supported; use ftp://host/path, ftpes:// or ftps:// for TLS, or a local directory"
+    )]
     Scheme(String),
-    /// TLS was asked for, and is never silently left out.
-    #[error("`{0}://` asks for TLS, which this version cannot speak yet; nothing was sent")]
-    Tls(String),
+    /// A URL that requires TLS, and the wish for less.
+    #[error("{0}:// requires TLS, which contradicts `{1}`; use ftp:// for less")]
+    TlsWish(&'static str, &'static str),
+    /// Whom to trust, for a connection that proves nothing.
+    #[error(
+        "certificates were named, but the connection is not to be protected; use ftpes://, ftps:// or `require`"
+    )]
+    NoTls,
+    /// TLS can't be spoken as it was asked for.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
     /// No host name.
     #[error("the URL names no host")]
     NoHost,
@@ -110,15 +159,14 @@ impl Place {
         let Some((scheme, rest)) = url else {
             return Ok(Self::Local(PathBuf::from(text)));
         };
-        match scheme.to_ascii_lowercase().as_str() {
-            "ftp" => Self::parse_ftp(rest),
-            tls @ ("ftps" | "ftpes") => Err(PlaceError::Tls(tls.to_owned())),
-            _ => Err(PlaceError::Scheme(escape(scheme.as_bytes()))),
+        match Scheme::named(scheme) {
+            Some(scheme) => Self::parse_ftp(scheme, rest),
+            None => Err(PlaceError::Scheme(escape(scheme.as_bytes()))),
         }
     }
 
-    fn parse_ftp(rest: &str) -> Result<Self, PlaceError> {
-        const DEFAULT_PORT: u16 = 21;
+    fn parse_ftp(scheme: Scheme, rest: &str) -> Result<Self, PlaceError> {
+        let default_port = scheme.default_port();
         for (reserved, escaped) in [('?', "%3F"), ('#', "%23")] {
             // A password may hold them unescaped; the path may not.
             if rest.split_once('/').is_some_and(|(_, path)| path.contains(reserved)) {
@@ -149,12 +197,16 @@ impl Place {
         let shown_user =
             user.filter(|user| !user.is_empty()).map_or_else(String::new, |user| format!("{user}@"));
         let shown_port =
-            if port.is_some_and(|port| port != DEFAULT_PORT) { server } else { host_part(server) };
-        let name =
-            format!("ftp://{shown_user}{shown_port}/{}", rest.split_once('/').map_or("", |(_, path)| path));
+            if port.is_some_and(|port| port != default_port) { server } else { host_part(server) };
+        let scheme_name = scheme.as_str();
+        let name = format!(
+            "{scheme_name}://{shown_user}{shown_port}/{}",
+            rest.split_once('/').map_or("", |(_, path)| path)
+        );
         Ok(Self::Ftp {
+            scheme,
             host,
-            port: port.unwrap_or(DEFAULT_PORT),
+            port: port.unwrap_or(default_port),
             user: decoded_user,
             password,
             root: if path.first() == Some(&b'/') {
@@ -219,7 +271,7 @@ mod tests {
     fn shown(text: &str) -> String {
         match Place::parse(text) {
             Ok(Place::Local(path)) => format!("local {}", path.display()),
-            Ok(Place::Ftp { host, port, user, password, root, name }) => {
+            Ok(Place::Ftp { host, port, user, password, root, name, .. }) => {
                 let user = user.map(|user| escape(&user));
                 let password = password.map(|password| password.reveal().to_owned());
                 let root = match root {
@@ -256,7 +308,14 @@ mod tests {
             ("ftp://h:0/", "error: `0` is not a port between 1 and 65535"),
             ("ftp://h:x/", "error: `x` is not a port between 1 and 65535"),
             ("ftp://h:70000/", "error: `70000` is not a port between 1 and 65535"),
-            ("http://h/", "error: `http://` is not supported; use ftp://host/path or a local directory"),
+            ("ftpes://h/a", "h 21 None None ~/a ftpes://h/a"),
+            ("FTPS://u@h/a", r#"h 990 Some("u") None ~/a ftps://u@h/a"#),
+            ("ftps://h:21/a", "h 21 None None ~/a ftps://h:21/a"),
+            ("ftps://h:990/a", "h 990 None None ~/a ftps://h/a"),
+            (
+                "http://h/",
+                "error: `http://` is not supported; use ftp://host/path, ftpes:// or ftps:// for TLS, or a local directory",
+            ),
             ("ftp://h/a%0d%0aDELE%20x", "error: the path holds a control character, which FTP cannot carry"),
             ("ftp://u%0a:p@h/", "error: the user holds a control character, which FTP cannot carry"),
             ("ftp://u:p%00@h/", "error: the password holds a control character, which FTP cannot carry"),
@@ -270,12 +329,6 @@ mod tests {
         ] {
             assert_eq!(shown(text), read, "{text}");
         }
-    }
-
-    #[test]
-    fn tls_is_never_silently_left_out() {
-        assert_eq!(Place::parse("ftps://h/"), Err(PlaceError::Tls("ftps".into())));
-        assert_eq!(Place::parse("ftpes://h/"), Err(PlaceError::Tls("ftpes".into())));
     }
 
     proptest! {

@@ -4,13 +4,14 @@
 //! cancelled run within the tick. Both the control and the data connections are [`Link`]s.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
 use crate::ftp::error::{Clock, FtpError};
+use crate::ftp::tls::Wire;
 use crate::model::Cancel;
 
 /// How long each kind of silence may last.
@@ -35,6 +36,8 @@ impl Default for Timeouts {
 #[derive(Debug)]
 pub struct Link {
     stream: TcpStream,
+    /// What the bytes go through; `None` in clear text.
+    wire: Option<Box<Wire>>,
     clock: Clock,
     timeout: Duration,
     cancel: Cancel,
@@ -70,7 +73,7 @@ impl Link {
         cancel: Cancel,
     ) -> io::Result<Self> {
         stream.set_read_timeout(Some(tick(timeout)))?;
-        Ok(Self { stream, clock, timeout, cancel, round_trip: Duration::ZERO })
+        Ok(Self { stream, wire: None, clock, timeout, cancel, round_trip: Duration::ZERO })
     }
 
     /// As [`Link::connected`] for a socket that nothing is read of.
@@ -83,7 +86,60 @@ impl Link {
         timeout: Duration,
         cancel: Cancel,
     ) -> io::Result<Self> {
-        Ok(Self { stream, clock, timeout, cancel, round_trip: Duration::ZERO })
+        Ok(Self { stream, wire: None, clock, timeout, cancel, round_trip: Duration::ZERO })
+    }
+
+    /// Protects everything from here on.
+    ///
+    /// # Errors
+    /// [`FtpError::Untrusted`], [`FtpError::Tls`], or as [`Link::receive`].
+    pub(crate) fn protect(&mut self, mut wire: Wire) -> Result<&Wire, FtpError> {
+        // What ends a handshake, or a stream, is short and must not wait for what is behind it.
+        self.stream.set_nodelay(true).map_err(FtpError::Lost)?;
+        let started = Instant::now();
+        loop {
+            match wire.shake(&self.stream) {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(FtpError::Closed),
+                Err(e) => self.weigh(e, started)?,
+            }
+        }
+        Ok(self.wire.insert(Box::new(wire)))
+    }
+
+    /// Returns what protects the connection; `None` in clear text.
+    pub(crate) fn wire(&self) -> Option<&Wire> {
+        self.wire.as_deref()
+    }
+
+    /// Says that nothing more comes, and waits for the other end to say so as well, so that nothing it has to say meets a closed
+    /// socket: that would tear down what is still on its way to it (pyftpdlib kept a third of a file).
+    pub(crate) fn end_sending(&mut self) {
+        let Some(wire) = &mut self.wire else { return };
+        wire.end();
+        let until = Instant::now() + ENDING.min(self.timeout);
+        let mut rest = [0; 512];
+        // Whether all arrived is what the closing reply and SIZE tell.
+        if self.push().is_ok() && self.stream.shutdown(Shutdown::Write).is_ok() {
+            while Instant::now() < until && !self.is_cancelled() {
+                match self.stream.read(&mut rest) {
+                    Ok(0) => break,
+                    Ok(_) => {}
+                    Err(e) if is_tick(&e) => {}
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+
+    /// Answers the other end's word that nothing more comes.
+    pub(crate) fn end_receiving(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            wire.end();
+            // It is only politeness.
+            let _ = self.push();
+        }
     }
 
     /// Returns the socket.
@@ -113,7 +169,11 @@ impl Link {
     pub fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, FtpError> {
         let started = Instant::now();
         loop {
-            match self.stream.read(buffer) {
+            let read = match &mut self.wire {
+                Some(wire) => wire.read(&self.stream, buffer),
+                None => self.stream.read(buffer),
+            };
+            match read {
                 Ok(n) => return Ok(n),
                 Err(e) => self.weigh(e, started)?,
             }
@@ -127,13 +187,29 @@ impl Link {
     pub fn transmit(&mut self, mut bytes: &[u8]) -> Result<(), FtpError> {
         let mut moved = Instant::now();
         while !bytes.is_empty() {
-            match self.stream.write(bytes) {
+            let written = match &mut self.wire {
+                Some(wire) => wire.write(&self.stream, bytes),
+                None => self.stream.write(bytes),
+            };
+            match written {
                 Ok(0) => return Err(FtpError::Closed),
                 Ok(n) => {
                     bytes = &bytes[n..];
                     moved = Instant::now();
                 }
                 Err(e) => self.weigh(e, moved)?,
+            }
+        }
+        self.push()
+    }
+
+    /// Sends what was taken by [`Link::transmit`] and waits inside of TLS.
+    fn push(&mut self) -> Result<(), FtpError> {
+        let started = Instant::now();
+        while let Some(wire) = &mut self.wire {
+            match wire.push(&self.stream) {
+                Ok(()) => break,
+                Err(e) => self.weigh(e, started)?,
             }
         }
         Ok(())
@@ -144,22 +220,23 @@ impl Link {
     /// # Errors
     /// [`FtpError::Lost`].
     pub fn receive_now(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, FtpError> {
-        use rustix::net::{RecvFlags, recv};
-        match recv(&self.stream, &mut *buffer, RecvFlags::DONTWAIT) {
-            Ok((0, _)) => Ok(None),
-            Ok((n, _)) => Ok(Some(n)),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(Some(0)),
-            Err(e) => Err(FtpError::Lost(e.into())),
+        let mut now = Now(&self.stream);
+        let read = match &mut self.wire {
+            Some(wire) => wire.read(now, buffer),
+            None => now.read(buffer),
+        };
+        match read {
+            Ok(0) => Ok(None),
+            Ok(n) => Ok(Some(n)),
+            Err(e) if is_tick(&e) => Ok(Some(0)),
+            Err(e) => Err(FtpError::lost(e)),
         }
     }
 
     /// Decides whether a failed read or write is only a tick that ended.
     fn weigh(&self, error: io::Error, since: Instant) -> Result<(), FtpError> {
-        if !matches!(
-            error.kind(),
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-        ) {
-            return Err(FtpError::Lost(error));
+        if !is_tick(&error) {
+            return Err(FtpError::lost(error));
         }
         if self.cancel.is_cancelled() {
             return Err(FtpError::Cancelled);
@@ -167,6 +244,34 @@ impl Link {
         if since.elapsed() >= self.timeout {
             return Err(FtpError::Timeout { clock: self.clock, after: self.timeout });
         }
+        Ok(())
+    }
+}
+
+/// How long the other end may take to say that it has heard the end of a protected stream.
+const ENDING: Duration = Duration::from_secs(2);
+
+/// Returns whether a call only came back because its tick was over.
+fn is_tick(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+/// A socket of which only what has arrived is read.
+struct Now<'s>(&'s TcpStream);
+
+impl Read for Now<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        use rustix::net::{RecvFlags, recv};
+        Ok(recv(self.0, buffer, RecvFlags::DONTWAIT)?.0)
+    }
+}
+
+impl Write for Now<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

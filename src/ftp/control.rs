@@ -14,6 +14,7 @@ use crate::ftp::command::{Command, Verb};
 use crate::ftp::connect::{Link, acknowledge_at_once};
 use crate::ftp::error::{Answered, FtpError};
 use crate::ftp::reply::{Class, Limits, Reply, ReplyError, ReplyParser};
+use crate::ftp::tls::{TlsSession, Wire};
 use crate::ftp::transcript::{Direction, Transcript};
 
 /// A control connection.
@@ -65,6 +66,26 @@ impl Control {
     /// Returns the connection, for its addresses.
     pub fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// Protects all that is said from here on. Nothing may have come that was not asked for: it would seem to be said under
+    /// protection (CVE-2021-22947).
+    ///
+    /// # Errors
+    /// [`FtpError::Injected`], or why the handshake failed.
+    pub(crate) fn protect(&mut self, tls: &mut TlsSession) -> Result<(), FtpError> {
+        if self.consumed < self.input.len() || !self.parser.is_empty() {
+            self.broken = true;
+            return Err(FtpError::Injected);
+        }
+        let wire = Wire::new(tls.connection()?);
+        let agreed = self.guarded(|c| {
+            let wire = c.link.protect(wire)?;
+            tls.met(wire);
+            Ok(wire.agreed())
+        })?;
+        self.note(Direction::Noted, &agreed);
+        Ok(())
     }
 
     /// Returns whether the session can still be used.

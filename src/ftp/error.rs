@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::ftp::command::{CommandError, Verb};
 use crate::ftp::reply::{Class, Reply, ReplyError};
+use crate::ftp::tls::Distrust;
 use crate::model::{Escaped, Remedy};
 
 /// Which clock ran out.
@@ -80,6 +81,32 @@ pub enum FtpError {
     /// The server closed the connection without a word.
     #[error("the server closed the connection")]
     Closed,
+    /// The other end's certificate is not believed.
+    #[error("the certificate of the server is not trusted: {0}")]
+    Untrusted(Distrust),
+    /// The server can't protect the connection, which was required.
+    #[error("TLS is required, and {verb} was answered `{reply}`")]
+    Unprotected {
+        /// The command.
+        verb: Verb,
+        /// What the server said.
+        reply: Box<Reply>,
+    },
+    /// Something came in clear text behind the last word before TLS: it would count as said under its protection.
+    #[error("the server, or somebody before it, sent data before TLS")]
+    Injected,
+    /// A data connection with another certificate than the control connection's.
+    #[error("the data connection leads to somebody else: its certificate is not the server's")]
+    Foreign,
+    /// A protected stream ended without TLS's word for it.
+    #[error("the data connection was cut off before TLS ended it")]
+    Cut,
+    /// The data connection can't be protected.
+    #[error("the data connection could not be protected")]
+    DataTls(#[source] Box<Self>),
+    /// TLS failed in another way.
+    #[error("TLS failed")]
+    Tls(#[source] rustls::Error),
     /// The server said no.
     #[error("{verb} was answered `{reply}`")]
     Refused {
@@ -142,6 +169,35 @@ impl FtpError {
         Self::Refused { verb: Answered::Command(verb), reply: Box::new(reply) }
     }
 
+    /// Returns the error of a connection that broke: by what TLS found, or else by what the network says.
+    pub(crate) fn lost(error: io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(tls) => Self::tls(tls.clone()),
+            None => Self::Lost(error),
+        }
+    }
+
+    /// Returns the error for what TLS found.
+    pub(crate) fn tls(error: rustls::Error) -> Self {
+        if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) = &error
+            && let Some(distrust) = other.0.downcast_ref::<Distrust>()
+        {
+            return Self::Untrusted(distrust.clone());
+        }
+        Self::Tls(error)
+    }
+
+    /// Returns whether the other end wants another version of TLS. Some say so by "handshake failure".
+    pub(crate) fn is_of_tls_version(&self) -> bool {
+        use rustls::{AlertDescription, Error};
+        let Self::Tls(error) = self else { return false };
+        matches!(
+            error,
+            Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure)
+                | Error::PeerIncompatible(_)
+        )
+    }
+
     /// Returns the reply a server refused with; `None` for failures that are no reply.
     pub fn reply(&self) -> Option<&Reply> {
         match self {
@@ -164,6 +220,9 @@ impl FtpError {
             Self::Timeout { .. } | Self::BadReply(_) | Self::Protocol(_) | Self::Ended(_) => {
                 Remedy::Reconnect
             }
+            // A new session has TLS sessions of its own, and another try has another port.
+            Self::Tls(_) | Self::DataTls(_) | Self::Foreign | Self::Cut => Remedy::Reconnect,
+            Self::Untrusted(_) | Self::Unprotected { .. } | Self::Injected => Remedy::Abort,
             Self::DataConnect { .. } | Self::Size { .. } => Remedy::Retry,
             Self::Argument { .. } => Remedy::Skip,
             Self::Cancelled => Remedy::Abort,

@@ -13,6 +13,8 @@ pub struct HostNotes {
     /// A data connection came about, so that its command is known to work.
     pub(crate) connects: AtomicBool,
     pub(crate) refused: Refused,
+    /// It speaks TLS 1.3 alone.
+    pub(crate) newer_tls: AtomicBool,
     /// It answered a probe in order.
     takes_bursts: AtomicBool,
     /// How much speaks against sending it several commands at once.

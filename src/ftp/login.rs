@@ -10,6 +10,7 @@ use crate::ftp::pipeline::{Window, exchange};
 use crate::ftp::probe::takes_bursts;
 use crate::ftp::quirks::{self, Quirks};
 use crate::ftp::reply::{Class, Reply};
+use crate::ftp::tls::TlsStart;
 use crate::model::Secret;
 
 /// Who logs in.
@@ -37,26 +38,48 @@ pub(crate) struct Welcome {
     pub(crate) row: Quirks,
     /// Absolute path of the directory a login begins in; `None` when the server doesn't tell.
     pub(crate) home: Option<Vec<u8>>,
+    /// Data connections are protected by TLS.
+    pub(crate) protects_data: bool,
+}
+
+/// The state in which a login begins.
+pub(crate) struct Door {
+    pub(crate) greeting: Reply,
+    /// What is said is protected by TLS.
+    pub(crate) protected: bool,
+    /// The greeting was not, so that anybody may have said it.
+    pub(crate) greeted_in_clear: bool,
 }
 
 /// Logs in and asks what the session needs to know.
 pub(crate) fn log_in(
     control: &mut Control,
+    door: &Door,
     options: &ClientOptions,
     notes: &HostNotes,
 ) -> Result<Welcome, FtpError> {
     let who = &options.credentials;
-    let questions = questions(options.utf_8);
-    let greeting = control.greeting()?;
-    let row = *quirks::find(&[&greeting]);
-    let window = notes.temper(row).window;
-    let (feat, row, answers) = if window > 1 && !row.probe && who.account.is_none() {
+    let greeting = &door.greeting;
+    let guess = *quirks::find(&[greeting]);
+    let doubtful = door.protected && door.greeted_in_clear;
+    let mut questions = questions(options.utf_8, door.protected);
+    if doubtful && !guess.probe {
+        questions.push(Command::bare(Verb::Stat));
+    }
+    let window = notes.temper(guess).window;
+    let (feat, row, answers) = if window > 1 && !guess.probe && who.account.is_none() {
         let (feat, answers) = log_in_at_once(control, who, questions, window)?;
+        let row = if doubtful { confirm(control, guess, &feat, &answers, notes)? } else { guess };
         (feat, row, answers)
     } else {
         authenticate(control, who)?;
         let feat = control.call(&Command::bare(Verb::Feat))?;
-        let row = recognize(control, &greeting, &feat)?;
+        let row = match doubtful {
+            // Care needs no proof.
+            true if guess.is_careful() => guess,
+            true => recognize(control, &[&feat])?,
+            false => recognize(control, &[greeting, &feat])?,
+        };
         if notes.temper(row).probe {
             notes.probed(takes_bursts(control));
         }
@@ -65,12 +88,14 @@ pub(crate) fn log_in(
     };
     let mut features = Features::from_reply(&feat);
     let mut home = None;
+    let mut protects_data = false;
     for (command, reply) in answers {
         let reply = reply?;
         match command.verb() {
             // Sizes and bytes are only right in image type.
             Verb::Type if !reply.is_ok() => return Err(FtpError::refused(Verb::Type, reply)),
             Verb::Pwd if reply.is_ok() => home = parse_pwd(reply.text()),
+            Verb::Prot => protects_data = has_protection(options, reply)?,
             _ => {}
         }
     }
@@ -79,7 +104,38 @@ pub(crate) fn log_in(
     {
         features.refuse(Verb::Opts);
     }
-    Ok(Welcome { features, row, home })
+    Ok(Welcome { features, row, home, protects_data })
+}
+
+/// Returns whether the server protects data connections, which it has to unless that was left to it.
+fn has_protection(options: &ClientOptions, reply: Reply) -> Result<bool, FtpError> {
+    let left_to_it = options.tls.as_ref().is_some_and(|tls| tls.start == TlsStart::Offered);
+    match reply.is_ok() {
+        true => Ok(true),
+        false if left_to_it => Ok(false),
+        false => Err(FtpError::Unprotected { verb: Verb::Prot, reply: Box::new(reply) }),
+    }
+}
+
+/// Returns the row of a server whose greeting came in clear text: what that says counts only if the server says as much under TLS.
+fn confirm(
+    control: &mut Control,
+    guess: Quirks,
+    feat: &Reply,
+    answers: &Answers,
+    notes: &HostNotes,
+) -> Result<Quirks, FtpError> {
+    let status = answers.iter().find(|(command, _)| command.verb() == Verb::Stat);
+    let said: Vec<&Reply> =
+        [Some(feat), status.and_then(|(_, reply)| reply.as_ref().ok())].into_iter().flatten().collect();
+    if guess.is_confirmed_by(&said) {
+        return Ok(guess);
+    }
+    let row = recognize(control, &said)?;
+    if notes.temper(row).probe {
+        notes.probed(takes_bursts(control));
+    }
+    Ok(row)
 }
 
 type Answers = Vec<(Command, Result<Reply, FtpError>)>;
@@ -96,29 +152,31 @@ fn log_in_at_once(
     commands.extend(questions);
     let mut replies = exchange(control, &commands, Window::of(window)).into_iter();
     let mut next = || replies.next().expect("an answer for each command");
-    let (user, password) = (next()?, next()?);
+    let user = next()?;
+    if matches!(user.class(), Class::Transient | Class::Permanent) {
+        // What comes behind it, if anything, is about a password without a user.
+        control.give_up();
+        return Err(FtpError::refused(Verb::User, user));
+    }
+    let password = next()?;
     // Who needs no password is logged in by USER, whatever PASS is answered then.
     if !user.is_ok() && !password.is_ok() {
         control.give_up();
-        let (verb, refusal) = match user.class() {
-            Class::Intermediate => (Verb::Pass, password),
-            _ => (Verb::User, user),
-        };
-        return Err(FtpError::refused(verb, refusal));
+        return Err(FtpError::refused(Verb::Pass, password));
     }
     let feat = next()?;
     Ok((feat, commands.drain(3..).zip(replies).collect()))
 }
 
-/// Returns the row of a server that the greeting alone may not give away.
-fn recognize(control: &mut Control, greeting: &Reply, feat: &Reply) -> Result<Quirks, FtpError> {
-    let row = *quirks::find(&[greeting, feat]);
+/// Returns the row of a server that what it `said` may not give away.
+fn recognize(control: &mut Control, said: &[&Reply]) -> Result<Quirks, FtpError> {
+    let row = *quirks::find(said);
     if !row.probe {
         return Ok(row);
     }
     // Asked only of a server that nothing else gives away.
     let syst = control.call(&Command::bare(Verb::Syst))?;
-    Ok(*quirks::find(&[greeting, feat, &syst]))
+    Ok(*quirks::find(&[said, &[&syst]].concat()))
 }
 
 fn authenticate(control: &mut Control, who: &Credentials) -> Result<(), FtpError> {
@@ -163,9 +221,17 @@ fn secret(verb: Verb, secret: &Secret) -> Result<Command, FtpError> {
 
 /// What every server is asked. UTF8 is switched on also where FEAT is silent about it, since vsftpd has it always and says
 /// so only in some locales; but not where names are known to be in another encoding, which some servers would give up for it.
-fn questions(utf_8: bool) -> Vec<Command> {
-    let choose = utf_8.then(|| literal(Verb::Opts, "UTF8 ON"));
-    choose.into_iter().chain([literal(Verb::Type, "I"), Command::bare(Verb::Pwd)]).collect()
+fn questions(utf_8: bool, protected: bool) -> Vec<Command> {
+    let mut questions = Vec::new();
+    if protected {
+        // Data connections would be in clear text otherwise (RFC 4217 §9), with implicit TLS, too.
+        questions.extend([literal(Verb::Pbsz, "0"), literal(Verb::Prot, "P")]);
+    }
+    if utf_8 {
+        questions.push(literal(Verb::Opts, "UTF8 ON"));
+    }
+    questions.extend([literal(Verb::Type, "I"), Command::bare(Verb::Pwd)]);
+    questions
 }
 
 /// Returns the command that chooses the facts of MLSD; `None` where those that count are in force already.

@@ -17,5 +17,6 @@ mod probe;
 pub mod quirks;
 pub mod reply;
 pub mod timestamp;
+pub mod tls;
 pub mod transcript;
 pub mod transfer;

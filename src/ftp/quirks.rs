@@ -12,6 +12,8 @@ pub struct Quirks {
     pub server: &'static str,
     /// Words in the greeting, the reply to SYST or FEAT, any of which gives the server away; lower case.
     pub signs: &'static [&'static str],
+    /// Words in its replies to FEAT or a bare STAT that confirm a row which only a greeting spoke for; lower case.
+    pub confirmed_by: &'static [&'static str],
     /// Whether a server without a row of its own may be asked how it takes several commands at once.
     pub probe: bool,
     /// Commands that are in flight at once, at most; 1 means one at a time, transfers included.
@@ -42,6 +44,7 @@ const COMMON_CAPS: &[usize] = &[1_000, 2_000, 9_998, 10_000];
 const UNKNOWN: Quirks = Quirks {
     server: "unknown",
     signs: &[""],
+    confirmed_by: &[],
     // libunftp answers a burst of unlike commands out of order.
     probe: true,
     window: 1,
@@ -60,6 +63,7 @@ pub const QUIRKS: &[Quirks] = &[
     Quirks {
         server: "vsftpd 3.0.3",
         signs: &["(vsftpd"],
+        confirmed_by: &["- secure, fast, stable"],
         probe: false,
         window: 32,
         early_upload: true,
@@ -74,6 +78,7 @@ pub const QUIRKS: &[Quirks] = &[
     Quirks {
         server: "ProFTPD 1.3.8",
         signs: &["proftpd"],
+        confirmed_by: &["mff modify;unix.group;unix.mode"],
         probe: false,
         window: 32,
         early_upload: true,
@@ -88,6 +93,7 @@ pub const QUIRKS: &[Quirks] = &[
     Quirks {
         server: "Pure-FTPd 1.0.50",
         signs: &["pure-ftpd"],
+        confirmed_by: &[],
         probe: false,
         window: 32,
         early_upload: true,
@@ -103,6 +109,7 @@ pub const QUIRKS: &[Quirks] = &[
     Quirks {
         server: "pyftpdlib 2.2.0",
         signs: &["pyftpdlib"],
+        confirmed_by: &[],
         probe: false,
         window: 32,
         early_upload: true,
@@ -117,6 +124,7 @@ pub const QUIRKS: &[Quirks] = &[
     Quirks {
         server: "oneway serve",
         signs: &["oneway"],
+        confirmed_by: &[],
         probe: false,
         window: 32,
         early_upload: true,
@@ -132,6 +140,7 @@ pub const QUIRKS: &[Quirks] = &[
         server: "one command at a time",
         // Said to lose commands by the clients that gave up sending them several at once.
         signs: &["microsoft ftp service", "madgoat", "mikrotik"],
+        confirmed_by: &[],
         probe: false,
         ..UNKNOWN
     },
@@ -154,6 +163,24 @@ impl Quirks {
         }
     }
 
+    /// Returns what may be done while data connections are protected. What comes during a transfer is then read by some in another
+    /// place than without TLS (ProFTPD 1.3.8 answers 450 to some of it).
+    #[must_use]
+    pub(crate) fn with_protected_data(self) -> Self {
+        Self { next_at_end: false, pairs_ahead: false, behind_upload: false, ..self }
+    }
+
+    /// Returns whether one of these replies confirms the row.
+    pub(crate) fn is_confirmed_by(&self, said: &[&Reply]) -> bool {
+        let text = text_of(said);
+        self.confirmed_by.iter().any(|sign| text.contains(sign))
+    }
+
+    /// Returns whether nothing is done with the server that another might not take.
+    pub(crate) fn is_careful(&self) -> bool {
+        !self.probe && self.window == 1
+    }
+
     /// Returns what may be done with a server that took a burst of commands and answered it in order. Nothing more follows from
     /// that: what comes during a transfer may still be lost.
     #[must_use]
@@ -164,11 +191,15 @@ impl Quirks {
 
 /// Returns the row for a server that said these replies.
 pub fn find(said: &[&Reply]) -> &'static Quirks {
-    let text: String = said.iter().map(|reply| format!("{reply:?}\n").to_ascii_lowercase()).collect();
+    let text = text_of(said);
     QUIRKS
         .iter()
         .find(|row| row.signs.iter().any(|sign| text.contains(sign)))
         .expect("the sign of the last row is in every text")
+}
+
+fn text_of(said: &[&Reply]) -> String {
+    said.iter().map(|reply| format!("{reply:?}\n").to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::ftp::command::Verb;
 use crate::ftp::connect::Link;
 use crate::ftp::error::FtpError;
 use crate::ftp::reply::{Class, Reply};
+use crate::ftp::tls::Wire;
 
 /// Bytes on their way from the server.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Transfer {
     /// The final reply, where the server gave it without a preliminary one.
     early: Option<Reply>,
     bytes: u64,
+    /// The data ended without TLS's word for it.
+    cut: bool,
 }
 
 impl Download {
@@ -42,6 +45,8 @@ impl Download {
         let n = data.receive(buffer)?;
         self.0.bytes += n as u64;
         if n == 0 {
+            self.0.cut = data.wire().is_some_and(Wire::was_cut);
+            data.end_receiving();
             // ProFTPD withholds its closing reply until this end is closed, too.
             self.0.data = None;
         }
@@ -63,8 +68,23 @@ impl Download {
     /// that end, the session is given up.
     ///
     /// # Errors
-    /// [`FtpError::Refused`] when the server says that the transfer failed, or why nothing was heard.
+    /// [`FtpError::Refused`] when the server says that the transfer failed, [`FtpError::Cut`] when the data may have been
+    /// shortened on its way, or why nothing was heard.
     pub fn finish(&mut self, client: &mut Client) -> Result<Reply, FtpError> {
+        let reply = self.finish_sized(client)?;
+        if self.0.cut {
+            // It was this transfer's data alone, and the session is in order.
+            return Err(FtpError::Cut);
+        }
+        Ok(reply)
+    }
+
+    /// As [`Download::finish`], where the number of bytes is known to be right: then it doesn't matter how the data ended. Some
+    /// servers never send TLS's last word.
+    ///
+    /// # Errors
+    /// As [`Download::finish`].
+    pub fn finish_sized(&mut self, client: &mut Client) -> Result<Reply, FtpError> {
         if self.0.data.is_some() {
             client.control_mut().give_up();
             return Err(FtpError::Cancelled);
@@ -105,7 +125,10 @@ impl Upload {
 
     /// Ends the stream; the closing reply is still to be heard.
     pub fn end_data(&mut self) {
-        // Closing says it all: nothing comes the other way.
+        if let Some(data) = &mut self.0.data {
+            data.end_sending();
+        }
+        // In clear text, closing says it all: nothing comes the other way.
         self.0.data = None;
     }
 
@@ -122,7 +145,7 @@ impl Upload {
 
 impl Transfer {
     pub(crate) fn new(verb: Verb, data: Link, early: Option<Reply>) -> Self {
-        Self { verb, data: Some(data), early, bytes: 0 }
+        Self { verb, data: Some(data), early, bytes: 0, cut: false }
     }
 
     fn hear_end(&mut self, client: &mut Client) -> Result<Reply, FtpError> {

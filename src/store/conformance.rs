@@ -42,6 +42,7 @@ fn each_store(check: impl Fn(&mut dyn Session)) {
             utf_8: true,
             timeouts: Timeouts::default(),
             data_mode,
+            tls: None,
             transcript: None,
             cancel: Cancel::new(),
         };

@@ -118,6 +118,11 @@ impl StoreError {
         self.0.hint
     }
 
+    /// Returns whether the server isn't the one it should be: its certificate is not the pinned one.
+    pub fn is_of_another_server(&self) -> bool {
+        matches!(self.0.source.downcast_ref(), Some(FtpError::Untrusted(distrust)) if distrust.why.is_none())
+    }
+
     /// Returns whether somebody asked to stop.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.0.source.downcast_ref(), Some(FtpError::Cancelled))

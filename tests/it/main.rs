@@ -20,3 +20,4 @@ mod server;
 mod state;
 mod support;
 mod support_itself;
+mod tls;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use oneway::ftp::tls::Pin;
 use oneway::plan::MaxDelete;
 use oneway::store::Charset;
 
@@ -43,7 +44,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct SyncArgs {
-    /// Where files come from: a directory, or ftp://[user[:password]@]host[:port]/path
+    /// Where files come from: a directory, or ftp://[user[:password]@]host[:port]/path; ftpes:// and ftps:// for TLS
     #[arg(value_name = "SRC")]
     pub(crate) source: OsString,
 
@@ -199,6 +200,32 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Listing::Auto)]
     pub(crate) listing: Listing,
 
+    /// Protect the connections by TLS: not, where the server has it, or else send nothing [default: by URL: off for ftp://,
+    /// require for ftpes:// and ftps://]
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub(crate) tls: Option<TlsWhen>,
+
+    /// Trust the authorities whose certificates are in this PEM file instead of those this machine trusts
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pin", "insecure"])]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// Trust the server by the SHA-256 of its certificate and by nothing else, self-signed and expired ones too; may be given
+    /// again
+    #[arg(long, value_name = "SHA256", conflicts_with = "insecure")]
+    pub(crate) pin: Vec<Pin>,
+
+    /// A certificate to show to servers that ask for one, PEM
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub(crate) client_cert: Option<PathBuf>,
+
+    /// The private key of that certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(crate) client_key: Option<PathBuf>,
+
+    /// Trust any server: whoever is in between can read and change everything, passwords too
+    #[arg(long)]
+    pub(crate) insecure: bool,
+
     /// Let the server open data connections
     #[arg(long, overrides_with = "passive")]
     pub(crate) active: bool,
@@ -234,6 +261,16 @@ pub(crate) enum Compare {
     Checksum,
     /// Send every file
     Always,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TlsWhen {
+    /// In clear text
+    Off,
+    /// In clear text where the server has no TLS
+    Try,
+    /// Or nothing is sent
+    Require,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -14,6 +14,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const INCOMPLETE: u8 = 3;
 /// Could not connect, log in, or list.
 const UNREACHABLE: u8 = 4;
+/// Refused for safety.
+const REFUSED: u8 = 5;
 
 /// A mistake in what was asked for.
 #[derive(Debug, Error)]
@@ -41,7 +43,7 @@ pub(crate) fn complain_of(error: &StoreError) -> u8 {
     if let Some(hint) = error.hint() {
         complain!("hint: {hint}");
     }
-    UNREACHABLE
+    if error.is_of_another_server() { REFUSED } else { UNREACHABLE }
 }
 
 /// Shows help, the version, or what is wrong with the arguments in one line.

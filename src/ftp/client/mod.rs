@@ -14,6 +14,7 @@ pub use set_time::TimeSetter;
 use std::fmt::{self, Debug, Formatter};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -26,10 +27,11 @@ use crate::ftp::error::FtpError;
 use crate::ftp::features::Features;
 use crate::ftp::host::HostNotes;
 use crate::ftp::listing::{self, Line, Listed, ListingFormat, Mlsd};
-use crate::ftp::login::{Credentials, Welcome, log_in};
+use crate::ftp::login::{Credentials, Door, Welcome, log_in};
 use crate::ftp::pipeline::{Window, exchange};
 use crate::ftp::quirks::Quirks;
 use crate::ftp::reply::{Class, Reply};
+use crate::ftp::tls::{TlsOptions, TlsSession, TlsStart};
 use crate::ftp::transcript::{Direction, Transcript};
 use crate::ftp::transfer::{Download, Upload};
 use crate::model::{Cancel, Mtime};
@@ -49,6 +51,8 @@ pub struct ClientOptions {
     pub timeouts: Timeouts,
     /// Who opens data connections.
     pub data_mode: DataMode,
+    /// How the connections are protected; `None` for clear text.
+    pub tls: Option<TlsOptions>,
     /// Who hears the dialogue; `None` for nobody.
     pub transcript: Option<Arc<dyn Transcript>>,
     /// The wish to stop.
@@ -66,6 +70,8 @@ pub struct Client {
     /// The row of the server, as it stands in the table.
     row: Quirks,
     home: Option<Vec<u8>>,
+    /// What data connections are protected by; `None` in clear text.
+    tls: Option<TlsSession>,
     /// A transfer has begun and its closing reply was not heard yet.
     transferring: bool,
 }
@@ -78,6 +84,13 @@ impl Client {
     pub fn connect(options: &ClientOptions, notes: &Arc<HostNotes>, session: u32) -> Result<Self, FtpError> {
         let was_careful = notes.is_careful();
         match Self::connect_once(options, notes, session) {
+            Err(e) if e.is_of_tls_version() && !notes.newer_tls.swap(true, Ordering::Relaxed) => {
+                Self::connect_once(options, notes, session).map_err(|other| match other {
+                    // Neither version was taken, so it wasn't about the version.
+                    FtpError::Tls(_) => e,
+                    other => other,
+                })
+            }
             // The server hung up, or fell silent, over being asked whether it takes several commands at once.
             Err(_) if !was_careful && notes.is_careful() => Self::connect_once(options, notes, session),
             done => done,
@@ -90,7 +103,10 @@ impl Client {
         let local = link.socket().local_addr().map_err(FtpError::Lost)?.ip();
         let mut control = Control::new(link, session, options.transcript.clone());
         control.note(Direction::Noted, &format_args!("connected to {peer}"));
-        let Welcome { mut features, row, home } = log_in(&mut control, options, notes)?;
+        let (door, tls) = Self::enter(&mut control, options, notes)?;
+        let Welcome { mut features, row, home, protects_data } = log_in(&mut control, &door, options, notes)?;
+        let tls = tls.filter(|_| protects_data);
+        let row = if tls.is_some() { row.with_protected_data() } else { row };
         features.share(&notes.refused);
         control.note(Direction::Noted, &format_args!("treated as {}", notes.temper(row).server));
         Ok(Self {
@@ -102,14 +118,50 @@ impl Client {
             features,
             row,
             home,
+            tls,
             transferring: false,
         })
+    }
+
+    /// Hears the greeting and begins TLS, before it or behind it, as is wished.
+    fn enter(
+        control: &mut Control,
+        options: &ClientOptions,
+        notes: &HostNotes,
+    ) -> Result<(Door, Option<TlsSession>), FtpError> {
+        let Some(wish) = &options.tls else {
+            let greeting = control.greeting()?;
+            return Ok((Door { greeting, protected: false, greeted_in_clear: true }, None));
+        };
+        // Of its own for each control session: what another session left, servers don't take.
+        let mut tls = TlsSession::new(wish, &options.host, notes.newer_tls.load(Ordering::Relaxed))?;
+        if wish.start == TlsStart::Implicit {
+            control.protect(&mut tls)?;
+            let greeting = control.greeting()?;
+            return Ok((Door { greeting, protected: true, greeted_in_clear: false }, Some(tls)));
+        }
+        let greeting = control.greeting()?;
+        let reply = control.call(&command(Verb::Auth, "TLS")?)?;
+        let protected = reply.code() == 234;
+        if protected {
+            control.protect(&mut tls)?;
+        } else if wish.start == TlsStart::Required {
+            control.give_up();
+            return Err(FtpError::Unprotected { verb: Verb::Auth, reply: Box::new(reply) });
+        }
+        Ok((Door { greeting, protected, greeted_in_clear: true }, protected.then_some(tls)))
+    }
+
+    /// Returns whether what is said and sent is protected by TLS.
+    pub fn is_protected(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Returns whether the session can be used for the next operation. After a transfer that was dropped before its end it
     /// can't.
     pub fn is_usable(&self) -> bool {
-        self.control.is_usable() && !self.transferring
+        let is_used_up = self.tls.as_ref().is_some_and(TlsSession::is_used_up);
+        self.control.is_usable() && !self.transferring && !is_used_up
     }
 
     /// Returns what the server can do.
@@ -396,6 +448,7 @@ mod tests {
             utf_8: true,
             timeouts: Timeouts::default(),
             data_mode: DataMode::Passive,
+            tls: None,
             transcript: None,
             cancel: Cancel::new(),
         };

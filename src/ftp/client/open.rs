@@ -9,12 +9,13 @@ use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::ftp::client::{Client, command};
+use crate::ftp::client::{Client, LEAVING, command};
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::connect::Link;
 use crate::ftp::data::{ActiveListener, DataMode, connect_passive, parse_epsv, parse_pasv};
 use crate::ftp::error::{Clock, FtpError};
 use crate::ftp::reply::{Class, Reply};
+use crate::ftp::tls::Wire;
 use crate::ftp::transcript::Direction;
 use crate::ftp::transfer::Transfer;
 use crate::model::Cancel;
@@ -56,11 +57,6 @@ fn port_of(verb: Verb, reply: &Reply) -> Option<u16> {
 /// What makes a link of a socket.
 type Wrap = fn(TcpStream, Clock, Duration, Cancel) -> io::Result<Link>;
 
-/// Returns what makes a link of a socket that was connected from here.
-fn connected(verb: Verb) -> Wrap {
-    if is_upload(verb) { Link::to_write } else { Link::connected }
-}
-
 fn is_upload(verb: Verb) -> bool {
     matches!(verb, Verb::Stor | Verb::Appe)
 }
@@ -86,13 +82,55 @@ impl Client {
             DataMode::Passive => {
                 let stream = self.open_passive()?;
                 let early = self.begin(transfer, offset)?;
-                Ok(Transfer::new(transfer.verb(), self.data_link(stream, connected(transfer.verb()))?, early))
+                let link = self.data_link(stream, self.connected(transfer.verb()))?;
+                self.protected(transfer.verb(), link, early)
             }
             DataMode::Active => {
                 let listener = self.listen()?;
                 self.control.demand(&listener.command().map_err(active_failure)?)?;
                 let early = self.begin(transfer, offset)?;
-                Ok(Transfer::new(transfer.verb(), self.accept(&listener)?, early))
+                let link = self.accept(&listener)?;
+                self.protected(transfer.verb(), link, early)
+            }
+        }
+    }
+
+    /// Returns what makes a link of a socket that was connected from here.
+    fn connected(&self, verb: Verb) -> Wrap {
+        if is_upload(verb) && self.tls.is_none() { Link::to_write } else { Link::connected }
+    }
+
+    /// Returns the transfer on `link`, which is protected first where data is. That can begin only once the server has: before its
+    /// word, ProFTPD and Pure-FTPd wait for a command, and the client for them.
+    fn protected(&mut self, verb: Verb, mut link: Link, early: Option<Reply>) -> Result<Transfer, FtpError> {
+        let Some(tls) = &self.tls else { return Ok(Transfer::new(verb, link, early)) };
+        let shaken = tls.connection().and_then(|connection| {
+            let wire = link.protect(Wire::new(connection))?;
+            if tls.is_met_again(wire) { Ok(wire.is_resumed()) } else { Err(FtpError::Foreign) }
+        });
+        match shaken {
+            Ok(is_resumed) => {
+                if !is_resumed {
+                    self.control
+                        .note(Direction::Noted, &"the data connection began a TLS session of its own");
+                }
+                Ok(Transfer::new(verb, link, early))
+            }
+            Err(e @ (FtpError::Cancelled | FtpError::Foreign | FtpError::Untrusted(_))) => {
+                self.control.give_up();
+                Err(e)
+            }
+            Err(e) => {
+                drop(link);
+                // Most servers say on the control connection what they don't like.
+                self.control.set_timeout(LEAVING.min(self.options.timeouts.reply));
+                let said = early.map_or_else(|| self.control.final_reply(), Ok);
+                self.control.give_up();
+                let cause = match said {
+                    Ok(reply) if !reply.is_ok() => FtpError::refused(verb, reply),
+                    _ => e,
+                };
+                Err(FtpError::DataTls(Box::new(cause)))
             }
         }
     }
@@ -252,6 +290,7 @@ impl Client {
             }
         }
         let early = match wait {
+            Await::Nothing if self.tls.is_some() => self.hear_beginning(flight.transfer.verb())?,
             Await::Beginning => self.hear_beginning(flight.transfer.verb())?,
             Await::Nothing => {
                 self.control.flush()?;
@@ -264,7 +303,7 @@ impl Client {
             (None, Door::Active(listener)) => self.accept(listener)?,
             (None, Door::Passive(_)) => unreachable!("it was connected to above"),
         };
-        Ok(Transfer::new(flight.transfer.verb(), data, early))
+        self.protected(flight.transfer.verb(), data, early)
     }
 
     /// Connects to the port that the server names.
@@ -275,7 +314,7 @@ impl Client {
         match connect_passive(self.peer, port, timeout, &self.options.cancel) {
             Ok(stream) => {
                 self.notes.connects.store(true, Ordering::Relaxed);
-                self.data_link(stream, connected(transfer))
+                self.data_link(stream, self.connected(transfer))
             }
             Err(source) => {
                 // The server waits for a connection that can't come; a new session had better use the other command.

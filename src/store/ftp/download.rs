@@ -80,10 +80,12 @@ impl Incoming for FtpIncoming<'_> {
     fn finish(mut self: Box<Self>) -> StoreResult<u64> {
         let Self { session, download, request, .. } = &mut *self;
         let got = download.bytes();
-        let whole = download.finish(&mut session.client).and_then(|_| match request.size {
-            Some(listed) if listed == got => Ok(got),
-            listed => confirm_size(session, request, listed, got),
-        });
+        let whole = match request.size {
+            Some(listed) if listed == got => download.finish_sized(&mut session.client).map(|_| got),
+            listed => {
+                download.finish(&mut session.client).and_then(|_| confirm_size(session, request, listed, got))
+            }
+        };
         let whole = whole.map_err(|e| session.fail("read", &request.path, e))?;
         self.prepare_next();
         Ok(whole)

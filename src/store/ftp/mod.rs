@@ -15,6 +15,7 @@ use crate::ftp::client::{Client, ClientOptions};
 use crate::ftp::error::FtpError;
 use crate::ftp::host::HostNotes;
 use crate::ftp::listing::{Listed, ListingFormat};
+use crate::ftp::reply::Reply;
 use crate::model::{RelPath, Remedy, escape};
 use crate::store::{Session, Store, StoreError, StoreResult};
 
@@ -155,20 +156,52 @@ impl FtpStore {
             {
                 Remedy::Abort
             }
+            // A server that can't agree on TLS once won't the next time.
+            FtpError::Tls(_) if !self.reached.load(Ordering::Relaxed) => Remedy::Abort,
             error => error.remedy(),
         };
+        let hint = hint(&error);
         let reach = matches!(error, FtpError::Resolve { .. } | FtpError::Connect { .. });
-        let refused = error.reply().map(crate::ftp::reply::Reply::code);
         let error =
             StoreError::of_store(if reach { "reach" } else { "log in to" }, &self.name, remedy, error);
-        match refused {
-            Some(530) => {
-                error.with_hint("check user and password; the password can come from $ONEWAY_PASSWORD")
-            }
-            None if reach => error.with_hint("check host and port, and whether the server is running"),
-            _ => error,
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
         }
     }
+}
+
+/// Returns what a person can do about a login that failed; `None` where the failure says all.
+fn hint(error: &FtpError) -> Option<&'static str> {
+    match error {
+        FtpError::Resolve { .. } | FtpError::Connect { .. } => {
+            Some("check host and port, and whether the server is running")
+        }
+        FtpError::Untrusted(distrust) if distrust.why.is_none() => Some(
+            "if the server has a new certificate, learn its pin in another way and give that with --pin; if not, somebody is in between",
+        ),
+        FtpError::Untrusted(_) => Some(
+            "if you know in another way that this is its pin, trust it with --pin; --ca names other authorities",
+        ),
+        FtpError::Unprotected { .. } => Some("only --tls try goes on in clear text then"),
+        FtpError::Tls(_) => Some(
+            "TLS 1.2 and 1.3 are spoken; ftps:// is for ports where TLS begins at once (990), ftpes:// for all others",
+        ),
+        FtpError::Refused { reply, .. } if wants_tls(reply) => {
+            Some("the server wants TLS: use ftpes:// or --tls require")
+        }
+        FtpError::Refused { reply, .. } if reply.code() == 530 => {
+            Some("check user and password; the password can come from $ONEWAY_PASSWORD")
+        }
+        _ => None,
+    }
+}
+
+/// Returns whether a refusal speaks of encryption.
+fn wants_tls(reply: &Reply) -> bool {
+    const WORDS: [&str; 4] = ["tls", "ssl", "encrypt", "secure"];
+    let text = String::from_utf8_lossy(reply.text()).to_ascii_lowercase();
+    matches!(reply.code(), 421 | 503 | 522 | 530..=536 | 550) && WORDS.iter().any(|word| text.contains(word))
 }
 
 impl Store for FtpStore {

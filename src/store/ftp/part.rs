@@ -79,7 +79,11 @@ impl Incoming for FtpPart<'_> {
             download.leave(&mut session.client);
             return Ok(got);
         }
-        let ended = download.finish(&mut session.client);
+        let ended = if is_whole {
+            download.finish_sized(&mut session.client)
+        } else {
+            download.finish(&mut session.client)
+        };
         let whole = ended.and(if is_whole { Ok(got) } else { Err(FtpError::Size { expected, got }) });
         whole.map_err(|e| self.fail(e))
     }

@@ -21,6 +21,7 @@ mod replies;
 mod secrets;
 mod split;
 mod times;
+mod tls;
 
 /// A server on which a script makes something odd, a local directory `here`, and runs between them.
 struct Trial {
@@ -78,6 +79,23 @@ impl Trial {
     /// Makes the server a mirror of the local directory.
     fn push(&self, options: &[&str]) -> Run {
         self.run("sync", options, &[&self.here, &self.server.url("/")])
+    }
+
+    /// The same through TLS.
+    fn protected_pull(&self, options: &[&str]) -> Run {
+        self.run(
+            "sync",
+            options,
+            &["--pin", &ScriptServer::pin(), &self.server.protected_url("/"), &self.here],
+        )
+    }
+
+    fn protected_push(&self, options: &[&str]) -> Run {
+        self.run(
+            "sync",
+            options,
+            &["--pin", &ScriptServer::pin(), &self.here, &self.server.protected_url("/")],
+        )
     }
 
     fn ls(&self, options: &[&str]) -> Run {

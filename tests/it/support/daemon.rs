@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::certificate::Certificate;
 use super::dir::Dir;
 use super::sandbox::{Killed, Sandbox, send_signal};
 use super::{proftpd, vsftpd};
@@ -64,6 +65,7 @@ pub(crate) struct Daemon {
     software: Software,
     process: Killed,
     port: u16,
+    implicit: bool,
     root: Dir,
     transfer_log: PathBuf,
     log: PathBuf,
@@ -73,7 +75,14 @@ impl Daemon {
     /// A daemon that options can be given to.
     pub(crate) fn prepare(software: Software) -> Options {
         let greeting = software.name().to_owned();
-        Options { software, greeting, time_zone: "UTC".to_owned(), max_clients: 100, config: Vec::new() }
+        Options {
+            software,
+            greeting,
+            time_zone: "UTC".to_owned(),
+            max_clients: 100,
+            implicit: false,
+            config: Vec::new(),
+        }
     }
 
     /// Starts a vsftpd; `None` where the test is to be skipped.
@@ -113,6 +122,11 @@ impl Daemon {
     /// The same without the password.
     pub(crate) fn url_without_password(&self, path: &str) -> String {
         format!("ftp://{USER}@127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Returns the URL of a path for a server that speaks TLS, without the password.
+    pub(crate) fn protected_url(&self, path: &str) -> String {
+        format!("{}://{USER}@127.0.0.1:{}{path}", if self.implicit { "ftps" } else { "ftpes" }, self.port)
     }
 
     /// Returns what the daemon has noted as transferred so far: a line per file, blanks in its name written as `_`.
@@ -157,6 +171,7 @@ pub(crate) struct Options {
     greeting: String,
     pub(super) time_zone: String,
     pub(super) max_clients: u32,
+    implicit: bool,
     pub(super) config: Vec<String>,
 }
 
@@ -177,6 +192,26 @@ impl Options {
     pub(crate) fn greeting(mut self, text: &str) -> Self {
         text.clone_into(&mut self.greeting);
         self.config(&format!("ServerIdent on \"{text}\""))
+    }
+
+    /// Speaks TLS, and nothing else, and takes no data connection that doesn't go on with the control connection's TLS session.
+    pub(crate) fn tls(self, certificate: &Certificate) -> Self {
+        let (file, key) = (certificate.certificate.display(), certificate.key.display());
+        let lines = match self.software {
+            Software::Vsftpd => vsftpd::tls(&file, &key),
+            Software::Proftpd => proftpd::tls(&file, &key),
+        };
+        let options = match self.software {
+            Software::Vsftpd => self,
+            Software::Proftpd => self.module("mod_tls"),
+        };
+        options.config(&lines)
+    }
+
+    /// Begins TLS before its greeting. vsftpd alone.
+    pub(crate) fn implicit_tls(mut self, certificate: &Certificate) -> Self {
+        self.implicit = true;
+        self.tls(certificate).config("implicit_ssl=YES")
     }
 
     /// Loads a module of ProFTPD's.
@@ -244,6 +279,7 @@ impl Options {
                 software: self.software,
                 process: Killed(process),
                 port,
+                implicit: self.implicit,
                 root: root.clone(),
                 transfer_log: place.transfer_log(),
                 log: place.log(),
@@ -267,7 +303,8 @@ impl Daemon {
                 return false;
             }
             if let Ok(stream) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))) {
-                return greets(stream, greeting) && self.is_idle();
+                // Nothing is to be read before TLS began.
+                return (self.implicit || greets(stream, greeting)) && self.is_idle();
             }
             thread::sleep(Duration::from_millis(5));
         }

@@ -2,6 +2,7 @@
 //! a server that answers as a script says ([`ScriptServer`]) for whatever no real one does on demand.
 #![allow(dead_code, reason = "a tool that waits for its next test is no mistake")]
 
+mod certificate;
 mod daemon;
 mod dir;
 mod proftpd;
@@ -10,6 +11,7 @@ mod script;
 mod tree;
 mod vsftpd;
 
+pub(crate) use certificate::Certificate;
 pub(crate) use daemon::{Daemon, Direction, PASSWORD, Software, for_each_daemon, for_each_known_daemon};
 pub(crate) use dir::{Dir, Files, LONG_AGO};
 pub(crate) use sandbox::{Output, Run, Sandbox};

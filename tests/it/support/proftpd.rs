@@ -1,6 +1,7 @@
 //! ProFTPD's configuration: everything in the sandbox, users included.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 
 use super::daemon::{Options, Place, UID, USER};
 
@@ -61,3 +62,7 @@ pub(super) fn deny(name: &str) -> String {
 
 /// Of the password in daemon.rs, made by `openssl passwd -5`.
 const PASSWORD_HASH: &str = "$5$oneway$DxKZ5Yz59u6MgeELueMzrl2XTWBjKWQXqkVM9ijp1wD";
+
+pub(super) fn tls(certificate: &impl Display, key: &impl Display) -> String {
+    format!("TLSEngine on\nTLSRequired on\nTLSECCertificateFile {certificate}\nTLSECCertificateKeyFile {key}")
+}

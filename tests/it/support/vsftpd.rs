@@ -1,6 +1,7 @@
 //! vsftpd's configuration. What it can't do otherwise than globally is the PAM service that checks the password.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs;
 
 use super::daemon::{Options, Place};
@@ -63,4 +64,17 @@ use_localtime={localtime}
 
 pub(super) fn deny(name: &str) -> String {
     format!("deny_file={{{name}*,/{name}*}}")
+}
+
+pub(super) fn tls(certificate: &impl Display, key: &impl Display) -> String {
+    format!(
+        "ssl_enable=YES
+ssl_tlsv1=YES
+ssl_ciphers=HIGH
+rsa_cert_file={certificate}
+rsa_private_key_file={key}
+force_local_logins_ssl=YES
+force_local_data_ssl=YES
+require_ssl_reuse=YES"
+    )
 }

@@ -1,17 +1,20 @@
 //! What a command's arguments and the environment say about places and connections.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 
-use oneway::config::{Connection, Place, PlaceError};
+use oneway::config::{Connection, Place, PlaceError, TlsSettings, TlsWish};
 use oneway::ftp::connect::Timeouts;
 use oneway::ftp::data::DataMode;
+use oneway::ftp::tls::{ClientCertificate, Trust};
 use oneway::ftp::transcript::Transcript;
 use oneway::model::{Cancel, Secret};
 use oneway::store::ftp::ListingChoice;
 
-use crate::args::{ConnectionArgs, Listing};
+use crate::args::{ConnectionArgs, Listing, TlsWhen};
 use crate::exit::UsageError;
+use crate::ui::say::complain;
 use crate::ui::trace::Trace;
 
 /// The variable a password is taken from where the URL has none.
@@ -23,8 +26,11 @@ pub(crate) fn place(what: &str, argument: &OsStr) -> anyhow::Result<Place> {
 }
 
 /// Returns how connections are made.
-pub(crate) fn connection(args: &ConnectionArgs, verbose: u8, cancel: &Cancel) -> Connection {
-    Connection {
+///
+/// # Errors
+/// Says which file of certificates can't be read.
+pub(crate) fn connection(args: &ConnectionArgs, verbose: u8, cancel: &Cancel) -> anyhow::Result<Connection> {
+    Ok(Connection {
         timeouts: Timeouts { connect: args.connect_timeout, reply: args.timeout, data: args.timeout },
         data_mode: if args.active { DataMode::Active } else { DataMode::Passive },
         listing: match args.listing {
@@ -37,8 +43,45 @@ pub(crate) fn connection(args: &ConnectionArgs, verbose: u8, cancel: &Cancel) ->
         charset: None,
         password: std::env::var(PASSWORD_VARIABLE).ok().map(Secret::new),
         transcript: (verbose >= 2).then(|| Arc::new(Trace) as Arc<dyn Transcript>),
+        tls: tls(args)?,
         cancel: cancel.clone(),
-    }
+    })
+}
+
+fn tls(args: &ConnectionArgs) -> anyhow::Result<TlsSettings> {
+    let trust = match (&args.ca, args.insecure) {
+        (Some(file), _) => Trust::Authorities { pem: read(file)?, name: file.display().to_string() },
+        (None, true) => {
+            complain!(
+                "warning: --insecure: any server is trusted, and whoever is in between can read and change everything"
+            );
+            Trust::Anybody
+        }
+        (None, false) if args.pin.is_empty() => Trust::System,
+        (None, false) => Trust::Pinned(args.pin.clone()),
+    };
+    let certificate = match (&args.client_cert, &args.client_key) {
+        (Some(certificates), Some(key)) => {
+            let names = [certificates, key].map(|file| file.display().to_string());
+            let shown = ClientCertificate::parse(
+                &read(certificates)?,
+                &read(key)?,
+                names.each_ref().map(String::as_str),
+            );
+            Some(Arc::new(shown.map_err(|e| UsageError(e.to_string()))?))
+        }
+        _ => None,
+    };
+    let wish = args.tls.map(|when| match when {
+        TlsWhen::Off => TlsWish::Off,
+        TlsWhen::Try => TlsWish::Try,
+        TlsWhen::Require => TlsWish::Require,
+    });
+    Ok(TlsSettings { wish, trust, certificate })
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).map_err(|e| UsageError(format!("cannot read {}: {e}", file.display())).into())
 }
 
 /// Says what is wrong with a place, and what to do about it.

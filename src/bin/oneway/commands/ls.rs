@@ -14,7 +14,7 @@ use crate::signals::Signals;
 
 pub(crate) fn run(args: &LsArgs) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
-    let connection = connect::connection(&args.connection, args.verbose, &cancel);
+    let connection = connect::connection(&args.connection, args.verbose, &cancel)?;
     let place = connect::place("URL", &args.url)?;
     let store = place.ftp_store(&connection).map_err(|e| connect::refused("URL", &e))?;
     let signals = Signals::watch(&cancel)?;

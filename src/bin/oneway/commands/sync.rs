@@ -38,7 +38,7 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         return Err(UsageError(text.to_owned()).into());
     }
     let options = RunOptions { state, ..options(args, mode, &cancel)? };
-    let common = connect::connection(&args.connection, args.show.verbose, &cancel);
+    let common = connect::connection(&args.connection, args.show.verbose, &cancel)?;
     let connection = Connection { charset: args.charset, ..common };
     let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
     let destination = destination.store(&connection).map_err(|e| connect::refused("DST", &e))?;

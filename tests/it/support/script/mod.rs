@@ -25,6 +25,10 @@
 //! data close                `data reset` does so with RST
 //! ```
 //!
+//! A plain server speaks TLS to whoever asks for it by AUTH TLS, with a certificate of its own; `secure` begins it without that.
+//! `data clear`, `data another` and `data cut` say that data connections from here on are in clear text in spite of PROT P, are
+//! another server's, and end without TLS's word for it.
+//!
 //! What no step waits for is answered by handlers, the last one that fits first; a counted one looks at all connections:
 //!
 //! ```text
@@ -44,6 +48,7 @@
 //! serves one. [`ScriptServer::plain`] starts from a server that has files and answers everything as it should, so
 //! that a test writes down only what is odd. Such a server greets where a dialogue doesn't begin with a reply.
 
+mod line;
 mod parse;
 mod plain;
 mod play;
@@ -53,6 +58,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
 
 use self::plain::Plain;
 use super::dir::Files;
@@ -84,6 +91,16 @@ impl ScriptServer {
     /// Returns the URL of a path, which starts with `/`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("ftp://script:secret@127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The same by `ftpes://`.
+    pub(crate) fn protected_url(&self, path: &str) -> String {
+        format!("ftpes://script:secret@127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The SHA-256 of its certificate.
+    pub(crate) fn pin() -> String {
+        Sha256::digest(line::certificate()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Waits for the connections to end and asserts that each dialogue was had to its end and nothing else came.

@@ -40,6 +40,8 @@ pub(super) enum Step {
     Pause(Duration),
     Drop,
     Reset,
+    /// Goes on through TLS.
+    Secure,
     /// Does what a plain server does with the command at hand.
     Normally,
     Data(Data),
@@ -55,6 +57,12 @@ pub(super) enum Data {
     Receive(Option<usize>),
     Close,
     Reset,
+    /// Isn't protected, whatever was agreed on.
+    Clear,
+    /// Is protected by somebody else.
+    Another,
+    /// Ends without TLS's word for it.
+    Cut,
 }
 
 /// Parses a script. Panics with the line that is wrong: scripts are part of a test.
@@ -136,6 +144,7 @@ fn step(line: &str) -> Step {
         "pause" => Step::Pause(duration(rest, line)),
         "drop" => Step::Drop,
         "reset" => Step::Reset,
+        "secure" => Step::Secure,
         "normally" => Step::Normally,
         "data" => Step::Data(data(rest, line)),
         _ => panic!("no such step: {line}"),
@@ -155,6 +164,9 @@ fn data(what: &str, line: &str) -> Data {
         "recv" => Data::Receive(count(rest)),
         "close" => Data::Close,
         "reset" => Data::Reset,
+        "clear" => Data::Clear,
+        "another" => Data::Another,
+        "cut" => Data::Cut,
         _ => panic!("no such step: {line}"),
     }
 }

@@ -26,11 +26,13 @@ pub(super) struct Session {
     dir: Vec<u8>,
     restart: usize,
     from: Vec<u8>,
+    /// By PROT P.
+    pub(super) protects_data: bool,
 }
 
 impl Default for Session {
     fn default() -> Self {
-        Self { dir: b"/".to_vec(), restart: 0, from: Vec::new() }
+        Self { dir: b"/".to_vec(), restart: 0, from: Vec::new(), protects_data: false }
     }
 }
 
@@ -45,6 +47,8 @@ pub(super) enum Answer {
         path: Vec<u8>,
         kept: Vec<u8>,
     },
+    /// 234, and everything through TLS.
+    Secure,
     Bye,
 }
 
@@ -118,6 +122,12 @@ impl Plain {
             b"CONNECT" => reply("220 ready"),
             b"USER" => reply("331 password, please"),
             b"PASS" => reply("230 logged in"),
+            b"AUTH" if argument == b"TLS" => Answer::Secure,
+            b"PBSZ" => reply("200 ok"),
+            b"PROT" => {
+                session.protects_data = argument == b"P";
+                reply("200 ok")
+            }
             b"SYST" => reply("215 UNIX Type: L8"),
             b"FEAT" => reply(FEATURES),
             b"TYPE" | b"OPTS" | b"NOOP" | b"MODE" | b"STRU" | b"CLNT" | b"PORT" => reply("200 ok"),

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::line::{Identity, Line};
 use super::parse::{Data, Step, When, matches};
 use super::plain::{Answer, Plain, Session};
 use super::{POLL, Shared, UNHARMED};
@@ -25,7 +26,9 @@ pub(super) fn play(shared: &Shared, number: usize, stream: TcpStream) {
     let mut connection = Connection {
         shared,
         number,
-        stream,
+        stream: Line::Clear(stream),
+        identity: Some(Identity::Itself),
+        cuts: false,
         unread: Vec::new(),
         unsent: Vec::new(),
         drip: (0, Duration::ZERO),
@@ -45,13 +48,17 @@ struct Over;
 struct Connection<'a> {
     shared: &'a Shared,
     number: usize,
-    stream: TcpStream,
+    stream: Line,
+    /// Who is at the other end of protected data connections; `None` where they aren't protected after all.
+    identity: Option<Identity>,
+    /// Protected data ends without a word.
+    cuts: bool,
     unread: Vec<u8>,
     /// Replies that leave together.
     unsent: Vec<u8>,
     drip: (usize, Duration),
     listener: Option<TcpListener>,
-    data: Option<TcpStream>,
+    data: Option<Line>,
     /// Where the client waits for a data connection, by its last PORT or EPRT.
     active: Option<SocketAddr>,
     session: Session,
@@ -98,11 +105,12 @@ impl Connection<'_> {
             }
             Step::Pause(duration) => self.pause(*duration),
             Step::Drop => {
-                let _ = self.stream.shutdown(Shutdown::Both);
+                let _ = self.stream.socket().shutdown(Shutdown::Both);
                 Err(Over)
             }
+            Step::Secure => self.secure(),
             Step::Reset => {
-                reset(&self.stream);
+                reset(self.stream.socket());
                 Err(Over)
             }
             Step::Normally => self.normally(),
@@ -160,25 +168,30 @@ impl Connection<'_> {
         let plain = shared.plain.as_ref().expect("`normally` is for ScriptServer::plain");
         match plain.answer(&mut self.session, &self.command) {
             Answer::Reply(bytes) => self.send(&bytes),
+            Answer::Secure => {
+                self.send(b"234 go on\r\n");
+                self.flush()?;
+                self.secure()?;
+            }
             Answer::Download(bytes) => {
                 self.send(b"150 here it comes\r\n");
                 self.flush()?;
                 self.send_data(&bytes);
-                self.data = None;
+                self.close_data();
                 self.send(b"226 that's all\r\n");
             }
             Answer::Upload { path, mut kept } => {
                 self.send(b"150 go on\r\n");
                 self.flush()?;
                 kept.extend(self.receive_data(None));
-                self.data = None;
+                self.close_data();
                 plain.store(path, kept);
                 self.send(b"226 stored\r\n");
             }
             Answer::Bye => {
                 self.send(b"221 bye\r\n");
                 self.flush()?;
-                let _ = self.stream.shutdown(Shutdown::Both);
+                let _ = self.stream.socket().shutdown(Shutdown::Both);
                 return Err(Over);
             }
         }
@@ -203,11 +216,14 @@ impl Connection<'_> {
             }
             Data::Close => {
                 self.open_data();
-                self.data = None;
+                self.close_data();
             }
+            Data::Clear => self.identity = None,
+            Data::Another => self.identity = Some(Identity::Another),
+            Data::Cut => self.cuts = true,
             Data::Reset => {
-                if let Some(stream) = self.open_data() {
-                    reset(stream);
+                if let Some(line) = self.open_data() {
+                    reset(line.socket());
                 }
                 self.data = None;
             }
@@ -217,7 +233,7 @@ impl Connection<'_> {
 
     /// Returns the data connection, which the client has to have opened by now or to open soon, or which is opened to the
     /// port that the client named.
-    fn open_data(&mut self) -> Option<&mut TcpStream> {
+    fn open_data(&mut self) -> Option<&mut Line> {
         if self.data.is_none() {
             let begun = Instant::now();
             let listener = self.listener.take();
@@ -225,13 +241,13 @@ impl Connection<'_> {
                 && let Some(Ok(stream)) = self.active.take().map(TcpStream::connect)
             {
                 stream.set_read_timeout(Some(READ_POLL)).expect("a time-out is settable");
-                self.data = Some(stream);
+                self.data = Some(self.data_line(stream));
             }
             while let Some(listener) = &listener {
                 if let Ok((stream, _)) = listener.accept() {
                     stream.set_nonblocking(false).expect("a socket can block");
                     stream.set_read_timeout(Some(READ_POLL)).expect("a time-out is settable");
-                    self.data = Some(stream);
+                    self.data = Some(self.data_line(stream));
                     break;
                 }
                 if begun.elapsed() > DATA_LIMIT || self.stopped() {
@@ -245,6 +261,30 @@ impl Connection<'_> {
             }
         }
         self.data.as_mut()
+    }
+
+    fn data_line(&self, stream: TcpStream) -> Line {
+        let line = Line::Clear(stream);
+        match self.identity.filter(|_| self.session.protects_data) {
+            Some(identity) => line.protect(identity),
+            None => line,
+        }
+    }
+
+    fn close_data(&mut self) {
+        if let Some(mut line) = self.data.take()
+            && !self.cuts
+        {
+            line.end();
+        }
+    }
+
+    /// Goes on through TLS.
+    fn secure(&mut self) -> Result<(), Over> {
+        self.flush()?;
+        let stream = self.stream.socket().try_clone().map_err(|_| Over)?;
+        self.stream = Line::Clear(stream).protect(Identity::Itself);
+        Ok(())
     }
 
     /// A client may hang up whenever it likes.
@@ -348,7 +388,7 @@ impl Connection<'_> {
 
     fn send_endlessly(&mut self, bytes: &[u8]) -> Result<(), Over> {
         let block = bytes.repeat(4096 / bytes.len().max(1) + 1);
-        self.stream.set_write_timeout(Some(READ_POLL)).expect("a time-out is settable");
+        self.stream.socket().set_write_timeout(Some(READ_POLL)).expect("a time-out is settable");
         loop {
             match self.stream.write(&block) {
                 Err(error) if is_poll(&error) && !self.stopped() => {}
@@ -372,7 +412,7 @@ impl Connection<'_> {
 
     /// A test that waits for the end doesn't wait for a pause that nobody sees.
     fn client_is_gone_at_the_end(&self) -> bool {
-        self.shared.finishing.load(Ordering::Relaxed) && matches!(self.stream.peek(&mut [0]), Ok(0))
+        self.shared.finishing.load(Ordering::Relaxed) && matches!(self.stream.socket().peek(&mut [0]), Ok(0))
     }
 
     fn stopped(&self) -> bool {
@@ -398,7 +438,7 @@ fn active_port(line: &[u8]) -> Option<SocketAddr> {
     Some(SocketAddr::from(([a, b, c, d], u16::from_be_bytes([high, low]))))
 }
 
-fn is_poll(error: &std::io::Error) -> bool {
+pub(super) fn is_poll(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
