@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::config::{Place, PlaceError, TlsSettings};
+use crate::config::{Logins, Place, PlaceError, TlsSettings};
 use crate::ftp::client::ClientOptions;
 use crate::ftp::connect::Timeouts;
 use crate::ftp::data::DataMode;
-use crate::ftp::login::Credentials;
 use crate::ftp::transcript::Transcript;
-use crate::model::{Cancel, Secret};
+use crate::model::Cancel;
 use crate::store::ftp::{FtpStore, ListingChoice, RemoteRoot};
 use crate::store::local::LocalStore;
 use crate::store::{Charset, Named, Names, Store};
@@ -23,8 +22,8 @@ pub struct Connection {
     pub data_mode: DataMode,
     /// How connections are protected.
     pub tls: TlsSettings,
-    /// The password for a user whose URL holds none; `None` when there is none.
-    pub password: Option<Secret>,
+    /// Where passwords come from that no URL holds.
+    pub logins: Logins,
     /// How directories are listed.
     pub listing: ListingChoice,
     /// How names are encoded on servers; `None` for UTF-8, and Latin-1 where a name isn't that.
@@ -61,9 +60,9 @@ impl Place {
             return Err(PlaceError::Local);
         };
         let options = ClientOptions {
+            credentials: connection.logins.credentials(&host, user, password, &name)?,
             host,
             port,
-            credentials: credentials(user, password, connection, &name)?,
             utf_8: connection.charset.is_none_or(Charset::is_utf_8),
             timeouts: connection.timeouts,
             data_mode: connection.data_mode,
@@ -93,31 +92,14 @@ fn encode(root: RemoteRoot, charset: Charset) -> Result<RemoteRoot, PlaceError> 
     })
 }
 
-fn credentials(
-    user: Option<Vec<u8>>,
-    password: Option<Secret>,
-    connection: &Connection,
-    name: &str,
-) -> Result<Credentials, PlaceError> {
-    let anonymous = Credentials::anonymous();
-    let Some(user) = user else { return Ok(anonymous) };
-    let is_anonymous = user.eq_ignore_ascii_case(&anonymous.user);
-    let password = password
-        .or_else(|| connection.password.clone())
-        .or_else(|| is_anonymous.then_some(anonymous.password))
-        .ok_or_else(|| PlaceError::NoPassword(name.to_owned()))?;
-    if password.reveal().bytes().any(|b| b < 0x20 || b == 0x7f) {
-        return Err(PlaceError::Control("password"));
-    }
-    Ok(Credentials { user, password, account: None })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Secret;
 
     fn open(url: &str, password: Option<&str>) -> Result<(), PlaceError> {
-        let connection = Connection { password: password.map(Secret::new), ..Connection::default() };
+        let logins = Logins { password: password.map(Secret::new), ..Logins::default() };
+        let connection = Connection { logins, ..Connection::default() };
         Place::parse(url)?.ftp_store(&connection).map(drop)
     }
 

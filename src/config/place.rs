@@ -113,6 +113,9 @@ pub enum PlaceError {
     /// A user without a password.
     #[error("there is no password for {0}")]
     NoPassword(String),
+    /// A password in a file that others than its owner can read.
+    #[error("the password in {0} can be read by others; nothing was sent")]
+    Exposed(String),
     /// A local path where a URL is needed.
     #[error("a URL such as ftp://host/path is needed here")]
     Local,

@@ -1,8 +1,10 @@
 //! What the program says and how it ends when there's no server to speak to.
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Sandbox, files, snapshot};
+use crate::support::{Sandbox, ScriptServer, files, snapshot};
 
 #[test]
 fn two_local_directories_are_a_usage_error() {
@@ -87,4 +89,44 @@ fn each_command_has_help_on_standard_output() {
 fn closed_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
     listener.local_addr().expect("it is bound").port()
+}
+
+/// One that asks for a password and takes none.
+fn curious_server() -> ScriptServer {
+    ScriptServer::plain(files! {"a.txt" => "hi"}, "on PASS\n< 530 Login incorrect.")
+}
+
+/// Returns the user and the password that a server is told where the sandbox has this `.netrc`.
+fn told(netrc: &str, mode: u32, url: impl Fn(u16) -> String, status: i32) -> (String, Vec<String>) {
+    let (sandbox, server) = (Sandbox::new(), curious_server());
+    let file = sandbox.path("home/.netrc");
+    fs::write(&file, netrc).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    let output = sandbox.oneway(["ls", "--retries", "0", &url(server.port())]).expect_status(status);
+    (output.stderr, server.finish().sent(&["USER", "PASS", "ACCT"]))
+}
+
+#[test]
+fn netrc_tells_who_logs_in() {
+    let netrc = "machine elsewhere login eve password no\nmachine 127.0.0.1 login anna password \"s p\"\n";
+    let (_, login) = told(netrc, 0o600, |port| format!("ftp://127.0.0.1:{port}/"), 4);
+    assert_eq!(login, ["USER anna", "PASS s p"]);
+    let (_, login) = told(netrc, 0o600, |port| format!("ftp://anna@127.0.0.1:{port}/"), 4);
+    assert_eq!(login, ["USER anna", "PASS s p"]);
+    let (_, login) = told(netrc, 0o600, |port| format!("ftp://anna:other@127.0.0.1:{port}/"), 4);
+    assert_eq!(login, ["USER anna", "PASS other"]);
+    let (stderr, login) = told(netrc, 0o600, |port| format!("ftp://bob@127.0.0.1:{port}/"), 2);
+    assert!(login.is_empty() && stderr.contains("no password"), "{stderr}");
+}
+
+#[test]
+fn a_netrc_that_others_can_read_is_not_used() {
+    let netrc = "machine 127.0.0.1 login anna password secret";
+    for mode in [0o644, 0o640, 0o604] {
+        let (stderr, login) = told(netrc, mode, |port| format!("ftp://127.0.0.1:{port}/"), 2);
+        assert!(login.is_empty(), "{login:?}");
+        assert!(stderr.contains("chmod 600") && !stderr.contains("secret"), "{stderr}");
+    }
+    let (_, login) = told(netrc, 0o644, |port| format!("ftp://bob:b@127.0.0.1:{port}/"), 4);
+    assert_eq!(login, ["USER bob", "PASS b"]);
 }

@@ -9,16 +9,14 @@ use oneway::ftp::connect::Timeouts;
 use oneway::ftp::data::DataMode;
 use oneway::ftp::tls::{ClientCertificate, Trust};
 use oneway::ftp::transcript::Transcript;
-use oneway::model::{Cancel, Secret};
+use oneway::model::Cancel;
 use oneway::store::ftp::ListingChoice;
 
 use crate::args::{ConnectionArgs, Listing, TlsWhen};
+use crate::commands::logins::{self, PASSWORD_VARIABLE};
 use crate::exit::UsageError;
 use crate::ui::say::complain;
 use crate::ui::trace::Trace;
-
-/// The variable a password is taken from where the URL has none.
-const PASSWORD_VARIABLE: &str = "ONEWAY_PASSWORD";
 
 /// Reads an argument as a place. The message names which argument is wrong and never a password.
 pub(crate) fn place(what: &str, argument: &OsStr) -> anyhow::Result<Place> {
@@ -41,7 +39,7 @@ pub(crate) fn connection(args: &ConnectionArgs, verbose: u8, cancel: &Cancel) ->
             Listing::Nlst => ListingChoice::Nlst,
         },
         charset: None,
-        password: std::env::var(PASSWORD_VARIABLE).ok().map(Secret::new),
+        logins: logins::find(),
         transcript: (verbose >= 2).then(|| Arc::new(Trace) as Arc<dyn Transcript>),
         tls: tls(args)?,
         cancel: cancel.clone(),
@@ -87,7 +85,10 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 /// Says what is wrong with a place, and what to do about it.
 pub(crate) fn refused(what: &str, error: &PlaceError) -> anyhow::Error {
     let remedy = match error {
-        PlaceError::NoPassword(_) => format!("; set ${PASSWORD_VARIABLE} or put it into the URL"),
+        PlaceError::NoPassword(_) => {
+            format!("; set ${PASSWORD_VARIABLE}, or write it into ~/.netrc")
+        }
+        PlaceError::Exposed(file) => format!("; chmod 600 {file}"),
         _ => String::new(),
     };
     UsageError(format!("{what}: {error}{remedy}")).into()

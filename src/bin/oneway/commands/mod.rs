@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod connect;
+mod logins;
 mod ls;
 pub(crate) mod parse_listing;
 pub(crate) mod serve;
