@@ -12,7 +12,7 @@ pub use rules::{Finding, RULES, Rule};
 use chrono::Duration;
 
 use crate::compare::rules::ByReceipt;
-use crate::model::{Content, Entry, Evidence, Kind, Precision, Receipt, RelPath, Tree};
+use crate::model::{Content, Entry, Evidence, Kind, Receipt, RelPath, Tree};
 
 /// What makes two files differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,9 +162,7 @@ pub fn questions(
             Side::Source => source.mtime,
             Side::Destination => destination.mtime,
         };
-        let rounded = listed.is_none_or(|mtime| {
-            mtime.precision != Precision::Second && mtime.precision.span() > options.window
-        });
+        let rounded = listed.is_none_or(|mtime| !mtime.is_exact() && mtime.precision.span() > options.window);
         let case = Case::new(source, destination, evidence);
         if !options.update && ByReceipt.judge(&case, options) != Finding::Open {
             return false;
@@ -186,10 +184,12 @@ pub fn questions(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Mtime, Seen};
+    use crate::model::{Mtime, Precision, Seen, Zone};
 
     fn file(size: u64, time: Option<(&str, Precision)>) -> Entry {
-        let mtime = time.map(|(at, precision)| Mtime { at: at.parse().unwrap(), precision });
+        let zone = |precision| if precision == Precision::Second { Zone::Utc } else { Zone::Unknown };
+        let mtime =
+            time.map(|(at, precision)| Mtime { at: at.parse().unwrap(), precision, zone: zone(precision) });
         Entry::file(RelPath::parse("f").unwrap(), size, mtime)
     }
 

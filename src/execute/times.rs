@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use crate::execute::Run;
-use crate::model::{Mtime, Precision, RelPath, Remedy};
+use crate::model::{Mtime, RelPath, Remedy};
 use crate::pool::crew;
 
 /// How many times a session is asked for at once.
@@ -16,11 +16,8 @@ const BATCH: usize = 256;
 /// Returns the exact times of those files whose listed time isn't. A file whose time can't be had is not among them.
 pub(super) fn exact_times(run: &Run<'_>, indices: &[usize]) -> HashMap<usize, Mtime> {
     let listed = |i: usize| run.action(i).source.as_ref().and_then(|entry| entry.mtime);
-    let rough: Vec<usize> = indices
-        .iter()
-        .copied()
-        .filter(|&i| listed(i).is_none_or(|mtime| mtime.precision != Precision::Second))
-        .collect();
+    let rough: Vec<usize> =
+        indices.iter().copied().filter(|&i| !listed(i).is_some_and(|mtime| mtime.is_exact())).collect();
     if rough.is_empty() || !run.options.carry_times {
         return HashMap::new();
     }

@@ -11,6 +11,7 @@ mod remedy;
 mod secret;
 mod temporary;
 mod tree;
+mod zone;
 
 pub use cancel::Cancel;
 pub use checksum::{Checksum, ChecksumKind};
@@ -24,3 +25,4 @@ pub use remedy::Remedy;
 pub use secret::Secret;
 pub use temporary::{is_temporary, temporary_for};
 pub use tree::{Tree, Unproven};
+pub use zone::{Offset, Zone};

@@ -6,6 +6,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use crate::model::{Offset, Zone};
+
 /// How exactly a time is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Precision {
@@ -37,24 +39,51 @@ impl Precision {
     }
 }
 
-/// A modification time with its precision.
+/// A modification time with its precision, and the zone it was told in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mtime {
     /// The start of the span. A fraction of a second may be kept; comparing ignores it.
     pub at: DateTime<Utc>,
     /// How long the span is.
     pub precision: Precision,
+    /// In which zone it was told. Comparing ignores it.
+    pub zone: Zone,
 }
 
 impl Mtime {
     /// Returns a time known to the second.
     pub fn exact(at: DateTime<Utc>) -> Self {
-        Self { at, precision: Precision::Second }
+        Self { at, precision: Precision::Second, zone: Zone::Utc }
     }
 
     /// Returns a time known to the second from Unix time; `None` when it is out of the calendar's range.
     pub fn from_unix(seconds: i64, nanos: u32) -> Option<Self> {
         DateTime::from_timestamp(seconds, nanos).map(Self::exact)
+    }
+
+    /// Returns whether it is known as well as a file system knows it: to the second, in UTC.
+    pub fn is_exact(&self) -> bool {
+        self.precision == Precision::Second && self.zone == Zone::Utc
+    }
+
+    /// Returns the start of the span as the listing has it, in the server's own zone where it was told in that.
+    pub fn as_listed(&self) -> DateTime<Utc> {
+        match self.zone {
+            Zone::Utc | Zone::Unknown => self.at,
+            Zone::Local(offset) => self.at.checked_add_signed(offset.ahead()).unwrap_or(self.at),
+        }
+    }
+
+    /// Returns the time, believing that the zone it was told in is so far from UTC. What was told in UTC stays as it is.
+    #[must_use]
+    pub fn in_zone(self, offset: Offset) -> Self {
+        if self.zone == Zone::Utc {
+            return self;
+        }
+        match self.as_listed().checked_sub_signed(offset.ahead()) {
+            Some(at) => Self { at, zone: Zone::Local(offset), ..self },
+            None => self,
+        }
     }
 
     /// Returns the time between the two spans: zero when they meet, so that the times may be the same instant;
@@ -93,7 +122,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str, precision: Precision) -> Mtime {
-        Mtime { at: text.parse().unwrap(), precision }
+        Mtime { at: text.parse().unwrap(), precision, zone: Zone::Utc }
     }
 
     #[test]
@@ -115,6 +144,19 @@ mod tests {
             assert_eq!(at(a, pa).gap(&at(b, pb)).num_seconds(), gap, "{a} {b}");
             assert_eq!(at(b, pb).gap(&at(a, pa)).num_seconds(), -gap, "{b} {a}");
         }
+    }
+
+    #[test]
+    fn a_local_time_becomes_utc_and_is_known_as_it_was_listed() {
+        let told = |zone| Mtime { zone, ..at("2026-11-21T15:32:00Z", Precision::Minute) };
+        let india = Offset::from_minutes(330).unwrap();
+        let known = told(Zone::Unknown).in_zone(india);
+        assert_eq!(known.at, at("2026-11-21T10:02:00Z", Precision::Minute).at);
+        assert_eq!(known.as_listed(), told(Zone::Unknown).at);
+        assert_eq!(known.in_zone(Offset::default()).at, told(Zone::Unknown).at);
+        assert_eq!(told(Zone::Utc).in_zone(india), told(Zone::Utc));
+        assert!(!known.is_exact() && !told(Zone::Utc).is_exact());
+        assert!(Mtime::exact(known.at).is_exact());
     }
 
     #[test]

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::model::{Entry, Mtime, Precision, RelPath};
+use crate::model::{Entry, Mtime, Precision, RelPath, Zone};
 
 /// One side of a file as it was then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// Size in bytes.
     pub size: u64,
-    /// The time its listing told, in the server's own zone and precision; `None` when it told none, or nobody listed it since.
+    /// The time its listing told, in the server's own zone (marked as unknown, whatever is believed of it) and precision; `None` when it
+    /// told none, or nobody listed it since.
     pub listed: Option<Mtime>,
     /// The time to the second, as MDTM, MLSD or the disk tell it; `None` when nobody knows.
     pub exact: Option<Mtime>,
@@ -69,15 +70,19 @@ const SETTLED: Duration = Duration::hours(26);
 impl Seen {
     /// Returns what is to be remembered of `entry`, whose listing told `listed`, at the time `now`; `None` when its size is unknown.
     pub fn of(entry: &Entry, listed: Option<Mtime>, now: DateTime<Utc>) -> Option<Self> {
-        let whole = |mtime: Mtime| {
-            Some(Mtime { precision: mtime.precision, ..Mtime::from_unix(mtime.at.timestamp(), 0)? })
-        };
-        let exact = entry.mtime.filter(|mtime| mtime.precision == Precision::Second).and_then(whole);
-        let listed = listed.and_then(whole);
+        let exact =
+            entry.mtime.filter(Mtime::is_exact).and_then(|mtime| Mtime::from_unix(mtime.at.timestamp(), 0));
+        let rough = listed.is_some_and(|mtime| !mtime.is_exact());
+        let listed = listed.and_then(Self::listed);
         let newest = listed.into_iter().chain(exact).map(|mtime| mtime.at).max();
-        let rounded = listed.is_some_and(|mtime| mtime.precision != Precision::Second);
-        let fresh = rounded && newest.is_some_and(|at| now - at < SETTLED);
+        let fresh = rough && newest.is_some_and(|at| now - at < SETTLED);
         Some(Self { size: entry.size?, listed, exact, fresh })
+    }
+
+    /// Returns what a listing told, in whole seconds and whatever is believed of its zone.
+    fn listed(mtime: Mtime) -> Option<Mtime> {
+        let told = Mtime::from_unix(mtime.as_listed().timestamp(), 0)?;
+        Some(Mtime { precision: mtime.precision, zone: Zone::Unknown, ..told })
     }
 
     /// Returns whether nobody knows anything of it but its size.
@@ -95,16 +100,16 @@ impl Seen {
             let never = self.listed.is_none() && self.exact.is_none();
             return if never { Likeness::Same } else { Likeness::Unsure };
         };
-        match (mtime.precision, self.exact) {
-            (Precision::Second, Some(exact)) if mtime.at.timestamp() == exact.at.timestamp() => {
-                Likeness::Same
-            }
-            (Precision::Second, Some(_)) => Likeness::Changed,
-            (Precision::Second, None) => Likeness::Unsure,
-            // Many versions fit into a day.
-            (Precision::Minute, _) if self.listed == Some(mtime) && !self.fresh => Likeness::Same,
-            _ => Likeness::Unsure,
+        if mtime.is_exact() {
+            return match self.exact {
+                Some(exact) if mtime.at.timestamp() == exact.at.timestamp() => Likeness::Same,
+                Some(_) => Likeness::Changed,
+                None => Likeness::Unsure,
+            };
         }
+        // Many versions fit into a day.
+        let told = self.listed.filter(|listed| listed.precision != Precision::Day && !self.fresh);
+        if told.is_some() && told == Self::listed(mtime) { Likeness::Same } else { Likeness::Unsure }
     }
 }
 
@@ -115,7 +120,8 @@ mod tests {
     const NOW: &str = "2026-11-21T12:00:00Z";
 
     fn at(text: &str, precision: Precision) -> Mtime {
-        Mtime { at: text.parse().unwrap(), precision }
+        let zone = if precision == Precision::Second { Zone::Utc } else { Zone::Unknown };
+        Mtime { at: text.parse().unwrap(), precision, zone }
     }
 
     fn file(size: u64, mtime: Option<Mtime>) -> Entry {
@@ -147,6 +153,32 @@ mod tests {
         }
         let fresh = seen(Some("2026-11-21T10:02:37Z"), Some("2026-11-21T15:32:00Z"));
         assert_eq!(fresh.compare(&file(5, Some(at("2026-11-21T15:32:00Z", Precision::Minute)))), Unsure);
+    }
+
+    #[test]
+    fn what_is_believed_of_a_zone_changes_nothing_that_was_seen() {
+        let (exact, listed) = ("2026-11-01T10:02:37Z", at("2026-11-01T15:32:00Z", Precision::Minute));
+        let [india, rome] = [330, 60].map(|minutes| crate::model::Offset::from_minutes(minutes).unwrap());
+        let settled = seen(Some(exact), Some("2026-11-01T15:32:00Z"));
+        let known = listed.in_zone(india);
+        let again = Seen::of(&file(5, Some(at(exact, Precision::Second))), Some(known), NOW.parse().unwrap());
+        assert_eq!(again, Some(settled));
+        for zone in [india, rome] {
+            assert_eq!(settled.compare(&file(5, Some(listed.in_zone(zone)))), Likeness::Same);
+        }
+        // Read in another zone it would be the minute that was seen.
+        let later = at("2026-11-01T16:32:00Z", Precision::Minute).in_zone(rome);
+        assert_eq!(settled.compare(&file(5, Some(later))), Likeness::Unsure);
+    }
+
+    #[test]
+    fn seconds_of_an_unknown_zone_are_no_exact_time() {
+        let told = |text: &str| Some(Mtime { zone: Zone::Unknown, ..at(text, Precision::Second) });
+        let listed = told("2026-11-01T15:32:37Z");
+        let seen = Seen::of(&file(5, listed), listed, NOW.parse().unwrap()).unwrap();
+        assert_eq!((seen.exact, seen.fresh), (None, false));
+        assert_eq!(seen.compare(&file(5, listed)), Likeness::Same);
+        assert_eq!(seen.compare(&file(5, told("2026-11-01T15:32:38Z"))), Likeness::Unsure);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Statement, TransactionBehavior, params};
 
-use crate::model::{Mtime, Precision, Receipt, RelPath, Seen};
+use crate::model::{Mtime, Precision, Receipt, RelPath, Seen, Zone};
 use crate::state::{Pair, StateError};
 
 /// The version of the tables. A file of another one is not read.
@@ -196,7 +196,7 @@ impl Side {
         let listed = match (self.listed, self.precision) {
             (Some(at), Some(precision)) => {
                 let precision = *PRECISIONS.get(usize::try_from(precision).ok()?)?;
-                Some(Mtime { precision, ..Mtime::from_unix(at, 0)? })
+                Some(Mtime { precision, zone: Zone::Unknown, ..Mtime::from_unix(at, 0)? })
             }
             (None, None) => None,
             _ => return None,

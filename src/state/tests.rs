@@ -4,7 +4,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Mtime, Precision, Seen};
+use crate::model::{Mtime, Precision, Seen, Zone};
 
 fn pair() -> Pair {
     Pair { source: "/srv/www".into(), destination: "ftp://host/www".into() }
@@ -159,8 +159,11 @@ fn pairs_have_files_of_their_own() {
 
 fn mtime() -> impl Strategy<Value = Mtime> {
     let precisions = prop_oneof![Just(Precision::Second), Just(Precision::Minute), Just(Precision::Day)];
-    (-4_000_000_000i64..9_000_000_000, precisions)
-        .prop_map(|(at, precision)| Mtime { precision, ..Mtime::from_unix(at, 0).unwrap() })
+    (-4_000_000_000i64..9_000_000_000, precisions).prop_map(|(at, precision)| Mtime {
+        precision,
+        zone: Zone::Unknown,
+        ..Mtime::from_unix(at, 0).unwrap()
+    })
 }
 
 fn seen() -> impl Strategy<Value = Seen> {

@@ -4,7 +4,7 @@
 //! been of late; then the entry is there and its time is untold. A date without a year is the newest one that is no more
 //! than a day ahead of now: servers' clocks and zones differ, and `ls` drops the year of what is younger than six months.
 //!
-//! Times without a zone are given as if they were UTC. What zone they are in isn't known here.
+//! Times without a zone are given as if they were UTC, and marked: what zone they are in isn't known here.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 
@@ -12,7 +12,7 @@ use crate::ftp::listing::asian;
 use crate::ftp::listing::day::{any_year, year_last};
 use crate::ftp::listing::fields::{Fields, is_blank, number};
 use crate::ftp::listing::month::month;
-use crate::model::{Mtime, Precision};
+use crate::model::{Mtime, Precision, Zone};
 
 /// Reads a time as MLSD facts and MDTM replies have it (RFC 3659 §2.3): `20261121100615`, with a fraction or without,
 /// in UTC. Returns `None` for what is no such time.
@@ -39,8 +39,6 @@ pub fn timestamp(text: &[u8]) -> Option<Mtime> {
 pub(super) struct Found {
     /// The instant; `None` where there was no such day.
     pub(super) mtime: Option<Mtime>,
-    /// Whether a zone stood with it, so that the instant is UTC.
-    pub(super) utc: bool,
     /// Where the date ends in the line, padding included.
     pub(super) end: usize,
 }
@@ -100,7 +98,7 @@ fn in_words(
         let day = Day { year: Some(year), month, day };
         let clock = if comma { fields.get(i + 1).and_then(clock) } else { None };
         let end = fields.span(if clock.is_some() { i + 1 } else { i })?.end;
-        return Some(Found { mtime: resolve(day, clock, now), utc: false, end });
+        return Some(Found { mtime: resolve(day, clock, now), end });
     }
     let clock = clock(word).or_else(|| dotted_clock(word))?;
     let late_year = match clock.precision {
@@ -109,7 +107,7 @@ fn in_words(
     };
     let day = Day { year: late_year, month, day };
     let end = fields.span(if late_year.is_some() { i + 1 } else { i })?.end;
-    Some(Found { mtime: resolve(day, Some(clock), now), utc: false, end })
+    Some(Found { mtime: resolve(day, Some(clock), now), end })
 }
 
 /// Reads `2003 3월 20`. Where a time or a year follows, the number before the month is a size.
@@ -121,7 +119,7 @@ fn year_before_counts(fields: &mut Fields<'_>, i: usize, now: DateTime<Utc>) -> 
         return None;
     }
     let end = fields.span(next - 1)?.end;
-    Some(Found { mtime: resolve(Day { year: Some(year), ..day }, None, now), utc: false, end })
+    Some(Found { mtime: resolve(Day { year: Some(year), ..day }, None, now), end })
 }
 
 /// Reads what stands behind a day of an Asian language: a year where there was none, or a time.
@@ -131,7 +129,7 @@ fn in_counts(fields: &mut Fields<'_>, i: usize, day: Day, now: DateTime<Utc>) ->
     }
     let clock = optional(fields, i, clock);
     let end = fields.span(if clock.is_some() { i } else { i - 1 })?.end;
-    Some(Found { mtime: resolve(day, clock, now), utc: false, end })
+    Some(Found { mtime: resolve(day, clock, now), end })
 }
 
 /// Reads what stands behind `2005-06-07` or `09-26`: a time, and behind that a zone.
@@ -142,18 +140,14 @@ fn in_numbers(fields: &mut Fields<'_>, i: usize, day: Day, now: DateTime<Utc>) -
             Some(year) => (Day { year: Some(year), ..day }, None),
             None => (day, Some(clock(word)?)),
         };
-        return Some(Found { mtime: resolve(day, clock, now), utc: false, end: fields.span(i + 1)?.end });
+        return Some(Found { mtime: resolve(day, clock, now), end: fields.span(i + 1)?.end });
     }
     let Some(clock) = optional(fields, i + 1, clock) else {
         let span = fields.span(i)?;
         // GNU `ls --time-style=iso` pads a bare date to the width of `09-26 13:45`.
         let padded =
             fields.line()[span.clone()].contains(&b'-') && fields.line()[span.end..].starts_with(b"  ");
-        return Some(Found {
-            mtime: resolve(day, None, now),
-            utc: false,
-            end: span.end + usize::from(padded),
-        });
+        return Some(Found { mtime: resolve(day, None, now), end: span.end + usize::from(padded) });
     };
     let mtime = resolve(day, Some(clock), now);
     let offset = match clock.precision {
@@ -162,10 +156,11 @@ fn in_numbers(fields: &mut Fields<'_>, i: usize, day: Day, now: DateTime<Utc>) -
     };
     match offset {
         Some(offset) => {
-            let mtime = mtime.and_then(|m| Some(Mtime { at: m.at.checked_sub_signed(offset)?, ..m }));
-            Some(Found { mtime, utc: true, end: fields.span(i + 2)?.end })
+            let mtime = mtime
+                .and_then(|m| Some(Mtime { at: m.at.checked_sub_signed(offset)?, zone: Zone::Utc, ..m }));
+            Some(Found { mtime, end: fields.span(i + 2)?.end })
         }
-        None => Some(Found { mtime, utc: false, end: fields.span(i + 1)?.end }),
+        None => Some(Found { mtime, end: fields.span(i + 1)?.end }),
     }
 }
 
@@ -222,7 +217,7 @@ pub(super) fn resolve(day: Day, clock: Option<Clock>, now: DateTime<Utc>) -> Opt
             newest_first.into_iter().filter_map(|year| instant(year, day, clock)).find(|at| *at <= latest)?
         }
     };
-    Some(Mtime { at, precision: clock.precision })
+    Some(Mtime { at, precision: clock.precision, zone: Zone::Unknown })
 }
 
 fn instant(year: i32, day: Day, clock: Clock) -> Option<DateTime<Utc>> {
@@ -356,7 +351,8 @@ mod tests {
                 format!("{at} {}", m.precision.as_str())
             },
         );
-        format!("{at}{} [{name}]", if found.utc { " utc" } else { "" })
+        let utc = found.mtime.is_some_and(|m| m.zone == Zone::Utc);
+        format!("{at}{} [{name}]", if utc { " utc" } else { "" })
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl ListingFormat for Eplf {
         let facts = line.strip_prefix(b"+")?;
         let tab = facts.iter().position(|&b| b == b'\t')?;
         let (facts, name) = (&facts[..tab], &facts[tab + 1..]);
-        let mut listed = Listed { utc: true, ..Listed::new(name, Kind::Other) };
+        let mut listed = Listed::new(name, Kind::Other);
         for fact in facts.split(|&b| b == b',') {
             match fact {
                 b"/" => listed.kind = Kind::Dir,

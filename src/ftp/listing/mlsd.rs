@@ -51,7 +51,6 @@ impl ListingFormat for Mlsd {
             size: facts.size.filter(|_| kind == Kind::File),
             rounded: false,
             mtime: facts.modify.and_then(timestamp),
-            utc: true,
             mode: facts.mode,
             target: facts.target.map(<[u8]>::to_vec),
             owner: facts.owner.best(),
@@ -196,7 +195,6 @@ mod tests {
         let expected = Listed {
             size: Some(12),
             mtime: Some(Mtime::exact(at)),
-            utc: true,
             mode: Some(0o644),
             owner: Some(b"web".into()),
             group: Some(b"www-data".into()),

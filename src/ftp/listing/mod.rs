@@ -137,12 +137,9 @@ pub struct Listed {
     /// Whether `size` is not to the byte, because the listing tells it in kilobytes (`33.5k`) or blocks: good to be
     /// shown, never to be compared.
     pub rounded: bool,
-    /// When it last changed: in UTC where [`utc`](Self::utc) says so; otherwise the server's local time written down
-    /// as if it were UTC.
+    /// When it last changed: in UTC where the family's times are ([`ListingFormat::times_are_utc`]) or a zone stood next to it
+    /// (`ls --full-time`); otherwise the server's local time written down as if it were UTC, its zone being unknown.
     pub mtime: Option<Mtime>,
-    /// Whether `mtime` is UTC, because the family's times are ([`ListingFormat::times_are_utc`]) or because its zone stood
-    /// next to it (`ls --full-time`).
-    pub utc: bool,
     /// Permission bits (`0o7777`).
     pub mode: Option<u32>,
     /// Where a symbolic link points.
@@ -167,7 +164,6 @@ impl Listed {
             size: None,
             rounded: false,
             mtime: None,
-            utc: false,
             mode: None,
             target: None,
             owner: None,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Precision, RelPath};
+use crate::model::{Precision, RelPath, Zone};
 
 fn now() -> DateTime<Utc> {
     "2026-11-21T12:00:00Z".parse().unwrap()
@@ -260,7 +260,7 @@ fn file(name: Vec<u8>, size: u64, at: DateTime<Utc>, precision: Precision) -> Li
     );
     Listed {
         size: Some(size),
-        mtime: Some(Mtime { at: at.unwrap(), precision }),
+        mtime: Some(Mtime { at: at.unwrap(), precision, zone: Zone::Unknown }),
         ..Listed::new(name, Kind::File)
     }
 }
@@ -415,7 +415,8 @@ proptest! {
     #[test]
     fn an_mlsd_line_gives_back_what_was_written(name in name(), size in 0..=i64::MAX as u64, at in recent()) {
         let text = line(&format!("type=file;size={size};modify={}; ", at.format("%Y%m%d%H%M%S")), &name);
-        prop_assert_eq!(one(&text, &Mlsd), Listed { utc: true, ..file(name, size, at, Precision::Second) });
+        let utc = Some(Mtime::exact(at));
+        prop_assert_eq!(one(&text, &Mlsd), Listed { mtime: utc, ..file(name, size, at, Precision::Second) });
     }
 
     #[test]

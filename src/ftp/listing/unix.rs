@@ -54,7 +54,6 @@ impl ListingFormat for Unix {
             size: bytes.filter(|_| is_file),
             rounded: rounded && is_file,
             mtime: found.mtime,
-            utc: found.utc,
             mode: Some(permissions.mode),
             target: target.map(<[u8]>::to_vec),
             owner,

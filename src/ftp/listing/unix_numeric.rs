@@ -21,7 +21,6 @@ pub(super) fn parse(fields: &mut Fields<'_>) -> Option<Line> {
     Some(Line::of(Listed {
         size: big_number(size).filter(|_| kind == Kind::File),
         mtime: seconds.and_then(|seconds| Mtime::from_unix(seconds, 0)),
-        utc: true,
         mode: Some(mode),
         owner: Some(owner.to_vec()),
         group: Some(group.to_vec()),
