@@ -32,6 +32,7 @@ fn decide(c: &mut Criterion) {
                 &Evidence::default(),
                 Side::Destination,
                 &CompareOptions::default(),
+                None,
             )
         });
     });

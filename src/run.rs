@@ -1,20 +1,22 @@
 //! A run from its two stores to its report: scan both sides, compare, plan, guard, execute.
 
-use std::num::NonZeroU64;
 mod memory;
+mod times;
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::compare::{Basis, CompareOptions, Side, Times, questions};
+use crate::compare::{Basis, CompareOptions, Side, Times};
 use crate::execute::{Event, ExecuteOptions, Observer, execute};
 use crate::filter::Filter;
-use crate::model::{Cancel, Evidence, RelPath, Remedy, Tree};
+use crate::model::{Cancel, RelPath, Remedy};
 use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, check, plan};
-use crate::pool::{Pool, SessionCount, both, crew};
+use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report};
-use crate::run::memory::{ListedTimes, Memory, Remembering};
+use crate::run::memory::{Memory, Remembering};
+use crate::run::times::{note_of_zone, refine};
 use crate::scan::{ScanOptions, Scanned, scan};
 use crate::state::Pair;
 use crate::store::{RetryPolicy, Store, StoreError, StoreResult};
@@ -119,9 +121,9 @@ pub fn run(
     let times = if times_kept { options.compare.times } else { Times::NotOlder };
     let compare = CompareOptions { times, ..options.compare };
     let trees = (&mut from.tree, &mut to.tree);
-    let listed_from = refine(&source, Side::Source, trees, &memory.evidence, &compare)?;
+    let refined_from = refine(&source, Side::Source, trees, &memory.evidence, &compare)?;
     let trees = (&mut from.tree, &mut to.tree);
-    let listed_to = refine(&destination, Side::Destination, trees, &memory.evidence, &compare)?;
+    let refined_to = refine(&destination, Side::Destination, trees, &memory.evidence, &compare)?;
     if compare.basis == Basis::Checksum {
         memory.compare_contents(&source, &destination, &from.tree, &to.tree)?;
     }
@@ -146,7 +148,7 @@ pub fn run(
             retry,
             cancel: options.cancel.clone(),
         };
-        memory.keep_unchanged(&from.tree, &to.tree, (&listed_from, &listed_to), &compare);
+        memory.keep_unchanged(&from.tree, &to.tree, (&refined_from.listed, &refined_to.listed), &compare);
         let outcomes =
             execute(&plan, &source, &destination, &options, &Remembering { memory: &memory, observer });
         memory.learn_times(&destination);
@@ -165,10 +167,16 @@ pub fn run(
         refusal,
         unproven: Vec::new(),
         notes: Vec::new(),
+        remarks: Vec::new(),
         stopped: None,
         early: None,
         seconds: 0.0,
     };
+    for refined in [refined_from, refined_to] {
+        report.notes.extend(refined.notes);
+        report.remarks.extend(refined.remarks);
+    }
+    report.notes.extend(note_of_zone(&destination));
     for (pool, scanned) in [(&source, &from), (&destination, &to)] {
         let side = pool.store().name();
         let unproven = scanned.tree.unproven();
@@ -221,56 +229,6 @@ fn scan_side(pool: &Pool, side: Side, options: &RunOptions, observer: &dyn Obser
         scanned => scanned,
     }
 }
-
-/// Asks one side for the times that its listing told too roughly to decide. Returns what the listing told of those files.
-fn refine(
-    pool: &Pool,
-    side: Side,
-    (from, to): (&mut Tree, &mut Tree),
-    evidence: &Evidence,
-    options: &CompareOptions,
-) -> StoreResult<ListedTimes> {
-    if pool.lease()?.session().capabilities().exact_times {
-        return Ok(ListedTimes::new());
-    }
-    let files = questions(from, to, evidence, side, options);
-    let parts: Mutex<Vec<&[RelPath]>> = Mutex::new(files.chunks(QUESTIONS).collect());
-    let answers = Mutex::new(Vec::with_capacity(files.len()));
-    let ask = || -> StoreResult<()> {
-        let mut lease = pool.lease()?;
-        loop {
-            let part = parts.lock().expect("no holder panics").pop();
-            let Some(part) = part else { return Ok(()) };
-            for (path, mtime) in part.iter().zip(lease.session().mtimes(part)) {
-                match mtime {
-                    Ok(Some(mtime)) => answers.lock().expect("no holder panics").push((path, mtime)),
-                    Err(e) if e.remedy() == Remedy::Shrink => {
-                        parts.lock().expect("no holder panics").push(part);
-                        return Err(e);
-                    }
-                    Ok(None) | Err(_) => {}
-                }
-            }
-        }
-    };
-    // Whoever loses its session leaves the questions to the others.
-    crew(pool.limit().min(files.len().div_ceil(QUESTIONS)), || drop(ask()));
-    if !parts.lock().expect("no holder panics").is_empty() {
-        ask()?;
-    }
-    let tree = if side == Side::Source { from } else { to };
-    let mut listed = ListedTimes::new();
-    for (path, mtime) in answers.into_inner().expect("no holder panics") {
-        tree.update(path, |entry| {
-            listed.insert(entry.path.clone(), entry.mtime);
-            entry.mtime = Some(mtime);
-        });
-    }
-    Ok(listed)
-}
-
-/// How many times a session is asked for at once.
-const QUESTIONS: usize = 256;
 
 /// Adds what a person should know and no action shows.
 fn add_notes(report: &mut Report, times_lost: bool, remembers: bool) {

@@ -54,6 +54,7 @@ const WORKS: &[Work] = &[
                 &Evidence::default(),
                 Side::Destination,
                 &CompareOptions::default(),
+                None,
             )
         });
         trees::FILES

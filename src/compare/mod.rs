@@ -3,16 +3,18 @@
 //! [`march`] walks both sorted trees in lock step; [`RULES`] are asked about each pair in their order, and the first that
 //! finds a difference names it.
 
+mod clock;
 mod march;
 mod rules;
 
+pub use clock::{Clock, Sample, samples, tells_as_listed};
 pub use march::{Pair, march};
 pub use rules::{Finding, RULES, Rule};
 
 use chrono::Duration;
 
 use crate::compare::rules::ByReceipt;
-use crate::model::{Content, Entry, Evidence, Kind, Receipt, RelPath, Tree};
+use crate::model::{Content, Entry, Evidence, Kind, Mtime, Receipt, RelPath, Tree};
 
 /// What makes two files differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,13 +143,15 @@ pub enum Side {
 
 /// Returns the files on `side` whose exact time would decide: their sizes agree, and the listed time either differs, which
 /// may be the server's zone alone, or is rounded, so that a second edit within the same minute would go unseen. Where files
-/// that are newer at the destination are left alone, also those that differ otherwise. What a receipt decides needs no question.
+/// that are newer at the destination are left alone, also those that differ otherwise. What a receipt decides needs no question, nor
+/// does what differs whatever zone of the server's `clock` its time is in; `None` when nobody knows that clock.
 pub fn questions(
     source: &Tree,
     destination: &Tree,
     evidence: &Evidence,
     side: Side,
     options: &CompareOptions,
+    clock: Option<&Clock>,
 ) -> Vec<RelPath> {
     let by_time = matches!(options.basis, Basis::SizeTime | Basis::Checksum | Basis::Adopt);
     if !by_time && !options.update {
@@ -158,9 +162,9 @@ pub fn questions(
         if !files {
             return false;
         }
-        let listed = match side {
-            Side::Source => source.mtime,
-            Side::Destination => destination.mtime,
+        let (listed, other) = match side {
+            Side::Source => (source.mtime, destination.mtime),
+            Side::Destination => (destination.mtime, source.mtime),
         };
         let rounded = listed.is_none_or(|mtime| !mtime.is_exact() && mtime.precision.span() > options.window);
         let case = Case::new(source, destination, evidence);
@@ -169,7 +173,7 @@ pub fn questions(
         }
         match difference(&case, options) {
             None => rounded && by_time,
-            Some(Reason::Time) => true,
+            Some(Reason::Time) => !clock.is_some_and(|clock| is_sure(clock, listed, other, options)),
             Some(_) => options.update,
         }
     };
@@ -181,10 +185,18 @@ pub fn questions(
         .collect()
 }
 
+/// Returns whether a listed time is another one in any zone that the clock may have had then. Which of two is newer isn't as sure, nor
+/// is a difference enough where contents were asked for.
+fn is_sure(clock: &Clock, listed: Option<Mtime>, other: Option<Mtime>, options: &CompareOptions) -> bool {
+    let plain = options.basis == Basis::SizeTime && options.times == Times::Same && !options.update;
+    plain
+        && listed.zip(other).is_some_and(|(listed, other)| clock.tells_apart(&listed, &other, options.window))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Mtime, Precision, Seen, Zone};
+    use crate::model::{Precision, Seen, Zone};
 
     fn file(size: u64, time: Option<(&str, Precision)>) -> Entry {
         let zone = |precision| if precision == Precision::Second { Zone::Utc } else { Zone::Unknown };
@@ -291,10 +303,52 @@ mod tests {
             let evidence = Evidence { receipts, ..Evidence::default() };
             let tree = |entry: &Entry| Tree::new(vec![entry.clone()], Default::default());
             let options = CompareOptions::default();
-            questions(&tree(&source), &tree(&destination), &evidence, Side::Destination, &options).len()
+            questions(&tree(&source), &tree(&destination), &evidence, Side::Destination, &options, None).len()
         };
         assert_eq!(asked("2026-12-24T00:00:00Z"), 0);
         assert_eq!(asked("2026-11-21T12:00:00Z"), 1, "its minute may not be over");
+    }
+
+    #[test]
+    fn what_differs_in_every_zone_of_the_clock_is_not_asked() {
+        let listed = file(1, Some(("2026-11-20T10:02:00Z", Precision::Minute))).mtime.unwrap();
+        let exact = Mtime::exact("2026-11-20T04:32:30Z".parse().unwrap());
+        let clock = Clock::learn(&[Sample { listed, exact }]).unwrap();
+        let tree = |entry| Tree::new(vec![entry], Default::default());
+        let asks = |source: (&str, Precision), options: &CompareOptions| {
+            let (here, there) = (tree(file(1, Some(source))), tree(file(1, Some(MINUTE))));
+            let asked = |source, destination, side| {
+                questions(source, destination, &Evidence::default(), side, options, Some(&clock)).len()
+            };
+            let asked = (asked(&here, &there, Side::Destination), asked(&there, &here, Side::Source));
+            assert_eq!(asked.0, asked.1, "the same either way");
+            asked.0
+        };
+        let options = CompareOptions::default();
+        let second = |text| (text, Precision::Second);
+        for (source, count) in [
+            // Listed as 10:02, it is 04:32 in UTC, or an hour off with daylight saving.
+            ("2026-11-21T04:32:59Z", 1),
+            ("2026-11-21T05:32:59Z", 1),
+            ("2026-11-21T03:32:00Z", 1),
+            ("2026-11-21T04:33:00Z", 0),
+            ("2026-11-21T10:03:00Z", 0),
+            // The digits that are listed, which count as the same until the zone is believed in.
+            ("2026-11-21T10:02:30Z", 1),
+        ] {
+            assert_eq!(asks(second(source), &options), count, "{source}");
+        }
+        let far = second("2026-11-21T04:33:00Z");
+        for options in [
+            CompareOptions { basis: Basis::Checksum, ..options },
+            CompareOptions { basis: Basis::Adopt, ..options },
+            CompareOptions { update: true, ..options },
+            CompareOptions { window: Duration::seconds(1), ..options },
+        ] {
+            assert_eq!(asks(far, &options), 1, "{options:?}");
+        }
+        let not_older = CompareOptions { times: Times::NotOlder, ..options };
+        assert_eq!(asks(second("2026-11-21T12:00:00Z"), &not_older), 1);
     }
 
     #[test]
@@ -302,8 +356,8 @@ mod tests {
         let ask = |source: Entry, destination: Entry| {
             let tree = |entry| Tree::new(vec![entry], Default::default());
             let options = CompareOptions::default();
-            questions(&tree(source), &tree(destination), &Evidence::default(), Side::Destination, &options)
-                .len()
+            let (source, destination) = (tree(source), tree(destination));
+            questions(&source, &destination, &Evidence::default(), Side::Destination, &options, None).len()
         };
         assert_eq!(ask(file(1, Some(T)), file(1, Some(T))), 0);
         assert_eq!(ask(file(1, Some(T)), file(2, Some(MINUTE))), 0);
@@ -315,6 +369,6 @@ mod tests {
         let update = CompareOptions { update: true, basis: Basis::Size, ..CompareOptions::default() };
         let tree = |entry| Tree::new(vec![entry], Default::default());
         let (a, b) = (tree(file(1, Some(T))), tree(file(2, Some(MINUTE))));
-        assert_eq!(questions(&a, &b, &Evidence::default(), Side::Destination, &update).len(), 1);
+        assert_eq!(questions(&a, &b, &Evidence::default(), Side::Destination, &update, None).len(), 1);
     }
 }

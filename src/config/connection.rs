@@ -8,7 +8,7 @@ use crate::ftp::client::ClientOptions;
 use crate::ftp::connect::Timeouts;
 use crate::ftp::data::DataMode;
 use crate::ftp::transcript::Transcript;
-use crate::model::Cancel;
+use crate::model::{Cancel, Offset};
 use crate::store::ftp::{FtpStore, ListingChoice, RemoteRoot};
 use crate::store::local::LocalStore;
 use crate::store::{Charset, Named, Names, Store};
@@ -26,6 +26,8 @@ pub struct Connection {
     pub logins: Logins,
     /// How directories are listed.
     pub listing: ListingChoice,
+    /// How far the times of LIST are from UTC; `None` where nobody knows.
+    pub time_offset: Option<Offset>,
     /// How names are encoded on servers; `None` for UTF-8, and Latin-1 where a name isn't that.
     pub charset: Option<Charset>,
     /// Who hears the dialogue; `None` for nobody.
@@ -74,7 +76,8 @@ impl Place {
             Some(charset) => encode(root, charset)?,
             None => root,
         };
-        Ok(FtpStore::new(options, root, name).with_listing(connection.listing))
+        let store = FtpStore::new(options, root, name).with_listing(connection.listing);
+        Ok(store.with_time_offset(connection.time_offset))
     }
 }
 

@@ -65,6 +65,8 @@ pub struct Report {
     pub unproven: Vec<(String, RelPath, Unproven)>,
     /// What a person should know and no action shows.
     pub notes: Vec<String>,
+    /// What a person may want to know who asks for more.
+    pub remarks: Vec<String>,
     /// Why the run ended early; `None` when it didn't.
     pub stopped: Option<Stop>,
     /// The exit status of a run that ended before there was a plan; `None` when there was one.
@@ -85,6 +87,7 @@ impl Report {
             refusal: None,
             unproven: Vec::new(),
             notes: Vec::new(),
+            remarks: Vec::new(),
             stopped: None,
             early: Some(status),
             seconds: 0.0,

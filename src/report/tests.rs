@@ -67,6 +67,8 @@ fn sample(mode: Mode) -> Report {
         refusal: None,
         unproven: vec![],
         notes: vec![],
+
+        remarks: vec![],
         stopped: None,
         early: None,
         seconds: 1.5,

@@ -20,6 +20,9 @@ impl Format for Text {
             self.changes(report, out)?;
         }
         if detail.verbose {
+            for remark in &report.remarks {
+                writeln!(out, "* {remark}")?;
+            }
             for spared in &report.plan.spared {
                 writeln!(out, "= {}  kept: {}", spared.path, spared.why)?;
             }
@@ -98,7 +101,9 @@ fn reason(action: &Action) -> String {
             Precision::Minute => "%Y-%m-%d %H:%M",
             Precision::Day => "%Y-%m-%d",
         };
-        mtime.at.format(pattern).to_string()
+        // A day stays the one that was listed: in UTC it may begin the day before.
+        let at = if mtime.precision == Precision::Day { mtime.as_listed() } else { mtime.at };
+        at.format(pattern).to_string()
     };
     match action.reason {
         Reason::Missing if action.entry().is_dir() => "new".to_owned(),

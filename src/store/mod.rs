@@ -4,6 +4,7 @@
 //! answers a batch in as many round trips as one item takes; a local session just loops. Every result stands at the
 //! place of its request, so that one bad item never hides what became of the others.
 
+mod clock;
 #[cfg(test)]
 mod conformance;
 mod error;
@@ -14,6 +15,7 @@ pub(crate) mod memory;
 mod names;
 mod retry;
 
+pub use clock::ServerClock;
 pub use error::{StoreError, StoreResult};
 pub use names::{Charset, NameError, Named, Names};
 pub use retry::{RetryPolicy, Retrying};
@@ -38,6 +40,11 @@ pub trait Store: Send + Sync {
 
     /// Returns what is known of how names are spelled there; `None` where they are taken as they are.
     fn names(&self) -> Option<&Names> {
+        None
+    }
+
+    /// Returns what is known of the zone its times are told in; `None` where they are UTC.
+    fn clock(&self) -> Option<&ServerClock> {
         None
     }
 }

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::support::{
-    Daemon, Direction, Files, LONG_AGO, Output, PASSWORD, Sandbox, Software, assert_same_tree,
+    Daemon, Dir, Direction, Files, LONG_AGO, Output, PASSWORD, Sandbox, Software, assert_same_tree,
     assert_same_tree_and_times, files, for_each_daemon, for_each_known_daemon, snapshot,
 };
 
@@ -666,5 +667,126 @@ fn times_of_winter_and_summer_are_right_whatever_zone_a_server_is_in() {
             assert_same_tree_and_times(&src, daemon.root());
             assert_same_tree_and_times(&src, &dst);
         }
+    }
+}
+
+/// Files of both halves of the year, some of them so new that `ls` tells their minutes.
+fn of_all_seasons() -> Files {
+    files! {"january" => "w", "july" => "s", "sub/evening" => "e", "week" => "n", "quarter" => "q", "recent/day" => "d"}
+}
+
+fn date_all_seasons(dir: &Dir) {
+    let ago = |days| (Utc::now() - TimeDelta::days(days)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    for (path, time) in [
+        ("january", "2024-01-15T12:34:56Z".to_owned()),
+        ("july", "2024-07-15T12:34:56Z".to_owned()),
+        ("sub/evening", "2024-01-06T23:58:09Z".to_owned()),
+        ("week", ago(7)),
+        ("quarter", ago(120)),
+        ("recent/day", ago(1)),
+    ] {
+        dir.set_time(path, &time);
+    }
+}
+
+/// vsftpd with `use_localtime` lists, tells and sets times in its own zone; ProFTPD with `TimesGMT off` lists them so.
+#[test]
+fn a_server_that_speaks_of_its_own_zone_gives_back_the_times_it_was_given() {
+    for software in [Software::Vsftpd, Software::Proftpd] {
+        for (zone, offset) in [("Asia/Kolkata", "+05:30"), ("America/New_York", "-05:00")] {
+            for options in [&["--listing", "auto"], &["--listing", "list"], &["--time-offset", offset]] {
+                let sandbox = Sandbox::new();
+                let Some(daemon) = Daemon::prepare(software).time_zone(zone).start(&sandbox) else {
+                    continue;
+                };
+                eprintln!("{software:?} {zone} {options:?}");
+                let src = sandbox.tree("src", of_all_seasons());
+                date_all_seasons(&src);
+                let (dst, url) = (sandbox.dir("dst"), daemon.url("/"));
+                for (from, to) in [(&src[..], &url[..]), (&url[..], &dst[..])] {
+                    sandbox.oneway([&["sync"], options.as_slice(), &[from, to]].concat()).expect_status(0);
+                    for more in [&["--no-state"][..], &[]] {
+                        let again = [&["sync", "--format", "json"], options.as_slice(), more, &[from, to]];
+                        assert_nothing_done(&sandbox.oneway(again.concat()).expect_status(0));
+                    }
+                }
+                assert_same_tree_and_times(&src, &dst);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_zone_that_is_told_makes_up_for_exact_times_that_are_local() {
+    let sandbox = Sandbox::new();
+    let Some(daemon) = Daemon::prepare(Software::Vsftpd).time_zone("Asia/Kolkata").start(&sandbox) else {
+        return;
+    };
+    let (src, dst, url) = (sandbox.tree("src", of_all_seasons()), sandbox.dir("dst"), daemon.url("/"));
+    date_all_seasons(&src);
+    let options = ["sync", "-v", "--time-offset", "+05:30"];
+    for (from, to) in [(&src[..], &url[..]), (&url[..], &dst[..])] {
+        let output = sandbox.oneway([options.as_slice(), &[from, to]].concat()).expect_status(0);
+        assert!(output.stdout.contains("are UTC+05:30 as --time-offset has it"), "{output}");
+        // The first one sent everything to a server that had nothing to compare with.
+        assert_same_tree_and_times(&src, daemon.root());
+        for more in [&["--no-state"][..], &[]] {
+            let again = [options.as_slice(), &["--format", "json"], more, &[from, to]].concat();
+            assert_nothing_done(&sandbox.oneway(again).expect_status(0));
+        }
+    }
+    assert_same_tree_and_times(&src, &dst);
+}
+
+#[test]
+fn a_server_that_tells_exact_times_in_its_own_zone_is_noticed() {
+    for (software, zone, told) in [
+        (Software::Vsftpd, "Asia/Kolkata", Some("UTC+05:30")),
+        (Software::Vsftpd, "UTC", None),
+        (Software::Proftpd, "Asia/Kolkata", None),
+    ] {
+        let sandbox = Sandbox::new();
+        let Some(daemon) = Daemon::prepare(software).time_zone(zone).start(&sandbox) else { continue };
+        let src = sandbox.tree("src", files! {"a" => "a", "b" => "b"});
+        let output = sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
+        let noted = output.stderr.lines().find(|line| line.contains("in its own zone"));
+        assert_eq!(noted.is_some(), told.is_some(), "{output}");
+        assert!(told.is_none_or(|told| noted.is_some_and(|line| line.contains(told))), "{output}");
+    }
+}
+
+/// Many files of equal sizes and other times, as a fresh checkout has them.
+#[test]
+fn a_clock_that_was_learned_spares_questions() {
+    for (software, zone, config, kept) in [
+        // Its exact times are those it lists, so none of its files is as old as here.
+        (Software::Vsftpd, "Asia/Kolkata", "use_localtime=YES", 0),
+        (Software::Vsftpd, "America/New_York", "use_localtime=NO", 10),
+        (Software::Proftpd, "Asia/Kolkata", "TimesGMT off", 10),
+        // With and without daylight saving, for most of the year.
+        (Software::Proftpd, "America/New_York", "TimesGMT off", 10),
+    ] {
+        let sandbox = Sandbox::new();
+        let daemon = Daemon::prepare(software).time_zone(zone).config(config).start(&sandbox);
+        let Some(daemon) = daemon else { continue };
+        let src = sandbox.dir("src");
+        for i in 0..300 {
+            let name = format!("d{}/f{i}", i % 3);
+            src.write(&name, "x");
+            daemon.root().write(&name, "x");
+            let there = Utc::now() - TimeDelta::hours(100 + i * 14);
+            let here = if i < 10 { there } else { there + TimeDelta::minutes(193) };
+            for (dir, at) in [(&src, here), (daemon.root(), there)] {
+                dir.set_time(&name, &at.format("%Y-%m-%dT%H:%M:%SZ").to_string());
+            }
+        }
+        let arguments = ["diff", "-vv", "--no-state", "--listing", "list", &src, &daemon.url("/")];
+        let output = sandbox.oneway(arguments).any_status();
+        let asked = output.stderr.lines().filter(|line| line.contains("> MDTM ")).count();
+        assert!((6..60).contains(&asked), "{asked} were asked\n{output}");
+        assert!(output.stdout.contains(&format!("{kept} unchanged")), "{output}");
+        let told = output.stdout.lines().find(|line| line.starts_with("* LIST times of"));
+        assert!(told.is_some_and(|line| line.ends_with("seen on 6 files")), "{output}");
+        eprintln!("{asked} {told:?}");
     }
 }

@@ -12,7 +12,9 @@ use oneway::store::Charset;
 
 use crate::commands::parse_listing::ParseListingArgs;
 use crate::commands::serve::ServeArgs;
-use crate::values::{Sessions, charset, duration, max_delete, rate, sessions, size, timeout};
+use crate::values::{
+    Sessions, TimeOffset, charset, duration, max_delete, rate, sessions, size, time_offset, timeout,
+};
 
 /// Mirrors a directory one way over FTP.
 #[derive(Debug, Parser)]
@@ -142,6 +144,11 @@ pub(crate) struct SyncArgs {
     /// where names are not UTF-8]
     #[arg(long, value_name = "NAME", value_parser = charset, help_heading = "Connection")]
     pub(crate) charset: Option<Charset>,
+
+    /// How far the times of LIST are ahead of UTC: -05:00, +05:30, Z; auto finds it out where MDTM tells
+    #[arg(long, value_name = "auto|±HH:MM", value_parser = time_offset, default_value = "auto", allow_hyphen_values = true,
+        help_heading = "Connection")]
+    pub(crate) time_offset: TimeOffset,
 
     #[command(flatten)]
     pub(crate) show: ShowArgs,

@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use oneway::model::Offset;
 use oneway::plan::MaxDelete;
 use oneway::store::Charset;
 
@@ -98,6 +99,19 @@ pub(crate) fn charset(text: &str) -> Result<Charset, String> {
     Charset::named(text).ok_or_else(unknown)
 }
 
+/// Reads `auto`, `Z` or how far a zone is from UTC.
+pub(crate) fn time_offset(text: &str) -> Result<TimeOffset, String> {
+    if text == "auto" {
+        return Ok(TimeOffset(None));
+    }
+    let bad = || format!("`{text}` is neither `auto` nor a zone such as +05:30, -08:00 or Z");
+    Offset::parse(text).map(|offset| TimeOffset(Some(offset))).ok_or_else(bad)
+}
+
+/// How far listed times are from UTC; `None` lets the program find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimeOffset(pub(crate) Option<Offset>);
+
 /// How many sessions; `None` lets the program choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sessions(pub(crate) Option<usize>);
@@ -167,6 +181,16 @@ mod tests {
             "1.0000000000000000001k",
         ] {
             assert!(rate(text).is_err() && size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn zones_are_whole_quarters_of_an_hour() {
+        assert_eq!(time_offset("auto"), Ok(TimeOffset(None)));
+        assert_eq!(time_offset("-03:30"), Ok(TimeOffset(Offset::from_minutes(-210))));
+        assert_eq!(time_offset("Z"), Ok(TimeOffset(Some(Offset::default()))));
+        for text in ["", "5", "+5", "+05:07", "+15:00", "Asia/Kolkata", "AUTO"] {
+            assert!(time_offset(text).is_err(), "{text}");
         }
     }
 

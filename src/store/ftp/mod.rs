@@ -16,8 +16,8 @@ use crate::ftp::error::FtpError;
 use crate::ftp::host::HostNotes;
 use crate::ftp::listing::{Listed, ListingFormat};
 use crate::ftp::reply::Reply;
-use crate::model::{RelPath, Remedy, escape};
-use crate::store::{Session, Store, StoreError, StoreResult};
+use crate::model::{Offset, RelPath, Remedy, escape};
+use crate::store::{ServerClock, Session, Store, StoreError, StoreResult};
 
 use session::FtpSession;
 
@@ -29,6 +29,7 @@ pub struct FtpStore {
     choice: ListingChoice,
     notes: Arc<HostNotes>,
     learned: Arc<Mutex<Learned>>,
+    clock: Arc<ServerClock>,
     sessions: AtomicU32,
     /// A session has been had, so that the server is known to be there.
     reached: AtomicBool,
@@ -109,6 +110,7 @@ impl FtpStore {
             name,
             notes: Arc::default(),
             learned: Arc::default(),
+            clock: Arc::default(),
             sessions: AtomicU32::new(0),
             reached: AtomicBool::new(false),
         }
@@ -118,6 +120,13 @@ impl FtpStore {
     #[must_use]
     pub fn with_listing(mut self, choice: ListingChoice) -> Self {
         self.choice = choice;
+        self
+    }
+
+    /// Takes listed times for so far from UTC; `None` for times of which nobody knows.
+    #[must_use]
+    pub fn with_time_offset(mut self, offset: Option<Offset>) -> Self {
+        self.clock = Arc::new(ServerClock::new(offset));
         self
     }
 
@@ -133,7 +142,8 @@ impl FtpStore {
             Some(home) => self.root.resolve(home),
             None => self.root.resolve(b"/"),
         };
-        Ok(FtpSession::new(client, root, self.name.clone(), self.choice, Arc::clone(&self.learned)))
+        let shared = (Arc::clone(&self.learned), Arc::clone(&self.clock));
+        Ok(FtpSession::new(client, root, self.name.clone(), self.choice, shared))
     }
 
     /// Lists the root as the server tells it, owner and group included, with names as they stand there.
@@ -215,6 +225,10 @@ impl Store for FtpStore {
 
     fn connect(&self) -> StoreResult<Box<dyn Session>> {
         Ok(Box::new(self.open()?))
+    }
+
+    fn clock(&self) -> Option<&ServerClock> {
+        Some(&self.clock)
     }
 }
 

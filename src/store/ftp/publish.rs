@@ -4,7 +4,8 @@
 //! is sent next: its check with the next upload, its renaming, once the size was right, with the one after that.
 //!
 //! Some servers take the time they are given for their local one, so a time that was set is read back, and what it is
-//! off by is made up for, for this file and all that follow.
+//! off by is made up for, for this file and all that follow. The first files are also asked about before they get a time: a server that
+//! tells a file it has just got as hours away speaks of its own zone.
 
 use std::collections::VecDeque;
 
@@ -15,7 +16,7 @@ use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::features::Features;
 use crate::ftp::reply::{Class, Reply};
-use crate::store::{WriteRequest, Written};
+use crate::store::{ServerClock, WriteRequest, Written};
 
 /// What is known of the times a server sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +62,7 @@ impl Rider {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asks {
     Size,
+    FreshTime,
     SetTime(Verb),
     ReadTime,
     Bits,
@@ -83,6 +85,8 @@ struct Uploaded {
     path: Vec<u8>,
     /// Bytes sent.
     bytes: u64,
+    /// When the last of them was sent.
+    sent: DateTime<Utc>,
     needs: Needs,
     time_set: bool,
     /// The time was already set anew once.
@@ -110,8 +114,15 @@ const FURTHEST_ZONE: TimeDelta = TimeDelta::hours(15);
 const ZONE_STEP_SECONDS: i64 = 15 * 60;
 
 impl Publisher {
-    /// Takes a file whose `bytes` were sent to `temporary`.
-    pub(super) fn add(&mut self, request: WriteRequest, temporary: Vec<u8>, path: Vec<u8>, bytes: u64) {
+    /// Takes a file whose `bytes` were sent to `temporary`, the last of them at `sent`.
+    pub(super) fn add(
+        &mut self,
+        request: WriteRequest,
+        temporary: Vec<u8>,
+        path: Vec<u8>,
+        bytes: u64,
+        sent: DateTime<Utc>,
+    ) {
         self.numbered += 1;
         let number = self.numbered;
         let (needs, time_set, corrected) = (Needs::Check, false, false);
@@ -121,6 +132,7 @@ impl Publisher {
             temporary,
             path,
             bytes,
+            sent,
             needs,
             time_set,
             corrected,
@@ -188,6 +200,7 @@ impl Publisher {
         last: bool,
         reply: Reply,
         clock: ClockCheck,
+        server: &ServerClock,
     ) -> (Lesson, Option<Published>) {
         let Some(place) = self.files.iter().position(|file| file.number == rider.file) else {
             return (Lesson::Nothing, None);
@@ -213,8 +226,14 @@ impl Publisher {
                 file.time_set = reply.is_ok();
                 None
             }
+            Asks::FreshTime => {
+                if let Ok(told) = read_time(reply) {
+                    server.saw_fresh(told, file.sent);
+                }
+                None
+            }
             Asks::ReadTime => {
-                lesson = file.weigh_time(reply, clock);
+                lesson = file.weigh_time(reply, clock, server);
                 None
             }
             Asks::Bits => {
@@ -247,10 +266,15 @@ fn time_commands(
 ) -> Result<Vec<(Command, Asks)>, FtpError> {
     let (Some(setter), Some(mtime)) = (means.setter, file.request.mtime) else { return Ok(Vec::new()) };
     let at = whole(mtime.at) - means.clock.shift;
-    let mut commands = vec![(setter.command(&file.temporary, at)?, Asks::SetTime(setter.verb()))];
+    let mut commands = Vec::new();
+    let reads = means.features.may(Verb::Mdtm);
+    if reads && !means.clock.verified && !correcting {
+        commands.push((command(Verb::Mdtm, file.temporary.as_slice())?, Asks::FreshTime));
+    }
+    commands.push((setter.command(&file.temporary, at)?, Asks::SetTime(setter.verb())));
     // What MDTM sets was seen to depend on the time of year, so each of its times is looked at.
     let doubtful = !means.clock.verified || setter == TimeSetter::Mdtm || correcting;
-    if doubtful && means.features.may(Verb::Mdtm) {
+    if doubtful && reads {
         commands.push((command(Verb::Mdtm, file.temporary.as_slice())?, Asks::ReadTime));
     }
     Ok(commands)
@@ -259,11 +283,11 @@ fn time_commands(
 impl Uploaded {
     /// Compares the time that was read back with the one the file should have. Where it is off by a zone, it is to be set once
     /// more.
-    fn weigh_time(&mut self, reply: Reply, clock: ClockCheck) -> Lesson {
+    fn weigh_time(&mut self, reply: Reply, clock: ClockCheck, server: &ServerClock) -> Lesson {
         let (true, Some(mtime), Ok(read)) = (self.time_set, self.request.mtime, read_time(reply)) else {
             return Lesson::Nothing;
         };
-        let off = whole(read.at) - whole(mtime.at);
+        let off = whole(server.read_exact(read).at) - whole(mtime.at);
         if off.is_zero() {
             return Lesson::Clock(ClockCheck { verified: true, ..clock });
         }

@@ -12,8 +12,8 @@ use crate::model::{Checksum, ChecksumKind, Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Lesson, Means, Publisher, Rider};
 use crate::store::ftp::{Learned, ListingChoice, download, listing, part, upload};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle,
-    StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, ServerClock, Session,
+    Settle, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// A session on an FTP server.
@@ -24,6 +24,7 @@ pub(crate) struct FtpSession {
     name: String,
     pub(super) choice: ListingChoice,
     pub(super) learned: Arc<Mutex<Learned>>,
+    pub(super) clock: Arc<ServerClock>,
     /// What was sent for a transfer that is still to be opened.
     pub(super) ahead: Option<Ahead>,
     /// Uploads that don't have their final names yet.
@@ -48,10 +49,10 @@ impl FtpSession {
         root: Vec<u8>,
         name: String,
         choice: ListingChoice,
-        learned: Arc<Mutex<Learned>>,
+        (learned, clock): (Arc<Mutex<Learned>>, Arc<ServerClock>),
     ) -> Self {
         let (ahead, publisher, written) = (None, Publisher::default(), Vec::new());
-        Self { client, root, name, choice, learned, ahead, publisher, written }
+        Self { client, root, name, choice, learned, clock, ahead, publisher, written }
     }
 
     /// Returns the absolute path of `path` on the server.
@@ -89,7 +90,7 @@ impl FtpSession {
     /// Takes a file whose upload is complete.
     pub(super) fn add_upload(&mut self, request: WriteRequest, bytes: u64) {
         let (temporary, path) = (self.full(&request.temporary), self.full(&request.path));
-        self.publisher.add(request, temporary, path, bytes);
+        self.publisher.add(request, temporary, path, bytes, listing::now());
     }
 
     /// Sends what uploads still need. The replies are to be heard before any other.
@@ -125,14 +126,15 @@ impl FtpSession {
 
     fn riders(&mut self) -> Result<Vec<(Command, Rider)>, FtpError> {
         let clock = self.learned.lock().expect("no holder panics").clock;
-        let means = Means { features: self.client.features(), setter: self.time_setter(), clock };
+        let (features, setter) = (self.client.features(), self.time_setter());
+        let means = Means { features, setter, clock };
         self.publisher.riders(&means)
     }
 
     fn take_reply(&mut self, rider: Rider, next: Option<&Rider>, reply: Reply) {
         let last = next.is_none_or(|next| !next.is_for_the_file_of(&rider));
         let clock = self.learned.lock().expect("no holder panics").clock;
-        let (lesson, published) = self.publisher.hear(rider, last, reply, clock);
+        let (lesson, published) = self.publisher.hear(rider, last, reply, clock, &self.clock);
         match lesson {
             Lesson::Nothing => {}
             Lesson::Lacks(verb) => self.client.refuse(verb),
@@ -309,7 +311,9 @@ impl Session for FtpSession {
         for (path, answer) in files.iter().zip(answers) {
             results.push(match answer {
                 // A time that can't be read is as good as none; any other 2xx is the reply to something else.
-                Ok(reply) if reply.code() == 213 => Ok(read_time(reply).ok()),
+                Ok(reply) if reply.code() == 213 => {
+                    Ok(read_time(reply).ok().map(|mtime| self.clock.read_exact(mtime)))
+                }
                 Ok(reply) if reply.is_ok() => {
                     read_time(reply).map(Some).map_err(|e| self.fail("look at", path, e))
                 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use crate::model::{Checksum, ChecksumKind, Mtime, RelPath, Remedy};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle, Store,
-    StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, ServerClock, Session,
+    Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// A store whose names are read and written as they are spelled there.
@@ -48,6 +48,10 @@ impl<S: Store> Store for Named<S> {
 
     fn names(&self) -> Option<&Names> {
         Some(&self.names)
+    }
+
+    fn clock(&self) -> Option<&ServerClock> {
+        self.inner.clock()
     }
 }
 

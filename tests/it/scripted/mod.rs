@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Dir, Files, Output, Run, Sandbox, ScriptServer, Transcript, files, snapshot};
 
 mod bursts;
+mod clock;
 mod data;
 mod features;
 mod greeting;

@@ -38,6 +38,7 @@ pub(crate) fn connection(args: &ConnectionArgs, verbose: u8, cancel: &Cancel) ->
             Listing::List => ListingChoice::List,
             Listing::Nlst => ListingChoice::Nlst,
         },
+        time_offset: None,
         charset: None,
         logins: logins::find(),
         transcript: (verbose >= 2).then(|| Arc::new(Trace) as Arc<dyn Transcript>),

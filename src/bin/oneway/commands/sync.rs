@@ -39,7 +39,7 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
     }
     let options = RunOptions { state, ..options(args, mode, &cancel)? };
     let common = connect::connection(&args.connection, args.show.verbose, &cancel)?;
-    let connection = Connection { charset: args.charset, ..common };
+    let connection = Connection { charset: args.charset, time_offset: args.time_offset.0, ..common };
     let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
     let destination = destination.store(&connection).map_err(|e| connect::refused("DST", &e))?;
     // Opened before anything is done: a report that can't be written is no reason to find out afterwards.

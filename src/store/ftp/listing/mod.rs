@@ -19,11 +19,11 @@ use crate::ftp::listing::{Listed, Listing, ListingFormat, Parser, format_named};
 use crate::ftp::reply::{Class, Reply};
 use crate::ftp::transfer::Download;
 use crate::model::{Entry, Kind, RelPath, Unproven, escape, permission_bits};
-use crate::store::DirListing;
 use crate::store::ftp::listing::names::list_names_here;
 use crate::store::ftp::listing::proof::{RawListing, doubt_of};
 use crate::store::ftp::session::FtpSession;
 use crate::store::ftp::{Hidden, ListingChoice};
+use crate::store::{DirListing, ServerClock};
 
 /// Lists directories of the session's tree.
 pub(super) fn list_dirs(session: &mut FtpSession, dirs: &[RelPath]) -> Vec<Result<DirListing, FtpError>> {
@@ -31,7 +31,7 @@ pub(super) fn list_dirs(session: &mut FtpSession, dirs: &[RelPath]) -> Vec<Resul
     let raw = if stat::serves(session) { stat::list(session, &paths) } else { None };
     let raw = raw.unwrap_or_else(|| flights::list(session, &paths));
     let caps = session.client.quirks().listing_caps;
-    dirs.iter().zip(raw).map(|(dir, raw)| raw.map(|raw| believe(dir, raw, caps))).collect()
+    dirs.iter().zip(raw).map(|(dir, raw)| raw.map(|raw| believe(dir, raw, caps, &session.clock))).collect()
 }
 
 /// Lists `dir` of the session's tree.
@@ -40,14 +40,14 @@ pub(super) fn list_dir(session: &mut FtpSession, dir: &RelPath) -> Result<DirLis
 }
 
 /// Takes from a listing what can be believed.
-fn believe(dir: &RelPath, raw: RawListing, caps: &[usize]) -> DirListing {
+fn believe(dir: &RelPath, raw: RawListing, caps: &[usize], clock: &ServerClock) -> DirListing {
     let doubt = doubt_of(&raw, caps);
     let entries = Vec::with_capacity(raw.listing.entries.len());
     let may_be_closed = raw.unconfirmed && raw.listing.entries.is_empty() && !raw.listing.shows_itself;
     let mut listing = DirListing { entries, doubt, may_hide: raw.may_hide, may_be_closed };
     for listed in raw.listing.entries {
         match dir.join(&listed.name) {
-            Ok(path) => listing.entries.push(entry_of(path, listed)),
+            Ok(path) => listing.entries.push(entry_of(path, listed, clock)),
             Err(why) => {
                 let text = format!("the name `{}` can't be believed: {why}", escape(&listed.name));
                 listing.doubt.get_or_insert(Unproven(text));
@@ -261,21 +261,21 @@ fn empty(said: &FtpError) -> RawListing {
     RawListing::new(Parser::new(now()).finish(), closing)
 }
 
-/// Returns the time that dates without a year are read by.
+/// Returns the time that dates without a year are read by, and files were sent at.
 #[expect(
     clippy::disallowed_methods,
     reason = "a session is the rim: listings come from outside as they are read"
 )]
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
-fn entry_of(path: RelPath, listed: Listed) -> Entry {
+fn entry_of(path: RelPath, listed: Listed, clock: &ServerClock) -> Entry {
     Entry {
         path,
         kind: listed.kind,
         size: listed.exact_size().filter(|_| listed.kind == Kind::File),
-        mtime: listed.mtime,
+        mtime: listed.mtime.map(|mtime| clock.read_listed(mtime)),
         mode: listed.mode.map(permission_bits),
         target: listed.target.map(Vec::into_boxed_slice),
     }

@@ -23,7 +23,8 @@ pub(super) fn list_names_here(session: &mut FtpSession, path: &[u8]) -> Result<R
     let sizes = ask_names(session, Verb::Size, &names)?;
     let times = ask_names(session, Verb::Mdtm, &names)?;
     for ((listed, size), time) in raw.listing.entries.iter_mut().zip(sizes).zip(times) {
-        listed.mtime = time.and_then(|reply| read_time(reply).ok());
+        let time = time.and_then(|reply| read_time(reply).ok());
+        listed.mtime = time.map(|mtime| session.clock.read_exact(mtime));
         listed.size = size.and_then(|reply| read_size(reply).ok());
         listed.kind = match listed.size {
             Some(_) => Kind::File,
