@@ -179,6 +179,9 @@ pub fn run(
     report.notes.extend(note_of_zone(&destination));
     for (pool, scanned) in [(&source, &from), (&destination, &to)] {
         let side = pool.store().name();
+        if pool.store().is_in_clear_text() {
+            report.notes.push(format!("the server has no TLS, so {side} is spoken to in clear text"));
+        }
         let unproven = scanned.tree.unproven();
         report.unproven.extend(unproven.map(|(dir, why)| (side.to_owned(), dir.clone(), why.clone())));
         if let Some(limit) = pool.shrunk_to() {

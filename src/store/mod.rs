@@ -43,6 +43,11 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// Returns whether protection was wished for where the server had it, and it hadn't.
+    fn is_in_clear_text(&self) -> bool {
+        false
+    }
+
     /// Returns what is known of the zone its times are told in; `None` where they are UTC.
     fn clock(&self) -> Option<&ServerClock> {
         None

@@ -33,6 +33,8 @@ pub struct FtpStore {
     sessions: AtomicU32,
     /// A session has been had, so that the server is known to be there.
     reached: AtomicBool,
+    /// TLS was wished for where the server had it, and it hadn't.
+    clear: AtomicBool,
 }
 
 /// Where the tree begins on its server.
@@ -113,6 +115,7 @@ impl FtpStore {
             clock: Arc::default(),
             sessions: AtomicU32::new(0),
             reached: AtomicBool::new(false),
+            clear: AtomicBool::new(false),
         }
     }
 
@@ -138,6 +141,9 @@ impl FtpStore {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         let client = Client::connect(&self.options, &self.notes, number).map_err(|e| self.fail(e))?;
         self.reached.store(true, Ordering::Relaxed);
+        if self.options.tls.is_some() && !client.is_protected() {
+            self.clear.store(true, Ordering::Relaxed);
+        }
         let root = match client.home() {
             Some(home) => self.root.resolve(home),
             None => self.root.resolve(b"/"),
@@ -225,6 +231,10 @@ impl Store for FtpStore {
 
     fn connect(&self) -> StoreResult<Box<dyn Session>> {
         Ok(Box::new(self.open()?))
+    }
+
+    fn is_in_clear_text(&self) -> bool {
+        self.clear.load(Ordering::Relaxed)
     }
 
     fn clock(&self) -> Option<&ServerClock> {

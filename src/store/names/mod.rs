@@ -50,6 +50,10 @@ impl<S: Store> Store for Named<S> {
         Some(&self.names)
     }
 
+    fn is_in_clear_text(&self) -> bool {
+        self.inner.is_in_clear_text()
+    }
+
     fn clock(&self) -> Option<&ServerClock> {
         self.inner.clock()
     }

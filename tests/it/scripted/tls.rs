@@ -75,7 +75,8 @@ fn d2_20_data_that_cannot_be_protected_is_not_sent() {
 #[test]
 fn clear_text_is_spoken_where_it_was_allowed_and_there_is_nothing_else() {
     let trial = Trial::with(two_files(), "on AUTH\n< 502 no");
-    trial.pull(&["--tls", "try"]).expect_status(0);
+    let output = trial.pull(&["--tls", "try"]).expect_status(0);
+    assert!(output.stderr.contains("in clear text"), "{output}");
     assert_eq!(trial.local(), TWO_FILES);
     trial.finish();
     // Where there is TLS, its certificate must be right.

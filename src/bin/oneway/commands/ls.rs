@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use oneway::ftp::listing::Listed;
 use oneway::model::{Cancel, Kind, escape};
 use oneway::report::listed_json;
-use oneway::store::{RetryPolicy, StoreError};
+use oneway::store::{RetryPolicy, Store as _, StoreError};
 
 use crate::args::{Format, LsArgs};
 use crate::commands::connect;
 use crate::signals::Signals;
+use crate::ui::say::complain;
 
 pub(crate) fn run(args: &LsArgs) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
@@ -20,6 +21,9 @@ pub(crate) fn run(args: &LsArgs) -> anyhow::Result<ExitCode> {
     let signals = Signals::watch(&cancel)?;
     let retry = RetryPolicy::new(args.connection.retries, cancel.clone());
     let listed = retry.persist(|| store.list_root().map_err(StoreError::waiting_for_room));
+    if store.is_in_clear_text() {
+        complain!("note: the server has no TLS, so it is spoken to in clear text");
+    }
     let mut entries = match (listed, signals.stop()) {
         (Ok(entries), _) => entries,
         (Err(_), Some(stop)) => return Ok(ExitCode::from(stop.exit_status())),
