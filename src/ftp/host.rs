@@ -15,6 +15,8 @@ pub struct HostNotes {
     pub(crate) refused: Refused,
     /// It speaks TLS 1.3 alone.
     pub(crate) newer_tls: AtomicBool,
+    /// It refused a command because a transfer was not over.
+    pub(crate) busy: AtomicBool,
     /// It answered a probe in order.
     takes_bursts: AtomicBool,
     /// How much speaks against sending it several commands at once.
@@ -27,6 +29,7 @@ const OUT: u32 = 2;
 impl HostNotes {
     /// Returns what `row` says of the server, in the light of what was seen.
     pub(crate) fn temper(&self, row: Quirks) -> Quirks {
+        let row = if self.busy.load(Ordering::Relaxed) { row.after_transfers() } else { row };
         if self.is_careful() {
             row.careful()
         } else if row.probe && self.takes_bursts.load(Ordering::Relaxed) {

@@ -24,6 +24,8 @@ pub struct Quirks {
     pub next_at_end: bool,
     /// Whether a download in active mode may be asked for while the one before it runs, `PORT · RETR · PORT · RETR`.
     pub pairs_ahead: bool,
+    /// The same where data connections are protected. ProFTPD answers with 450 then.
+    pub pairs_under_tls: bool,
     /// Whether commands may be sent behind a running upload. ProFTPD answers them with 450, Pure-FTPd swallows them,
     /// pyftpdlib obeys at once and renames a half file.
     pub behind_upload: bool,
@@ -51,6 +53,7 @@ const UNKNOWN: Quirks = Quirks {
     early_upload: false,
     next_at_end: false,
     pairs_ahead: false,
+    pairs_under_tls: false,
     behind_upload: false,
     stat_lists: false,
     mdtm_sets: false,
@@ -69,6 +72,7 @@ pub const QUIRKS: &[Quirks] = &[
         early_upload: true,
         next_at_end: true,
         pairs_ahead: true,
+        pairs_under_tls: true,
         behind_upload: true,
         stat_lists: true,
         mdtm_sets: true,
@@ -84,6 +88,7 @@ pub const QUIRKS: &[Quirks] = &[
         early_upload: true,
         next_at_end: true,
         pairs_ahead: true,
+        pairs_under_tls: false,
         behind_upload: false,
         stat_lists: true,
         mdtm_sets: false,
@@ -99,6 +104,7 @@ pub const QUIRKS: &[Quirks] = &[
         early_upload: true,
         next_at_end: false,
         pairs_ahead: false,
+        pairs_under_tls: false,
         behind_upload: false,
         stat_lists: false,
         mdtm_sets: false,
@@ -115,6 +121,7 @@ pub const QUIRKS: &[Quirks] = &[
         early_upload: true,
         next_at_end: true,
         pairs_ahead: false,
+        pairs_under_tls: false,
         behind_upload: false,
         stat_lists: false,
         mdtm_sets: false,
@@ -130,6 +137,7 @@ pub const QUIRKS: &[Quirks] = &[
         early_upload: true,
         next_at_end: true,
         pairs_ahead: true,
+        pairs_under_tls: false,
         behind_upload: true,
         stat_lists: false,
         mdtm_sets: false,
@@ -157,16 +165,22 @@ impl Quirks {
             early_upload: false,
             next_at_end: false,
             pairs_ahead: false,
+            pairs_under_tls: false,
             behind_upload: false,
             stat_lists: false,
             ..self
         }
     }
 
-    /// Returns what may be done while data connections are protected. What comes during a transfer is then read by some in another
-    /// place than without TLS (ProFTPD 1.3.8 answers 450 to some of it).
+    /// Returns what may be done while data connections are protected.
     #[must_use]
     pub(crate) fn with_protected_data(self) -> Self {
+        Self { pairs_ahead: self.pairs_under_tls, ..self }
+    }
+
+    /// Returns what may be done with a server that was seen to refuse what it's told during a transfer.
+    #[must_use]
+    pub(crate) fn after_transfers(self) -> Self {
         Self { next_at_end: false, pairs_ahead: false, behind_upload: false, ..self }
     }
 

@@ -329,6 +329,10 @@ impl Client {
 
     /// The server gave no port or takes none, so the commands behind are refused as well; then the careful way is tried.
     fn open_after_refusal(&mut self, refusal: Reply, flight: &Flight) -> Result<Transfer, FtpError> {
+        if refusal.code() == 450 {
+            // ProFTPD: `450 EPSV: data transfer in progress`.
+            self.notes.busy.store(true, Ordering::Relaxed);
+        }
         let transfer = &flight.transfer;
         if !flight.held {
             if flight.offset > 0 {

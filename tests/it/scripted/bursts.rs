@@ -120,3 +120,26 @@ fn a_file_that_grew_since_its_listing_is_had_although_the_next_was_announced() {
     assert_eq!(trial.local(), super::TWO_FILES);
     // Not finished: the server waited in vain for the one that was announced.
 }
+
+/// As ProFTPD does under TLS, and where a transfer takes longer.
+#[test]
+fn a_server_that_refuses_what_comes_during_a_transfer_is_told_behind_it_from_then_on() {
+    let files = Files((0..6).map(|i| (format!("f{i}").into(), Some("content".into()))).collect());
+    let script = "on CONNECT\n< 220 pyftpdlib 2.2.0 ready\n\
+                  nth 3 EPSV\n< 450 EPSV: data transfer in progress\nnth 2 RETR\n< 425 Unable to build data connection";
+    let trial = Trial::with(files, script);
+    let output = trial.pull(&["-vv"]).expect_status(0);
+    let said = dialogue(&output);
+    let refused = said.iter().position(|line| line.starts_with("< 450")).expect("it was refused");
+    let (before, after) = said.split_at(refused);
+    let early = |part: &[String]| {
+        let marks: Vec<&str> = part.iter().filter_map(|line| line.get(..5)).collect();
+        let marks: Vec<&str> =
+            marks.into_iter().filter(|mark| ["< 150", "< 226", "> EPS"].contains(mark)).collect();
+        marks.windows(2).any(|two| two == ["< 150", "> EPS"])
+    };
+    assert!(early(before) && after.len() > 6, "{output}");
+    assert!(!early(after), "{output}");
+    assert_eq!(trial.local().matches("content").count(), 6);
+    trial.finish();
+}
