@@ -39,6 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             Deed::CreateDir => "make",
             Deed::Copy => "send",
             Deed::Replace => "send again",
+            Deed::Rename => "rename",
+            Deed::Touch => "set the time",
             Deed::Delete | Deed::DeleteDir => "remove",
         };
         writeln!(

@@ -1,5 +1,7 @@
 //! A run from its two stores to its report: scan both sides, compare, plan, guard, execute.
 
+mod ask;
+mod contents;
 mod memory;
 mod times;
 
@@ -8,13 +10,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::compare::{Basis, CompareOptions, Side, Times};
+use crate::compare::{Basis, CompareOptions, Side, Times, newly_dated};
 use crate::execute::{Event, ExecuteOptions, Observer, execute};
 use crate::filter::Filter;
 use crate::model::{Cancel, RelPath, Remedy};
-use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, check, plan};
+use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, candidates, check, plan, rename};
 use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report};
+use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
 use crate::run::memory::{Memory, Remembering};
 use crate::run::times::{note_of_zone, refine};
 use crate::scan::{ScanOptions, Scanned, scan};
@@ -34,6 +37,8 @@ pub struct RunOptions {
     pub compare: CompareOptions,
     /// Remove what only the destination has.
     pub delete: bool,
+    /// Rename at the destination what would be deleted under one name and sent under another with the same content.
+    pub renames: bool,
     /// Which files are sent, by whether the destination has them.
     pub presence: Presence,
     /// What a plan must not exceed.
@@ -62,6 +67,7 @@ impl Default for RunOptions {
             filter: Filter::default(),
             compare: CompareOptions::default(),
             delete: false,
+            renames: true,
             presence: Presence::default(),
             guard: GuardOptions::default(),
             carry_times: true,
@@ -119,17 +125,27 @@ pub fn run(
 
     let times_kept = options.carry_times && destination.lease()?.session().capabilities().sets_times;
     let times = if times_kept { options.compare.times } else { Times::NotOlder };
+    memory.sets_times = times_kept;
     let compare = CompareOptions { times, ..options.compare };
     let trees = (&mut from.tree, &mut to.tree);
     let refined_from = refine(&source, Side::Source, trees, &memory.evidence, &compare)?;
     let trees = (&mut from.tree, &mut to.tree);
     let refined_to = refine(&destination, Side::Destination, trees, &memory.evidence, &compare)?;
     if compare.basis == Basis::Checksum {
-        memory.compare_contents(&source, &destination, &from.tree, &to.tree)?;
+        let pairs = equal_sizes(&from.tree, &to.tree);
+        compare_contents(&mut memory, &source, &destination, &pairs, Trust::Server)?;
+    } else if options.presence != Presence::OnlyNew {
+        let pairs = newly_dated(&from.tree, &to.tree, &memory.evidence, &compare);
+        compare_contents(&mut memory, &source, &destination, &pairs, Trust::Receipts)?;
     }
 
     let plan_options = PlanOptions { compare, delete: options.delete, presence: options.presence };
     let mut plan = plan(&from.tree, &to.tree, &to.keeps, &memory.evidence, &plan_options);
+    if options.renames && !matches!(compare.basis, Basis::Adopt | Basis::Always) {
+        let mut candidates = candidates(&plan, &to.tree);
+        let known = know_candidates(&memory.evidence, &source, &destination, &mut candidates)?;
+        rename(&mut plan, candidates, &known.gone, &known.new);
+    }
     let adopted = (compare.basis == Basis::Adopt).then(|| adopt(&mut plan));
     let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
     let dry = options.mode != Mode::Sync || refusal.is_some();
@@ -248,6 +264,11 @@ fn add_notes(report: &mut Report, times_lost: bool, remembers: bool) {
     if !report.plan.spared.is_empty() {
         let spared = many(report.plan.spared.len(), "extra path was", "extra paths were");
         report.notes.push(format!("{spared} kept at the destination; -v says why"));
+    }
+    let mut refused = report.outcomes.iter().filter_map(|outcome| outcome.not_renamed.as_ref());
+    if let Some(why) = refused.next() {
+        let files = many(1 + refused.count(), "file was sent", "files were sent");
+        report.notes.push(format!("{files} under a new name instead of being renamed: {why}"));
     }
     let undated = report.outcomes.iter().filter(|outcome| outcome.time_set == Some(false)).count();
     if undated > 0 && !times_lost {

@@ -6,10 +6,12 @@
 mod clock;
 mod march;
 mod rules;
+mod touch;
 
 pub use clock::{Clock, Sample, samples, tells_as_listed};
 pub use march::{Pair, march};
 pub use rules::{Finding, RULES, Rule};
+pub use touch::{needs_touch, newly_dated};
 
 use chrono::Duration;
 
@@ -122,14 +124,16 @@ impl<'c> Case<'c> {
 
 /// Returns why the two entries of one path differ; `None` when they are the same.
 pub fn difference(case: &Case<'_>, options: &CompareOptions) -> Option<Reason> {
-    for rule in RULES {
-        match rule.judge(case, options) {
-            Finding::Differs(reason) => return Some(reason),
-            Finding::Same => return None,
-            Finding::Open => {}
-        }
+    match decide(case, options) {
+        Finding::Differs(reason) => Some(reason),
+        Finding::Same | Finding::Equal | Finding::Open => None,
     }
-    None
+}
+
+/// Returns what the first rule that can tell has found.
+fn decide(case: &Case<'_>, options: &CompareOptions) -> Finding {
+    let mut findings = RULES.iter().map(|rule| rule.judge(case, options));
+    findings.find(|finding| *finding != Finding::Open).unwrap_or(Finding::Open)
 }
 
 /// Which side a question is about.
@@ -271,7 +275,7 @@ mod tests {
         };
         // The destination can't keep times: its own is that of the upload.
         let (sent, there) = (file(5, Some(T)), file(5, Some(MINUTE)));
-        let receipt = Receipt { source: seen(&sent), destination: seen(&there), hash: None };
+        let receipt = Receipt { source: seen(&sent), destination: seen(&there), hash: None, undated: false };
         let options = CompareOptions { times: Times::NotOlder, ..Default::default() };
         for (source, destination, reason) in [
             (file(5, Some(T)), file(5, Some(MINUTE)), None),
@@ -297,8 +301,12 @@ mod tests {
         let (source, destination) = (file(1, Some(T)), file(1, Some(MINUTE)));
         let seen = |entry: &Entry, now: &str| Seen::of(entry, entry.mtime, now.parse().unwrap()).unwrap();
         let asked = |now: &str| {
-            let receipt =
-                Receipt { source: seen(&source, now), destination: seen(&destination, now), hash: None };
+            let receipt = Receipt {
+                source: seen(&source, now),
+                destination: seen(&destination, now),
+                hash: None,
+                undated: false,
+            };
             let receipts = [(source.path.clone(), receipt)].into();
             let evidence = Evidence { receipts, ..Evidence::default() };
             let tree = |entry: &Entry| Tree::new(vec![entry.clone()], Default::default());

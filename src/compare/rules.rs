@@ -11,6 +11,8 @@ use crate::model::{Kind, Likeness, Precision};
 pub enum Finding {
     /// They are the same, and no further rule is asked.
     Same,
+    /// Their contents are known to be the same, and no further rule is asked. Their times need not be.
+    Equal,
     /// They differ, for this reason.
     Differs(Reason),
     /// This rule can't tell; the next one is asked. Where none can, the pair counts as the same.
@@ -67,10 +69,12 @@ impl Rule for ByReceipt {
         let may_be_near = options.window > Duration::zero() && case.source.size == case.destination.size;
         match (source, receipt.destination.compare(case.destination)) {
             (Likeness::Changed, _) | (_, Likeness::Changed) if may_be_near => Finding::Open,
-            (Likeness::Same, Likeness::Same) => Finding::Same,
+            (Likeness::Same, Likeness::Same) => Finding::Equal,
             (Likeness::Same, Likeness::Changed) => Finding::Differs(Reason::Drift),
             (Likeness::Changed, Likeness::Same) if case.source.size == Some(receipt.source.size) => {
-                Finding::Differs(Reason::Time)
+                // Its time alone, if somebody looked.
+                let equal = case.content.is_some_and(|content| content.same);
+                if equal { Finding::Equal } else { Finding::Differs(Reason::Time) }
             }
             (Likeness::Changed, Likeness::Same) => Finding::Differs(Reason::Size),
             _ => Finding::Open,
@@ -98,8 +102,10 @@ struct ByContent;
 
 impl Rule for ByContent {
     fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
-        match case.content.filter(|_| options.basis == Basis::Checksum) {
-            Some(content) if content.same => Finding::Same,
+        match case.content {
+            Some(content) if content.same => Finding::Equal,
+            // Looked at for its new time, which is the reason then.
+            Some(_) if options.basis == Basis::SizeTime => Finding::Open,
             Some(_) => Finding::Differs(Reason::Checksum),
             None => Finding::Open,
         }

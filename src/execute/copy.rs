@@ -75,7 +75,12 @@ impl Run<'_> {
     /// Returns whether the content is hashed on its way. Of large files that would cost more than the copying.
     fn wants_hash(&self, i: usize) -> bool {
         const MOST_BYTES: u64 = 64 << 20;
-        self.options.hashes && self.action(i).bytes() <= MOST_BYTES
+        self.options.hashes && self.source_bytes(i) <= MOST_BYTES
+    }
+
+    /// Returns the size of the file that is sent, in bytes; 0 where the listing doesn't tell.
+    pub(super) fn source_bytes(&self, i: usize) -> u64 {
+        self.action(i).source.as_ref().and_then(|entry| entry.size).unwrap_or(0)
     }
 
     /// Waits until a block that was read may move on. Between two servers it moves twice.
@@ -226,7 +231,7 @@ impl Copier<'_, '_> {
         self.hear(Settle::All, false)?;
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
-            self.run.settle(attempt.action, Outcome::failed(error, attempt.tried));
+            self.run.settle_sent(attempt.action, Outcome::failed(error, attempt.tried));
         }
         Ok(())
     }
@@ -262,7 +267,7 @@ impl Copier<'_, '_> {
     /// Returns whether a file may be taken before its turn. One that takes long is not, where another worker may be idle.
     fn may_wait(&self, i: usize) -> bool {
         let workers = self.run.source.limit().min(self.run.destination.limit());
-        self.run.action(i).bytes() < LONG_BYTES || self.shared.waiting() >= workers
+        self.run.source_bytes(i) < LONG_BYTES || self.shared.waiting() >= workers
     }
 
     /// Sends one file. When it returns, the file is handed over and in `finished`.
@@ -327,11 +332,11 @@ impl Copier<'_, '_> {
                     let seconds = attempt.started.elapsed().as_secs_f64();
                     let outcome = Outcome {
                         time_set: self.run.options.carry_times.then_some(time_set),
-                        mtime: source_time(self.run, &self.shared.times, attempt.action),
+                        mtime: self.run.source_time(&self.shared.times, attempt.action),
                         hash: attempt.hash,
                         ..Outcome::done(bytes, seconds, attempt.tried)
                     };
-                    self.run.settle(attempt.action, outcome);
+                    self.run.settle_sent(attempt.action, outcome);
                 }
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
@@ -362,7 +367,7 @@ impl Copier<'_, '_> {
             return Ok(());
         }
         let outcome = self.run.failure(&error, attempt.tried);
-        self.run.settle(attempt.action, outcome);
+        self.run.settle_sent(attempt.action, outcome);
         Ok(())
     }
 
@@ -374,12 +379,6 @@ impl Copier<'_, '_> {
     }
 }
 
-/// Returns the time of a file at its source, as exactly as it is known.
-fn source_time(run: &Run<'_>, times: &HashMap<usize, Mtime>, i: usize) -> Option<Mtime> {
-    let listed = || run.action(i).source.as_ref().and_then(|entry| entry.mtime);
-    times.get(&i).copied().or_else(listed)
-}
-
 /// Returns what is asked of both sides for a file; `serial` distinguishes the temporary files of its tries.
 fn requests(
     run: &Run<'_>,
@@ -388,14 +387,16 @@ fn requests(
     serial: u32,
 ) -> (ReadRequest, WriteRequest) {
     let action = run.action(i);
-    let mtime = source_time(run, times, i);
+    let mtime = run.source_time(times, i);
     let size = action.source.as_ref().and_then(|entry| entry.size);
-    let read = ReadRequest { path: action.path.clone(), size };
+    // A file that could not be renamed is sent to where it should be.
+    let path = &action.entry().path;
+    let read = ReadRequest { path: path.clone(), size };
     // A file that is replaced keeps its bits: a script stays executable.
     let replaced =
         action.destination.as_ref().filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
     let write = WriteRequest {
-        path: action.path.clone(),
+        path: path.clone(),
         temporary: temporary(run, i, serial),
         size,
         mtime: mtime.filter(|_| run.options.carry_times),
@@ -405,5 +406,5 @@ fn requests(
 }
 
 fn temporary(run: &Run<'_>, i: usize, serial: u32) -> RelPath {
-    temporary_for(&run.action(i).path, run.options.run_id, i, serial)
+    temporary_for(&run.action(i).entry().path, run.options.run_id, i, serial)
 }

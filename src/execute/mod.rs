@@ -5,19 +5,21 @@
 
 mod copy;
 mod event;
+mod in_place;
 mod limit;
 mod split;
 mod times;
 
 pub use event::{Event, Observer, Silent};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::execute::copy::copy_files;
+use crate::execute::in_place::{rename_files, set_times};
 use crate::execute::limit::Limiter;
 use crate::model::{Cancel, Mtime, RelPath, Remedy};
 use crate::plan::{Action, Deed, Phase, Plan};
@@ -60,6 +62,8 @@ pub struct Outcome {
     pub mtime: Option<Mtime>,
     /// BLAKE3 of what was sent; `None` when nobody computed it.
     pub hash: Option<[u8; 32]>,
+    /// Why a file that was to be renamed was sent instead; `None` where it was not.
+    pub not_renamed: Option<String>,
 }
 
 impl Outcome {
@@ -68,7 +72,16 @@ impl Outcome {
     }
 
     fn done(bytes: u64, seconds: f64, tries: u32) -> Self {
-        Self { error: None, bytes, seconds, tries, time_set: None, mtime: None, hash: None }
+        Self {
+            error: None,
+            bytes,
+            seconds,
+            tries,
+            time_set: None,
+            mtime: None,
+            hash: None,
+            not_renamed: None,
+        }
     }
 
     /// Returns whether it was done.
@@ -93,11 +106,13 @@ pub fn execute(
         limiter: options.rate.map(Limiter::new),
         observer,
         outcomes: Mutex::new(vec![None; plan.actions.len()]),
+        refused: Mutex::default(),
         stop: Mutex::new(None),
         failed: AtomicBool::new(false),
     };
     run.all_phases();
     let left = run.stop_reason().unwrap_or_else(|| "not reached".to_owned());
+    run.end_refused(&left);
     let outcomes = run.outcomes.into_inner().expect("no holder panics");
     outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Outcome::failed(left.clone(), 0))).collect()
 }
@@ -112,13 +127,26 @@ struct Run<'r> {
     limiter: Option<Limiter>,
     observer: &'r dyn Observer,
     outcomes: Mutex<Vec<Option<Outcome>>>,
+    /// Files that could not be renamed: they are sent under their new names instead, and removed under the old ones where all else
+    /// is removed. With what came of the sending, once that is done.
+    refused: Mutex<BTreeMap<usize, Refused>>,
     /// Why nothing more is begun.
     stop: Mutex<Option<String>>,
     /// Something has failed.
     failed: AtomicBool,
 }
 
-/// How many removals or folders a session takes at once.
+/// A file that could not be renamed.
+struct Refused {
+    why: String,
+    /// `None` until it is sent.
+    sent: Option<Outcome>,
+}
+
+/// What became of a batch. When its session is lost for good, what is not decided, with the reason.
+type Changed = Result<(), (Vec<usize>, StoreError)>;
+
+/// How many removals, folders or new names a session takes at once.
 const BATCH: usize = 64;
 
 impl Run<'_> {
@@ -141,17 +169,22 @@ impl Run<'_> {
             if phase >= Phase::Deletions && self.failed.load(Ordering::Relaxed) {
                 self.stop("not done, since something before it failed".to_owned());
             }
-            let indices: Vec<usize> = (0..self.plan.actions.len())
+            let mut indices: Vec<usize> = (0..self.plan.actions.len())
                 .filter(|&i| self.plan.actions[i].phase == phase && !self.is_settled(i))
                 .collect();
+            indices.extend(self.refused_for(phase));
             if indices.is_empty() {
                 continue;
             }
             match phase {
                 // Order matters: children before their directory, parents before their content.
                 Phase::Room | Phase::Folders | Phase::Removals => self.in_order(&indices),
+                Phase::Renames => rename_files(self, &indices),
+                Phase::Times => set_times(self, &indices),
                 Phase::Files | Phase::Late => copy_files(self, indices),
-                Phase::Deletions => self.side_by_side(&indices),
+                Phase::Deletions => {
+                    self.side_by_side(&indices, |session, part| self.change(session, Deed::Delete, part));
+                }
             }
         }
     }
@@ -168,7 +201,8 @@ impl Run<'_> {
                 if part.is_empty() {
                     continue;
                 }
-                if let Err((_, e)) = self.change(lease.session(), &part) {
+                let deed = self.action(part[0]).deed;
+                if let Err((_, e)) = self.change(lease.session(), deed, &part) {
                     return self.stop(e.to_string());
                 }
                 self.give_up_below_failed(&part);
@@ -177,7 +211,7 @@ impl Run<'_> {
     }
 
     /// Runs batches on all sessions at once.
-    fn side_by_side(&self, indices: &[usize]) {
+    fn side_by_side(&self, indices: &[usize], change: impl Fn(&mut dyn Session, &[usize]) -> Changed + Sync) {
         let parts: Mutex<Vec<Vec<usize>>> =
             Mutex::new(indices.chunks(BATCH).rev().map(<[_]>::to_vec).collect());
         let workers = self.destination.limit().min(indices.len().div_ceil(BATCH));
@@ -186,7 +220,7 @@ impl Run<'_> {
             loop {
                 let part = parts.lock().expect("no holder panics").pop();
                 let Some(part) = part else { return Ok(()) };
-                if let Err((left, e)) = self.change(lease.session(), &part) {
+                if let Err((left, e)) = change(lease.session(), &part) {
                     parts.lock().expect("no holder panics").push(left);
                     return Err(e);
                 }
@@ -201,19 +235,20 @@ impl Run<'_> {
         }
     }
 
-    /// Does one batch of like deeds that need no bytes. When the session is lost for good, returns what is not decided, with
-    /// the reason.
-    fn change(&self, session: &mut dyn Session, indices: &[usize]) -> Result<(), (Vec<usize>, StoreError)> {
+    /// Does one batch of like deeds that need no bytes.
+    fn change(&self, session: &mut dyn Session, deed: Deed, indices: &[usize]) -> Changed {
         if self.is_stopped() {
             return Ok(());
         }
         let started = Instant::now();
         let paths: Vec<RelPath> = indices.iter().map(|&i| self.action(i).path.clone()).collect();
-        let results: Vec<StoreResult<()>> = match self.action(indices[0]).deed {
+        let results: Vec<StoreResult<()>> = match deed {
             Deed::CreateDir => session.make_dirs(&paths),
             Deed::Delete => session.remove_files(&paths),
             Deed::DeleteDir => session.remove_dirs(&paths),
-            Deed::Copy | Deed::Replace => unreachable!("files are copied in a phase of their own"),
+            Deed::Copy | Deed::Replace | Deed::Rename | Deed::Touch => {
+                unreachable!("they have phases of their own")
+            }
         };
         let seconds = started.elapsed().as_secs_f64() / indices.len() as f64;
         let (mut left, mut lost) = (Vec::new(), None);
@@ -226,6 +261,11 @@ impl Run<'_> {
                 }
                 Ok(()) => Outcome::done(0, seconds, 1),
                 Err(e) => self.failure(&e, 1),
+            };
+            // Of one that was sent in place of a renaming, this was only the end.
+            let outcome = match self.take_sent(i) {
+                Some(sent) => Outcome { error: outcome.error, ..sent },
+                None => outcome,
             };
             self.settle(i, outcome);
         }
@@ -250,13 +290,54 @@ impl Run<'_> {
             return;
         }
         for i in (0..self.plan.actions.len()).filter(|&i| self.action(i).phase <= Phase::Files) {
-            let path = &self.action(i).path;
+            let path = &self.action(i).entry().path;
             if let Some(cause) = tops.range::<RelPath, _>(..path).next_back()
                 && path.is_within(cause)
                 && !self.is_settled(i)
             {
                 self.settle(i, Outcome::failed(format!("not tried, since `{cause}` could not be made"), 0));
             }
+        }
+    }
+
+    /// Returns those of the files that could not be renamed that something is to be done about in this phase.
+    fn refused_for(&self, phase: Phase) -> Vec<usize> {
+        let refused = self.refused.lock().expect("no holder panics");
+        let is_due = |refused: &Refused| match phase {
+            Phase::Files => refused.sent.is_none(),
+            Phase::Deletions => refused.sent.is_some(),
+            _ => false,
+        };
+        refused.iter().filter(|(_, refused)| is_due(refused)).map(|(&i, _)| i).collect()
+    }
+
+    /// Takes the outcome of sending a file. One that could not be renamed is still there under its old name then.
+    fn settle_sent(&self, i: usize, outcome: Outcome) {
+        let mut refused = self.refused.lock().expect("no holder panics");
+        let not_renamed = refused.get(&i).map(|refused| refused.why.clone());
+        let outcome = Outcome { not_renamed, ..outcome };
+        match refused.get_mut(&i) {
+            Some(refused) if outcome.is_done() => refused.sent = Some(outcome),
+            _ => {
+                drop(refused);
+                self.settle(i, outcome);
+            }
+        }
+    }
+
+    /// Returns what came of sending a file that could not be renamed.
+    fn take_sent(&self, i: usize) -> Option<Outcome> {
+        self.refused.lock().expect("no holder panics").get_mut(&i)?.sent.take()
+    }
+
+    /// Gives their outcome to files that were sent under their new names and never removed under the old ones.
+    fn end_refused(&self, why: &str) {
+        for i in self.refused_for(Phase::Deletions) {
+            let Some(sent) = self.take_sent(i) else { continue };
+            let action = self.action(i);
+            let to = &action.entry().path;
+            let error = format!("`{}` was sent as `{to}` and is still there, too: {why}", action.path);
+            self.settle(i, Outcome { error: Some(error), ..sent });
         }
     }
 

@@ -71,7 +71,7 @@ impl Splits {
         let sessions = run.source.limit() as u64;
         let threshold = threshold(run);
         let is_download = run.source.store().is_remote() && !run.destination.store().is_remote();
-        let size_of = |i: usize| run.action(i).source.as_ref().and_then(|entry| entry.size).unwrap_or(0);
+        let size_of = |i: usize| run.source_bytes(i);
         let share = indices.iter().map(|&i| size_of(i)).sum::<u64>() / sessions;
         let (mut files, mut parts) = (Vec::new(), VecDeque::new());
         indices.retain(|&i| {
@@ -272,7 +272,7 @@ impl<W: Fn(usize)> Worker<'_, '_, W> {
                 run.failure(&e, 1)
             }
         };
-        run.settle(large.action, outcome);
+        run.settle_sent(large.action, outcome);
         Ok(())
     }
 

@@ -13,6 +13,14 @@ use crate::pool::crew;
 /// How many times a session is asked for at once.
 const BATCH: usize = 256;
 
+impl Run<'_> {
+    /// Returns the time of a file at its source, as exactly as it is known by its listing or by `exact`.
+    pub(super) fn source_time(&self, exact: &HashMap<usize, Mtime>, i: usize) -> Option<Mtime> {
+        let listed = || self.action(i).source.as_ref().and_then(|entry| entry.mtime);
+        exact.get(&i).copied().or_else(listed)
+    }
+}
+
 /// Returns the exact times of those files whose listed time isn't. A file whose time can't be had is not among them.
 pub(super) fn exact_times(run: &Run<'_>, indices: &[usize]) -> HashMap<usize, Mtime> {
     let listed = |i: usize| run.action(i).source.as_ref().and_then(|entry| entry.mtime);
@@ -32,7 +40,7 @@ pub(super) fn exact_times(run: &Run<'_>, indices: &[usize]) -> HashMap<usize, Mt
         loop {
             let part = parts.lock().expect("no holder panics").next();
             let Some(part) = part else { return };
-            let paths: Vec<RelPath> = part.iter().map(|&i| run.action(i).path.clone()).collect();
+            let paths: Vec<RelPath> = part.iter().map(|&i| run.action(i).entry().path.clone()).collect();
             let answers = lease.session().mtimes(&paths);
             let lost =
                 answers.iter().flat_map(|answer| answer.as_ref().err()).any(|e| e.remedy() == Remedy::Shrink);

@@ -1,5 +1,9 @@
 //! Checksums of file contents.
 
+use std::collections::HashMap;
+
+use crate::model::RelPath;
+
 /// How a checksum is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ChecksumKind {
@@ -29,3 +33,6 @@ impl ChecksumKind {
 
 /// The checksum of a content: as many bytes as its kind has.
 pub type Checksum = Box<[u8]>;
+
+/// Checksums of files, each with its kind; several of one file where several are known.
+pub type Checksums = HashMap<RelPath, Vec<(ChecksumKind, Checksum)>>;

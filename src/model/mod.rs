@@ -14,7 +14,7 @@ mod tree;
 mod zone;
 
 pub use cancel::Cancel;
-pub use checksum::{Checksum, ChecksumKind};
+pub use checksum::{Checksum, ChecksumKind, Checksums};
 pub use entry::{Entry, Kind, permission_bits};
 pub(crate) use escape::is_unsafe;
 pub use escape::{Escaped, escape};

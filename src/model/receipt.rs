@@ -40,6 +40,8 @@ pub struct Receipt {
     pub destination: Seen,
     /// BLAKE3 of the content; `None` when nobody computed it.
     pub hash: Option<[u8; 32]>,
+    /// The destination was to have the source's time and didn't take it, so that it isn't asked to again.
+    pub undated: bool,
 }
 
 /// The receipts of one pair of places.

@@ -14,6 +14,10 @@ pub enum Deed {
     Copy,
     /// A file is sent over one that was.
     Replace,
+    /// A file of the destination gets another name.
+    Rename,
+    /// A file of the destination gets another time.
+    Touch,
     /// A file or link is removed.
     Delete,
     /// A directory is removed.
@@ -22,7 +26,15 @@ pub enum Deed {
 
 impl Deed {
     /// Every deed.
-    pub const ALL: &[Self] = &[Self::CreateDir, Self::Copy, Self::Replace, Self::Delete, Self::DeleteDir];
+    pub const ALL: &[Self] = &[
+        Self::CreateDir,
+        Self::Copy,
+        Self::Replace,
+        Self::Rename,
+        Self::Touch,
+        Self::Delete,
+        Self::DeleteDir,
+    ];
 
     /// Returns the word of the JSON report.
     pub fn as_str(self) -> &'static str {
@@ -30,6 +42,8 @@ impl Deed {
             Self::CreateDir => "create_dir",
             Self::Copy => "copy",
             Self::Replace => "replace",
+            Self::Rename => "rename",
+            Self::Touch => "touch",
             Self::Delete => "delete",
             Self::DeleteDir => "delete_dir",
         }
@@ -43,6 +57,10 @@ pub enum Phase {
     Room,
     /// Directories are made.
     Folders,
+    /// Files get the names they have at the source now.
+    Renames,
+    /// Files get the times of their sources.
+    Times,
     /// Files are sent.
     Files,
     /// Files that only the destination has are removed.
@@ -55,14 +73,22 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase, in order.
-    pub const ALL: &[Self] =
-        &[Self::Room, Self::Folders, Self::Files, Self::Deletions, Self::Removals, Self::Late];
+    pub const ALL: &[Self] = &[
+        Self::Room,
+        Self::Folders,
+        Self::Renames,
+        Self::Times,
+        Self::Files,
+        Self::Deletions,
+        Self::Removals,
+        Self::Late,
+    ];
 }
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Action {
-    /// On which path.
+    /// On which path; of a file that is renamed its old one.
     pub path: RelPath,
     /// What.
     pub deed: Deed,
@@ -72,7 +98,7 @@ pub struct Action {
     pub reason: Reason,
     /// The source's entry; `None` for what is removed.
     pub source: Option<Box<Entry>>,
-    /// The destination's entry; `None` for what is new.
+    /// The destination's entry; `None` for what is new. Of a file that is renamed, the one at its old path.
     pub destination: Option<Box<Entry>>,
     /// Why it can't be done without harm; `None` when it can. Such an action fails without being tried.
     pub obstacle: Option<&'static str>,
@@ -87,6 +113,11 @@ impl Action {
             .expect("an action is about an entry of one side")
     }
 
+    /// Returns the new path of a file that is renamed; `None` for all else.
+    pub fn target(&self) -> Option<&RelPath> {
+        (self.deed == Deed::Rename).then(|| &self.entry().path)
+    }
+
     /// Returns what is made, sent or removed.
     pub fn kind(&self) -> Kind {
         self.entry().kind
@@ -96,7 +127,7 @@ impl Action {
     pub fn bytes(&self) -> u64 {
         match self.deed {
             Deed::Copy | Deed::Replace => self.source.as_ref().and_then(|entry| entry.size).unwrap_or(0),
-            Deed::CreateDir | Deed::Delete | Deed::DeleteDir => 0,
+            Deed::CreateDir | Deed::Rename | Deed::Touch | Deed::Delete | Deed::DeleteDir => 0,
         }
     }
 }
@@ -119,7 +150,7 @@ const LARGE_BYTES: u64 = 1 << 20;
 pub(super) fn order(a: &Action, b: &Action) -> Ordering {
     let by_path = a.path.cmp(&b.path);
     a.phase.cmp(&b.phase).then_with(|| match a.phase {
-        Phase::Folders | Phase::Deletions => by_path,
+        Phase::Folders | Phase::Renames | Phase::Times | Phase::Deletions => by_path,
         Phase::Room | Phase::Removals => by_path.reverse(),
         Phase::Files | Phase::Late => {
             let large = |action: &Action| Reverse(Some(action.bytes()).filter(|&bytes| bytes >= LARGE_BYTES));

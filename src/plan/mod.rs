@@ -4,22 +4,27 @@
 //! for each path of either side, in order:
 //!   below something that is left alone   → left alone, too
 //!   only at the source                   → create or copy
-//!   on both sides                        → replace if a rule finds a difference
+//!   on both sides                        → replace if a rule finds a difference, touch if it is the time alone
 //!   only at the destination              → delete, if asked for and both sides' listings prove it
 //! ```
 //!
-//! The actions come in phases: make room, create folders, copy files, delete files, delete folders deepest first, copy files
-//! to where a folder was. What is kept on purpose is in the plan, too, with the reason.
+//! The actions come in phases: make room, create folders, rename files, set times, copy files, delete files, delete folders
+//! deepest first, copy files to where a folder was. What is kept on purpose is in the plan, too, with the reason.
+//!
+//! What would be deleted under one name and sent under another is renamed instead, once both are known to have one content:
+//! [`candidates`] says of which files that would have to be known, [`rename`] makes renames of those of which it is.
 
 mod action;
 mod guard;
+mod renames;
 
 pub use action::{Action, Deed, Phase, Spared};
 pub use guard::{GuardOptions, MaxDelete, Refusal, check};
+pub use renames::{Candidates, candidates, rename};
 
 use std::collections::BTreeSet;
 
-use crate::compare::{Case, CompareOptions, Pair, Reason, difference, march};
+use crate::compare::{Case, CompareOptions, Pair, Reason, difference, march, needs_touch};
 use crate::model::{Entry, Evidence, Kind, RelPath, Tree};
 
 /// What is to be planned.
@@ -139,10 +144,14 @@ impl Planner<'_> {
     }
 
     fn both_files(&mut self, source: &Entry, destination: &Entry) {
-        let Some(reason) = difference(&Case::new(source, destination, self.evidence), &self.options.compare)
-        else {
-            self.plan.unchanged += 1;
-            return;
+        let case = Case::new(source, destination, self.evidence);
+        let (deed, phase, reason) = match difference(&case, &self.options.compare) {
+            Some(reason) => (Deed::Replace, Phase::Files, reason),
+            None if needs_touch(&case, &self.options.compare) => (Deed::Touch, Phase::Times, Reason::Time),
+            None => {
+                self.plan.unchanged += 1;
+                return;
+            }
         };
         let newer_there = || match (source.mtime, destination.mtime) {
             (Some(s), Some(d)) => d.gap(&s) > self.options.compare.window,
@@ -152,7 +161,7 @@ impl Planner<'_> {
             self.plan.unchanged += 1;
             return;
         }
-        self.act(Deed::Replace, Phase::Files, reason, Some(source), Some(destination));
+        self.act(deed, phase, reason, Some(source), Some(destination));
     }
 
     /// A file gives way to a directory only where the directory's content is known.

@@ -144,7 +144,11 @@ impl<'r> Change<'r> {
             old_size: size(old),
             modified: modified(new),
             old_modified: modified(old),
-            target: action.entry().target.as_deref().map(|target| percent(target).0),
+            target: action
+                .target()
+                .map(RelPath::as_bytes)
+                .or(action.entry().target.as_deref())
+                .map(|target| percent(target).0),
         }
     }
 }

@@ -135,7 +135,12 @@ impl Report {
 
     fn counts(&self, action: usize) -> bool {
         match self.mode {
-            Mode::Sync => self.outcomes.get(action).is_some_and(Outcome::is_done),
+            Mode::Sync => self.outcomes.get(action).is_some_and(|outcome| {
+                // A time that wasn't taken was not set, though nothing failed by it.
+                let in_vain =
+                    self.plan.actions[action].deed == Deed::Touch && outcome.time_set == Some(false);
+                outcome.is_done() && !in_vain
+            }),
             Mode::DryRun | Mode::Diff => self.plan.actions[action].obstacle.is_none(),
         }
     }

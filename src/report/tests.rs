@@ -41,6 +41,7 @@ fn sample(mode: Mode) -> Report {
         time_set: Some(true),
         mtime: None,
         hash: None,
+        not_renamed: None,
     };
     let failed = Outcome {
         error: Some("no room".into()),
@@ -50,6 +51,7 @@ fn sample(mode: Mode) -> Report {
         time_set: None,
         mtime: None,
         hash: None,
+        not_renamed: None,
     };
     let outcomes = vec![done(0), done(2048), done(5), failed.clone(), failed];
     Report {

@@ -51,13 +51,12 @@ impl Format for Text {
 
 impl Text {
     fn changes(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        let width = report.plan.actions.iter().map(|action| action.path.to_string().chars().count()).max();
+        let width = report.plan.actions.iter().map(|action| shown(action).chars().count()).max();
         let width = width.unwrap_or(0).min(60);
         let mut actions: Vec<&Action> = report.plan.actions.iter().collect();
         actions.sort_by(|a, b| a.path.cmp(&b.path));
         for action in actions {
-            let slash = if action.entry().is_dir() { "/" } else { "" };
-            let path = format!("{}{slash}", action.path);
+            let path = shown(action);
             let (sign, why) = match action.obstacle {
                 Some(obstacle) => ('!', format!("can't be done: {obstacle}")),
                 None => (sign(action.deed), reason(action)),
@@ -68,10 +67,21 @@ impl Text {
     }
 }
 
+/// Returns what an action is about: a path, or two.
+fn shown(action: &Action) -> String {
+    let slash = if action.entry().is_dir() { "/" } else { "" };
+    match action.target() {
+        Some(target) => format!("{} -> {target}", action.path),
+        None => format!("{}{slash}", action.path),
+    }
+}
+
 fn sign(deed: Deed) -> char {
     match deed {
         Deed::CreateDir | Deed::Copy => '+',
         Deed::Replace => '~',
+        Deed::Rename => '>',
+        Deed::Touch => '@',
         Deed::Delete | Deed::DeleteDir => '-',
     }
 }
@@ -83,6 +93,9 @@ fn plural(deed: Deed, count: usize) -> &'static str {
         (Deed::Copy, 1) => "new file",
         (Deed::Copy, _) => "new files",
         (Deed::Replace, _) => "replaced",
+        (Deed::Rename, _) => "renamed",
+        (Deed::Touch, 1) => "time set",
+        (Deed::Touch, _) => "times set",
         (Deed::Delete, _) => "deleted",
         (Deed::DeleteDir, 1) => "folder removed",
         (Deed::DeleteDir, _) => "folders removed",
@@ -107,6 +120,7 @@ fn reason(action: &Action) -> String {
     };
     match action.reason {
         Reason::Missing if action.entry().is_dir() => "new".to_owned(),
+        Reason::Missing if action.deed == Deed::Rename => format!("same content, {}", size(new)),
         Reason::Missing => format!("new, {}", size(new)),
         Reason::Size => {
             let (from, to) = (size(old), size(new));
@@ -116,6 +130,9 @@ fn reason(action: &Action) -> String {
                 (Some(a), Some(b)) if from == to => format!("size {a} → {b} bytes"),
                 _ => format!("size {from} → {to}"),
             }
+        }
+        Reason::Time if action.deed == Deed::Touch => {
+            format!("time {} → {}, same content", time(old), time(new))
         }
         Reason::Time => format!("time {} → {}", time(old), time(new)),
         Reason::Checksum => "another content of the same size and time".to_owned(),

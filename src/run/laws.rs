@@ -1,6 +1,7 @@
 //! The laws of mirroring, on arbitrary trees in memory with arbitrary faults.
 
 mod names;
+mod renames;
 
 use std::collections::BTreeMap;
 

@@ -7,17 +7,11 @@ use chrono::{DateTime, Utc};
 
 use crate::compare::{Basis, Case, CompareOptions, Pair as Both, difference, march};
 use crate::execute::{Event, Observer, Outcome};
-use crate::model::{
-    Checksum, ChecksumKind, Content, Entry, Evidence, Kind, Likeness, Mtime, Receipt, RelPath, Seen, Tree,
-};
+use crate::model::{Evidence, Likeness, Mtime, Receipt, RelPath, Seen, Tree};
 use crate::plan::{Action, Deed};
 use crate::pool::Pool;
 use crate::run::StateOptions;
 use crate::state::State;
-use crate::store::StoreResult;
-
-/// Files that a session hashes in one batch, on all processors.
-const HASHED_AT_ONCE: usize = 1024;
 
 /// Times that listings told, of files whose exact time was asked for since.
 pub(super) type ListedTimes = HashMap<RelPath, Option<Mtime>>;
@@ -28,6 +22,8 @@ pub(super) struct Memory {
     state: Option<State>,
     /// What this run does is worth remembering. Files without the times of their sources are not.
     keeps: bool,
+    /// The destination can give files the times of their sources, so that it tells something if it doesn't.
+    pub(super) sets_times: bool,
     pub(super) evidence: Evidence,
     /// What a person should know about it.
     notes: Mutex<Vec<String>>,
@@ -46,6 +42,7 @@ impl Memory {
         let mut memory = Self {
             state: None,
             keeps: false,
+            sets_times: false,
             evidence: Evidence::default(),
             notes: Mutex::default(),
             untimed: Mutex::default(),
@@ -71,72 +68,6 @@ impl Memory {
             Err(e) => memory.note(format!("{}; this run is not remembered", with_causes(&e))),
         }
         memory
-    }
-
-    /// Compares the contents of files of equal size: the local one is read, and the other asked for its checksum, or taken as it was
-    /// when its receipt was written. What neither tells can't be compared, and that is said.
-    ///
-    /// # Errors
-    /// When no session can be had.
-    pub(super) fn compare_contents(
-        &mut self,
-        source: &Pool,
-        destination: &Pool,
-        from: &Tree,
-        to: &Tree,
-    ) -> StoreResult<()> {
-        let source_is_local = !source.store().is_remote();
-        let (local, remote) = if source_is_local { (source, destination) } else { (destination, source) };
-        let asked = remote.lease()?.session().checksum_kind().filter(|_| remote.store().is_remote());
-        let kind = asked.unwrap_or(ChecksumKind::Blake3);
-        let (mut local, mut remote) = (local.lease()?, remote.lease()?);
-        let pairs = march(from.entries(), to.entries()).filter_map(|pair| match pair {
-            Both::Both(s, d) if s.kind == Kind::File && d.kind == Kind::File && s.size == d.size => {
-                Some((s, d))
-            }
-            _ => None,
-        });
-        let mut unknown = 0;
-        for part in pairs.collect::<Vec<_>>().chunks(HASHED_AT_ONCE) {
-            let paths: Vec<RelPath> = part.iter().map(|(s, _)| s.path.clone()).collect();
-            let there: Vec<Option<Checksum>> = if asked.is_some() {
-                remote.session().checksums(kind, &paths).into_iter().map(|sum| sum.ok().flatten()).collect()
-            } else {
-                part.iter().map(|(s, d)| self.remembered(s, d, source_is_local)).collect()
-            };
-            let (paths, there): (Vec<_>, Vec<_>) =
-                paths.into_iter().zip(there).filter_map(|(path, sum)| Some((path, sum?))).unzip();
-            unknown += part.len() - paths.len();
-            let mut local_unknown = 0;
-            for ((path, there), here) in paths.iter().zip(&there).zip(local.session().checksums(kind, &paths))
-            {
-                // A file that can't be read now is one that can't be sent either; that tells why.
-                if let Ok(Some(here)) = here {
-                    let hash = here[..].try_into().ok().filter(|_| kind == ChecksumKind::Blake3);
-                    let content = Content { same: here == *there, hash };
-                    self.evidence.contents.insert(path.clone(), content);
-                } else {
-                    local_unknown += 1;
-                }
-            }
-            unknown += local_unknown;
-        }
-        if unknown > 0 {
-            let files = if unknown == 1 { "1 file has".to_owned() } else { format!("{unknown} files have") };
-            self.note(format!("{files} no known checksum and went by size and time"));
-        }
-        Ok(())
-    }
-
-    /// Returns the hash of the content that the remote side had when its receipt was written, if it hasn't changed since.
-    fn remembered(&self, source: &Entry, destination: &Entry, source_is_local: bool) -> Option<Checksum> {
-        let receipt = self.evidence.receipts.get(&source.path)?;
-        let likeness = if source_is_local {
-            receipt.destination.compare(destination)
-        } else {
-            receipt.source.compare(source)
-        };
-        receipt.hash.filter(|_| likeness == Likeness::Same).map(Box::from)
     }
 
     /// Remembers the files that are the same on both sides, as far as it isn't known already.
@@ -181,7 +112,9 @@ impl Memory {
                     hash = hash.or(receipt.hash);
                 }
             }
-            let receipt = Receipt { source: source_seen, destination: destination_seen, hash };
+            let undated = likeness == Some((Likeness::Same, Likeness::Same))
+                && case.receipt.is_some_and(|receipt| receipt.undated);
+            let receipt = Receipt { source: source_seen, destination: destination_seen, hash, undated };
             if case.receipt != Some(&receipt) {
                 self.record(&source.path, Some(receipt));
             }
@@ -232,33 +165,73 @@ impl Memory {
 
     fn take(&self, action: &Action, outcome: &Outcome) {
         match action.deed {
-            Deed::Copy | Deed::Replace => {
-                let Some(receipt) = self.receipt_of(action, outcome) else { return };
-                if receipt.destination.exact.is_none() {
-                    self.untimed
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((action.path.clone(), receipt));
-                }
-                self.record(&action.path, Some(receipt));
+            Deed::Copy | Deed::Replace => self.take_receipt(action, self.receipt_of_sent(action, outcome)),
+            Deed::Touch => self.take_receipt(action, self.receipt_of_kept(action, outcome)),
+            Deed::Rename => {
+                self.forget(&action.path);
+                let receipt = match outcome.not_renamed {
+                    Some(_) => self.receipt_of_sent(action, outcome),
+                    None => self.receipt_of_kept(action, outcome),
+                };
+                self.take_receipt(action, receipt);
             }
-            Deed::Delete if self.evidence.receipts.contains_key(&action.path) => {
-                self.record(&action.path, None);
-            }
-            Deed::Delete | Deed::CreateDir | Deed::DeleteDir => {}
+            Deed::Delete => self.forget(&action.path),
+            Deed::CreateDir | Deed::DeleteDir => {}
         }
     }
 
-    fn receipt_of(&self, action: &Action, outcome: &Outcome) -> Option<Receipt> {
-        let mut source = action.source.as_deref()?.clone();
-        let listed = source.mtime;
-        source.size = Some(outcome.bytes);
-        source.mtime = outcome.mtime.or(listed);
-        let source = Seen::of(&source, listed, self.now)?;
+    fn take_receipt(&self, action: &Action, receipt: Option<Receipt>) {
+        let (path, Some(receipt)) = (&action.entry().path, receipt) else { return };
+        if receipt.destination.exact.is_none() {
+            self.untimed.lock().unwrap_or_else(PoisonError::into_inner).push((path.clone(), receipt));
+        }
+        self.record(path, Some(receipt));
+    }
+
+    fn forget(&self, path: &RelPath) {
+        if self.evidence.receipts.contains_key(path) {
+            self.record(path, None);
+        }
+    }
+
+    fn receipt_of_sent(&self, action: &Action, outcome: &Outcome) -> Option<Receipt> {
+        let source = self.source_seen(action, outcome, Some(outcome.bytes))?;
         // A time that was set is the source's, to the second.
         let exact = source.exact.filter(|_| outcome.time_set == Some(true));
         let destination = Seen { size: outcome.bytes, listed: None, exact, fresh: false };
-        Some(Receipt { source, destination, hash: outcome.hash })
+        Some(Receipt { source, destination, hash: outcome.hash, undated: self.is_undated(outcome) })
+    }
+
+    /// Returns the receipt of a file whose content stayed where it is: under another name, or with another time. What was known of
+    /// it still holds.
+    fn receipt_of_kept(&self, action: &Action, outcome: &Outcome) -> Option<Receipt> {
+        let there = action.destination.as_deref()?;
+        let receipt = self.evidence.receipts.get(&action.path);
+        let receipt = receipt.filter(|receipt| receipt.destination.compare(there) == Likeness::Same);
+        let content = self.evidence.contents.get(&action.path).and_then(|content| content.hash);
+        let source = self.source_seen(action, outcome, action.entry().size)?;
+        let destination = match (outcome.time_set, receipt) {
+            (Some(true), _) => Seen { size: source.size, listed: None, exact: source.exact, fresh: false },
+            (Some(false), Some(receipt)) => receipt.destination,
+            (Some(false), None) => Seen::of(there, there.mtime, self.now)?,
+            // Nothing was heard of it: it has this time or that.
+            (None, _) => Seen { size: source.size, listed: None, exact: None, fresh: false },
+        };
+        let hash = content.or(receipt.and_then(|receipt| receipt.hash));
+        Some(Receipt { source, destination, hash, undated: self.is_undated(outcome) })
+    }
+
+    /// Returns what is to be remembered of a file at its source, of which `size` bytes were found.
+    fn source_seen(&self, action: &Action, outcome: &Outcome, size: Option<u64>) -> Option<Seen> {
+        let mut source = action.source.as_deref()?.clone();
+        let listed = source.mtime;
+        source.size = size;
+        source.mtime = outcome.mtime.or(listed);
+        Seen::of(&source, listed, self.now)
+    }
+
+    fn is_undated(&self, outcome: &Outcome) -> bool {
+        self.sets_times && outcome.time_set == Some(false)
     }
 
     fn record(&self, path: &RelPath, receipt: Option<Receipt>) {
@@ -269,7 +242,7 @@ impl Memory {
         }
     }
 
-    fn note(&self, text: String) {
+    pub(super) fn note(&self, text: String) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         // A full disk says the same of every file.
         if !notes.contains(&text) {
@@ -303,12 +276,17 @@ pub(super) struct Remembering<'m> {
 impl Observer for Remembering<'_> {
     fn event(&self, event: &Event<'_>) {
         if let Event::Finished { action, outcome } = event
-            && outcome.is_done()
+            && (outcome.is_done() || is_sent(action, outcome))
         {
             self.memory.take(action, outcome);
         }
         self.observer.event(event);
     }
+}
+
+/// Returns whether a file that could not be renamed is under its new name all the same.
+fn is_sent(action: &Action, outcome: &Outcome) -> bool {
+    action.deed == Deed::Rename && outcome.not_renamed.is_some() && outcome.bytes > 0
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

@@ -1,11 +1,11 @@
 //! The exact times of files, asked where listed ones can't decide, and the zone a server's listings are in, learned on the way.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
 
 use crate::compare::{Clock, CompareOptions, Sample, Side, questions, samples, tells_as_listed};
-use crate::model::{Evidence, Mtime, Offset, RelPath, Remedy, Tree};
-use crate::pool::{Pool, crew};
+use crate::model::{Evidence, Mtime, Offset, RelPath, Tree};
+use crate::pool::Pool;
+use crate::run::ask::ask;
 use crate::run::memory::ListedTimes;
 use crate::store::{ServerClock, StoreResult};
 
@@ -19,9 +19,6 @@ pub(super) struct Refined {
     /// What a person may want to know.
     pub(super) remarks: Vec<String>,
 }
-
-/// How many times a session is asked for at once.
-const QUESTIONS: usize = 256;
 
 /// More questions than this are worth a round trip that shows which of them needn't be asked.
 const MANY: usize = 128;
@@ -61,7 +58,7 @@ pub(super) fn refine(
     if files.len() > MANY {
         let tree = if side == Side::Source { &*from } else { &*to };
         let first = samples(files.iter().filter_map(|path| tree.get(path)), SAMPLES);
-        answers = ask(pool, &first)?;
+        answers = ask_times(pool, &first)?;
         clock = Clock::learn(&samples_of(tree, &answers));
         if clock.is_some() {
             let open: HashSet<RelPath> =
@@ -72,7 +69,7 @@ pub(super) fn refine(
             paths.retain(|path| !first.contains(path));
         }
     }
-    answers.extend(ask(pool, &files)?);
+    answers.extend(ask_times(pool, &files)?);
 
     let tree = if side == Side::Source { from } else { to };
     let clock = clock.or_else(|| Clock::learn(&samples_of(tree, &answers)));
@@ -106,7 +103,7 @@ fn compare_clocks(
     server: &ServerClock,
     told: Offset,
 ) -> StoreResult<()> {
-    let answers = ask(pool, &samples(tree.entries(), SAMPLES_OF_DAYS))?;
+    let answers = ask_times(pool, &samples(tree.entries(), SAMPLES_OF_DAYS))?;
     let others: Vec<Option<Mtime>> =
         answers.iter().map(|(path, _)| other.get(path).and_then(|entry| entry.mtime)).collect();
     let seen = samples_of(tree, &answers);
@@ -122,33 +119,9 @@ fn samples_of(tree: &Tree, answers: &[(RelPath, Mtime)]) -> Vec<Sample> {
     answers.iter().filter_map(|(path, exact)| Some(Sample { listed: listed(path)?, exact: *exact })).collect()
 }
 
-/// Asks for the exact times of files, many at once. A file whose time can't be had is not in the answer.
-fn ask(pool: &Pool, files: &[RelPath]) -> StoreResult<Vec<(RelPath, Mtime)>> {
-    let parts: Mutex<Vec<&[RelPath]>> = Mutex::new(files.chunks(QUESTIONS).collect());
-    let answers = Mutex::new(Vec::with_capacity(files.len()));
-    let ask = || -> StoreResult<()> {
-        let mut lease = pool.lease()?;
-        loop {
-            let part = parts.lock().expect("no holder panics").pop();
-            let Some(part) = part else { return Ok(()) };
-            for (path, mtime) in part.iter().zip(lease.session().mtimes(part)) {
-                match mtime {
-                    Ok(Some(mtime)) => answers.lock().expect("no holder panics").push((path.clone(), mtime)),
-                    Err(e) if e.remedy() == Remedy::Shrink => {
-                        parts.lock().expect("no holder panics").push(part);
-                        return Err(e);
-                    }
-                    Ok(None) | Err(_) => {}
-                }
-            }
-        }
-    };
-    // Whoever loses its session leaves the questions to the others.
-    crew(pool.limit().min(files.len().div_ceil(QUESTIONS)), || drop(ask()));
-    if !parts.lock().expect("no holder panics").is_empty() {
-        ask()?;
-    }
-    Ok(answers.into_inner().expect("no holder panics"))
+/// Asks for the exact times of files. A file whose time can't be had is not in the answer.
+fn ask_times(pool: &Pool, files: &[RelPath]) -> StoreResult<Vec<(RelPath, Mtime)>> {
+    Ok(ask(pool, files, |session, part| session.mtimes(part))?.into_iter().collect())
 }
 
 /// Says what is believed of the clock of `store`.

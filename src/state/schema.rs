@@ -114,7 +114,12 @@ pub(super) struct Row {
     source: Side,
     destination: Side,
     hash: Option<Vec<u8>>,
+    undated: bool,
 }
+
+/// Stands in the column that says whether the destination was fresh, beside that: a file of a program that didn't know of it is
+/// still a good one.
+const UNDATED: i64 = 2;
 
 /// Times are seconds since 1970; precisions 0, 1, 2 for second, minute and day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +140,8 @@ impl Row {
 
     pub(super) fn of(receipt: &Receipt) -> Self {
         let hash = receipt.hash.map(|hash| hash.to_vec());
-        Self { source: Side::of(&receipt.source), destination: Side::of(&receipt.destination), hash }
+        let (source, destination) = (Side::of(&receipt.source), Side::of(&receipt.destination));
+        Self { source, destination, hash, undated: receipt.undated }
     }
 
     pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
@@ -145,10 +151,11 @@ impl Row {
                 listed: row.get(at + 1)?,
                 precision: row.get(at + 2)?,
                 exact: row.get(at + 3)?,
-                fresh: row.get(at + 4)?,
+                fresh: row.get::<_, i64>(at + 4)? & 1 != 0,
             })
         };
-        Ok(Self { source: side(1)?, destination: side(6)?, hash: row.get(11)? })
+        let undated = row.get::<_, i64>(10)? & UNDATED != 0;
+        Ok(Self { source: side(1)?, destination: side(6)?, hash: row.get(11)?, undated })
     }
 
     pub(super) fn write(&self, replace: &mut Statement<'_>, key: &[u8]) -> rusqlite::Result<usize> {
@@ -164,7 +171,7 @@ impl Row {
             d.listed,
             d.precision,
             d.exact,
-            d.fresh,
+            i64::from(d.fresh) | if self.undated { UNDATED } else { 0 },
             self.hash
         ])
     }
@@ -175,7 +182,8 @@ impl Row {
             Some(hash) => Some(hash.as_slice().try_into().ok()?),
             None => None,
         };
-        Some(Receipt { source: self.source.seen()?, destination: self.destination.seen()?, hash })
+        let (source, destination) = (self.source.seen()?, self.destination.seen()?);
+        Some(Receipt { source, destination, hash, undated: self.undated })
     }
 }
 

@@ -16,7 +16,7 @@ fn path(text: &str) -> RelPath {
 
 fn receipt(size: u64) -> Receipt {
     let seen = Seen { size, listed: None, exact: Mtime::from_unix(1_000_000_000, 0), fresh: false };
-    Receipt { source: seen, destination: seen, hash: Some([7; 32]) }
+    Receipt { source: seen, destination: seen, hash: Some([7; 32]), undated: false }
 }
 
 fn open(path: &Path) -> State {
@@ -37,9 +37,10 @@ fn what_was_recorded_is_there_the_next_time() {
     state.record(&path("a/b"), Some(receipt(1))).unwrap();
     state.record(&path("gone"), Some(receipt(2))).unwrap();
     state.record(&path("gone"), None).unwrap();
-    state.record(&path("a/b"), Some(receipt(3))).unwrap();
+    let undated = Receipt { undated: true, ..receipt(3) };
+    state.record(&path("a/b"), Some(undated)).unwrap();
     drop(state);
-    assert_eq!(opened(&file).1, Receipts::from([(path("a/b"), receipt(3))]));
+    assert_eq!(opened(&file).1, Receipts::from([(path("a/b"), undated)]));
 }
 
 #[test]
@@ -175,8 +176,8 @@ fn seen() -> impl Strategy<Value = Seen> {
 
 proptest! {
     #[test]
-    fn every_receipt_comes_back_as_it_was(source in seen(), destination in seen(), hash in option::of(any::<[u8; 32]>())) {
-        let receipt = Receipt { source, destination, hash };
+    fn every_receipt_comes_back_as_it_was(source in seen(), destination in seen(), hash in option::of(any::<[u8; 32]>()), undated: bool) {
+        let receipt = Receipt { source, destination, hash, undated };
         prop_assert_eq!(Row::of(&receipt).receipt(), Some(receipt));
     }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::model::{Entry, Kind, Mtime, RelPath, Remedy, Unproven};
+use crate::model::{Checksum, ChecksumKind, Entry, Kind, Mtime, RelPath, Remedy, Unproven};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle, Store,
-    StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, Dating, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Renaming, Session,
+    Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// What is at one path.
@@ -48,6 +48,8 @@ struct Shared {
     session_limit: usize,
     sessions: usize,
     cannot_set_times: bool,
+    tells_checksums: bool,
+    refuses_renames: bool,
 }
 
 impl MemoryStore {
@@ -74,6 +76,16 @@ impl MemoryStore {
 
     pub(crate) fn without_times(self) -> Self {
         self.lock().cannot_set_times = true;
+        self
+    }
+
+    pub(crate) fn with_checksums(self) -> Self {
+        self.lock().tells_checksums = true;
+        self
+    }
+
+    pub(crate) fn without_renames(self) -> Self {
+        self.lock().refuses_renames = true;
         self
     }
 
@@ -202,6 +214,52 @@ impl Session for MemorySession {
 
     fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>> {
         files.iter().map(|_| Ok(None)).collect()
+    }
+
+    fn checksum_kind(&self) -> Option<ChecksumKind> {
+        self.store.lock().tells_checksums.then_some(ChecksumKind::Blake3)
+    }
+
+    fn checksums(&mut self, _: ChecksumKind, files: &[RelPath]) -> Vec<StoreResult<Option<Checksum>>> {
+        let mut one = |file: &RelPath| match self.step("look at", file)?.nodes.get(file) {
+            Some(Node::File { content, .. }) => Ok(Some(blake3::hash(content).as_bytes()[..].into())),
+            _ => Ok(None),
+        };
+        files.iter().map(&mut one).collect()
+    }
+
+    fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>> {
+        let mut one = |Renaming { from, to }: &Renaming| {
+            let mut shared = self.step("rename", from)?;
+            let fail = |kind: io::ErrorKind| Err(StoreError::io("rename", from, "memory", kind.into()));
+            let parent = to.parent().unwrap();
+            if shared.refuses_renames {
+                return fail(io::ErrorKind::PermissionDenied);
+            }
+            if !parent.is_root() && shared.nodes.get(&parent) != Some(&Node::Dir) {
+                return fail(io::ErrorKind::NotFound);
+            }
+            assert!(!shared.nodes.contains_key(to), "`{from}` is renamed onto `{to}`");
+            let Some(node) = shared.nodes.remove(from) else { return fail(io::ErrorKind::NotFound) };
+            shared.nodes.insert(to.clone(), node);
+            shared.journal.push(format!("rename {from} {to}"));
+            Ok(())
+        };
+        files.iter().map(&mut one).collect()
+    }
+
+    fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
+        let mut one = |file: &Dating| {
+            let mut shared = self.step("date", &file.path)?;
+            if shared.cannot_set_times {
+                return Ok(false);
+            }
+            let Some(Node::File { mtime, .. }) = shared.nodes.get_mut(&file.path) else { return Ok(false) };
+            *mtime = file.mtime;
+            shared.journal.push(format!("date {}", file.path));
+            Ok(true)
+        };
+        files.iter().map(&mut one).collect()
     }
 
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {

@@ -115,6 +115,13 @@ pub trait Session: Send {
     /// Removes empty directories, in this order. One that is already gone is no error.
     fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>>;
 
+    /// Renames files, each to a new path in a directory that is there and has nothing of that name. A file that is under its new
+    /// name already, and no longer under the old one, is no error.
+    fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>>;
+
+    /// Gives files other modification times. Returns whether each has that time now: not every store takes any time for any file.
+    fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>>;
+
     /// Opens a file to be read. `next` is what will be read after it, if that is known: a session may prepare it.
     ///
     /// # Errors
@@ -180,6 +187,24 @@ pub struct DirListing {
     /// It is empty, and nothing shows that the directory could be read at all: many servers answer alike for one that may
     /// be entered and not read.
     pub may_be_closed: bool,
+}
+
+/// A file that is to have another path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renaming {
+    /// Where it is.
+    pub from: RelPath,
+    /// Where it is to be.
+    pub to: RelPath,
+}
+
+/// A file that is to have another modification time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dating {
+    /// Which one.
+    pub path: RelPath,
+    /// The time it gets.
+    pub mtime: Mtime,
 }
 
 /// A file to be read.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Cancel, Checksum, ChecksumKind, Mtime, RelPath, Remedy};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle, Store,
-    StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, Dating, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Renaming, Session,
+    Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// How often and after which pauses something is tried again.
@@ -234,6 +234,14 @@ impl Session for Retrying {
 
     fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
         self.repeat(dirs, Order::AsGiven, |s, part| s.remove_dirs(part))
+    }
+
+    fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>> {
+        self.repeat(files, Order::Free, |s, part| s.rename_files(part))
+    }
+
+    fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
+        self.repeat(files, Order::Free, |s, part| s.set_times(part))
     }
 
     fn read<'s>(

@@ -62,6 +62,10 @@ pub(crate) struct SyncArgs {
     #[arg(long, value_name = "N|P%", value_parser = max_delete)]
     pub(crate) max_delete: Option<MaxDelete>,
 
+    /// Don't turn a file that is gone and a new one of equal content into a rename
+    #[arg(long)]
+    pub(crate) no_renames: bool,
+
     /// Let an empty SRC delete everything
     #[arg(long)]
     pub(crate) allow_empty_source: bool,

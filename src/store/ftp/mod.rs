@@ -4,6 +4,7 @@ mod download;
 mod listing;
 mod part;
 mod publish;
+mod rename;
 mod session;
 mod upload;
 

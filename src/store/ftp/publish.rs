@@ -16,7 +16,7 @@ use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::features::Features;
 use crate::ftp::reply::{Class, Reply};
-use crate::store::{ServerClock, WriteRequest, Written};
+use crate::store::{Dating, ServerClock, WriteRequest, Written};
 
 /// What is known of the times a server sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +70,7 @@ enum Asks {
     RenameTo,
 }
 
-/// The files that were uploaded and don't have their final names yet, oldest first.
+/// The files that were uploaded and don't have their final names yet, oldest first; and those that are only to be dated.
 #[derive(Debug, Default)]
 pub(super) struct Publisher {
     files: VecDeque<Uploaded>,
@@ -85,10 +85,14 @@ struct Uploaded {
     path: Vec<u8>,
     /// Bytes sent.
     bytes: u64,
-    /// When the last of them was sent.
-    sent: DateTime<Utc>,
+    /// When the last of them was sent; `None` where nothing is.
+    sent: Option<DateTime<Utc>>,
     needs: Needs,
+    /// It has its final name, and the time is all that is set.
+    has_name: bool,
     time_set: bool,
+    /// The shift that was made up for when its time was sent.
+    shift: TimeDelta,
     /// The time was already set anew once.
     corrected: bool,
 }
@@ -114,18 +118,17 @@ const FURTHEST_ZONE: TimeDelta = TimeDelta::hours(15);
 const ZONE_STEP_SECONDS: i64 = 15 * 60;
 
 impl Publisher {
-    /// Takes a file whose `bytes` were sent to `temporary`, the last of them at `sent`.
+    /// Takes a file whose `bytes` were sent to `temporary`, the last of them at `sent`; `None` where nothing is.
     pub(super) fn add(
         &mut self,
         request: WriteRequest,
         temporary: Vec<u8>,
         path: Vec<u8>,
         bytes: u64,
-        sent: DateTime<Utc>,
+        sent: Option<DateTime<Utc>>,
     ) {
         self.numbered += 1;
         let number = self.numbered;
-        let (needs, time_set, corrected) = (Needs::Check, false, false);
         self.files.push_back(Uploaded {
             number,
             request,
@@ -133,10 +136,25 @@ impl Publisher {
             path,
             bytes,
             sent,
-            needs,
-            time_set,
-            corrected,
+            needs: Needs::Check,
+            has_name: false,
+            time_set: false,
+            shift: TimeDelta::zero(),
+            corrected: false,
         });
+    }
+
+    /// Takes a file that is to have another time, and nothing else. `path` is where it is on the server.
+    pub(super) fn add_dating(&mut self, file: &Dating, path: Vec<u8>) {
+        let request = WriteRequest {
+            path: file.path.clone(),
+            temporary: file.path.clone(),
+            size: None,
+            mtime: Some(file.mtime),
+            mode: None,
+        };
+        self.add(request, path.clone(), path, 0, None);
+        self.files.back_mut().expect("it was just added").has_name = true;
     }
 
     /// Takes back the file added last: its upload failed after all. Replies to its riders are not listened to.
@@ -159,7 +177,8 @@ impl Publisher {
             let mut ask = |command, asks| riders.push((command, Rider { file: file.number, asks }));
             match std::mem::replace(&mut file.needs, Needs::Replies) {
                 Needs::Check => {
-                    if means.features.may(Verb::Size) {
+                    file.shift = means.clock.shift;
+                    if means.features.may(Verb::Size) && !file.has_name {
                         ask(command(Verb::Size, file.temporary.as_slice())?, Asks::Size);
                     }
                     for (command, asks) in time_commands(file, means, false)? {
@@ -178,6 +197,7 @@ impl Publisher {
                     }
                 }
                 Needs::Correction => {
+                    file.shift = means.clock.shift;
                     for (command, asks) in time_commands(file, means, true)? {
                         ask(command, asks);
                     }
@@ -227,8 +247,8 @@ impl Publisher {
                 None
             }
             Asks::FreshTime => {
-                if let Ok(told) = read_time(reply) {
-                    server.saw_fresh(told, file.sent);
+                if let (Ok(told), Some(sent)) = (read_time(reply), file.sent) {
+                    server.saw_fresh(told, sent);
                 }
                 None
             }
@@ -249,7 +269,14 @@ impl Publisher {
             }
             Asks::RenameTo => Some(Err(FtpError::refused(Verb::Rnto, reply))),
         };
-        if last && verdict.is_none() && file.needs == Needs::Replies {
+        let is_through = last && verdict.is_none() && file.needs == Needs::Replies;
+        let verdict = match verdict {
+            None if is_through && file.has_name => {
+                Some(Ok(Written { bytes: file.bytes, time_set: file.time_set }))
+            }
+            verdict => verdict,
+        };
+        if is_through {
             file.needs = Needs::Name;
         }
         let published =
@@ -268,7 +295,7 @@ fn time_commands(
     let at = whole(mtime.at) - means.clock.shift;
     let mut commands = Vec::new();
     let reads = means.features.may(Verb::Mdtm);
-    if reads && !means.clock.verified && !correcting {
+    if reads && file.sent.is_some() && !means.clock.verified && !correcting {
         commands.push((command(Verb::Mdtm, file.temporary.as_slice())?, Asks::FreshTime));
     }
     commands.push((setter.command(&file.temporary, at)?, Asks::SetTime(setter.verb())));
@@ -298,7 +325,8 @@ impl Uploaded {
         }
         self.corrected = true;
         self.needs = Needs::Correction;
-        Lesson::Clock(ClockCheck { shift: clock.shift + off, verified: true })
+        // Others may have taught the same since this time was sent.
+        Lesson::Clock(ClockCheck { shift: self.shift + off, verified: true })
     }
 }
 

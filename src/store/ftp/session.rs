@@ -10,10 +10,10 @@ use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::reply::Reply;
 use crate::model::{Checksum, ChecksumKind, Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Lesson, Means, Publisher, Rider};
-use crate::store::ftp::{Learned, ListingChoice, download, listing, part, upload};
+use crate::store::ftp::{Learned, ListingChoice, download, listing, part, rename, upload};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, ServerClock, Session,
-    Settle, StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, Dating, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Renaming,
+    ServerClock, Session, Settle, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// A session on an FTP server.
@@ -90,7 +90,7 @@ impl FtpSession {
     /// Takes a file whose upload is complete.
     pub(super) fn add_upload(&mut self, request: WriteRequest, bytes: u64) {
         let (temporary, path) = (self.full(&request.temporary), self.full(&request.path));
-        self.publisher.add(request, temporary, path, bytes, listing::now());
+        self.publisher.add(request, temporary, path, bytes, Some(listing::now()));
     }
 
     /// Sends what uploads still need. The replies are to be heard before any other.
@@ -121,6 +121,17 @@ impl FtpSession {
             for (i, reply) in self.client.call_all(&commands).into_iter().enumerate() {
                 self.take_reply(riders[i], riders.get(i + 1), reply?);
             }
+        }
+    }
+
+    /// Once the session is lost, nothing more becomes of what was still to be done.
+    fn hear_of_lost(&mut self) {
+        if self.is_usable() {
+            return;
+        }
+        for (request, verdict) in self.publisher.give_up() {
+            let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
+            self.written.push((request.path, verdict));
         }
     }
 
@@ -379,6 +390,43 @@ impl Session for FtpSession {
         self.remove_each(Verb::Rmd, dirs)
     }
 
+    fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>> {
+        self.leave_ahead();
+        rename::rename_files(self, files)
+    }
+
+    fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
+        self.leave_ahead();
+        if self.time_setter().is_none() {
+            return files.iter().map(|_| Ok(false)).collect();
+        }
+        // Uploads that are not published yet are not to be waited for here.
+        let others = (std::mem::take(&mut self.publisher), std::mem::take(&mut self.written));
+        for file in files {
+            let path = self.full(&file.path);
+            // What can't be sent was never listed, either.
+            if command(Verb::Mdtm, path.as_slice()).is_ok() {
+                self.publisher.add_dating(file, path);
+            }
+        }
+        if self.publish_all().is_err() {
+            self.client.give_up();
+        }
+        self.hear_of_lost();
+        let mut dated: HashMap<RelPath, StoreResult<Written>> =
+            std::mem::replace(&mut self.written, others.1).into_iter().collect();
+        self.publisher = others.0;
+        let mut results = Vec::with_capacity(files.len());
+        for file in files {
+            results.push(match dated.remove(&file.path) {
+                Some(Ok(written)) => Ok(written.time_set),
+                Some(Err(_)) => Err(self.fail("set the time of", &file.path, FtpError::Closed)),
+                None => Ok(false),
+            });
+        }
+        results
+    }
+
     fn read<'s>(
         &'s mut self,
         file: &ReadRequest,
@@ -420,12 +468,7 @@ impl Session for FtpSession {
         if now && self.is_usable() && self.publish_all().is_err() {
             self.client.give_up();
         }
-        if !self.is_usable() {
-            for (request, verdict) in self.publisher.give_up() {
-                let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
-                self.written.push((request.path, verdict));
-            }
-        }
+        self.hear_of_lost();
         std::mem::take(&mut self.written)
     }
 }

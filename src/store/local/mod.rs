@@ -17,8 +17,8 @@ use rayon::prelude::*;
 use crate::model::{Checksum, ChecksumKind, Kind, Mtime, RelPath};
 use crate::rooted::{Meta, Rooted};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Session, Settle, Store,
-    StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, Dating, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Renaming, Session,
+    Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// A directory of this machine.
@@ -162,6 +162,22 @@ impl Session for LocalSession {
 
     fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
         self.each("remove", dirs, |root, dir| gone_is_fine(root.remove_dir(dir)))
+    }
+
+    fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>> {
+        let one = |this: &mut Self, Renaming { from, to }: &Renaming| {
+            let renamed = this.root().and_then(|root| root.rename(from, to));
+            renamed.map_err(|e| this.fail_in_dir("rename", from, e))
+        };
+        files.iter().map(|file| one(self, file)).collect()
+    }
+
+    fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
+        let one = |this: &mut Self, file: &Dating| {
+            // A file of somebody else's keeps its time; one that is gone has none.
+            this.root().and_then(|root| root.set_mtime(&file.path, file.mtime)).is_ok()
+        };
+        files.iter().map(|file| Ok(one(self, file))).collect()
     }
 
     fn read<'s>(

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use crate::model::{Checksum, ChecksumKind, Mtime, RelPath, Remedy};
 use crate::store::{
-    Capabilities, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, ServerClock, Session,
-    Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, Dating, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Renaming,
+    ServerClock, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// A store whose names are read and written as they are spelled there.
@@ -80,8 +80,17 @@ impl NamedSession {
         paths: &[RelPath],
         run: impl FnOnce(&mut dyn Session, &[RelPath]) -> Vec<StoreResult<T>>,
     ) -> Vec<StoreResult<T>> {
-        let own: Vec<StoreResult<RelPath>> = paths.iter().map(|path| self.own(operation, path)).collect();
-        let there: Vec<RelPath> = own.iter().filter_map(|own| own.as_ref().ok()).cloned().collect();
+        let own = paths.iter().map(|path| self.own(operation, path)).collect();
+        self.each_of(own, run)
+    }
+
+    /// Hands on those of `own` that can be addressed.
+    fn each_of<I: Clone, T>(
+        &mut self,
+        own: Vec<StoreResult<I>>,
+        run: impl FnOnce(&mut dyn Session, &[I]) -> Vec<StoreResult<T>>,
+    ) -> Vec<StoreResult<T>> {
+        let there: Vec<I> = own.iter().filter_map(|own| own.as_ref().ok()).cloned().collect();
         let mut results =
             if there.is_empty() { Vec::new() } else { run(&mut *self.inner, &there) }.into_iter();
         own.into_iter()
@@ -149,6 +158,20 @@ impl Session for NamedSession {
 
     fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
         self.each("remove", dirs, |inner, there| inner.remove_dirs(there))
+    }
+
+    fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>> {
+        let own = |file: &Renaming| {
+            Ok(Renaming { from: self.own("rename", &file.from)?, to: self.own("write", &file.to)? })
+        };
+        let own = files.iter().map(own).collect();
+        self.each_of(own, |inner, there| inner.rename_files(there))
+    }
+
+    fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
+        let own = |file: &Dating| Ok(Dating { path: self.own("date", &file.path)?, ..*file });
+        let own = files.iter().map(own).collect();
+        self.each_of(own, |inner, there| inner.set_times(there))
     }
 
     fn read<'s>(

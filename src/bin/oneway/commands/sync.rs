@@ -102,6 +102,7 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
             ..CompareOptions::default()
         },
         delete: args.delete,
+        renames: !args.no_renames,
         presence: match (args.ignore_existing, args.existing) {
             (true, _) => Presence::OnlyNew,
             (_, true) => Presence::OnlyExisting,
