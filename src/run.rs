@@ -144,7 +144,7 @@ pub fn run(
     if options.renames && !matches!(compare.basis, Basis::Adopt | Basis::Always) {
         let mut candidates = candidates(&plan, &to.tree);
         let known = know_candidates(&memory.evidence, &source, &destination, &mut candidates)?;
-        rename(&mut plan, candidates, &known.gone, &known.new);
+        rename(&mut plan, &candidates, &known.gone, &known.new);
     }
     let adopted = (compare.basis == Basis::Adopt).then(|| adopt(&mut plan));
     let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
@@ -169,7 +169,7 @@ pub fn run(
             execute(&plan, &source, &destination, &options, &Remembering { memory: &memory, observer });
         memory.learn_times(&destination);
         if from.tree.unproven().next().is_none() {
-            memory.forget_all_but(&from.tree);
+            memory.forget_all_but(&from.tree, &to.tree);
         }
         outcomes
     };

@@ -4,13 +4,11 @@ use crate::compare::{Basis, Case, CompareOptions, Finding, Pair, Reason, Times, 
 use crate::model::{Entry, Evidence, Kind, Likeness, Mtime, Precision, Seen, Tree};
 
 /// Returns whether the destination's time alone is to be set: a rule has proven the contents equal, and both times are known to
-/// the second and differ. One that the destination didn't take before isn't offered again.
+/// the second and differ. A file that didn't take one before isn't asked to again.
 pub fn needs_touch(case: &Case<'_>, options: &CompareOptions) -> bool {
     let refused = || {
         case.receipt.is_some_and(|receipt| {
-            receipt.undated
-                && receipt.source.compare(case.source) == Likeness::Same
-                && receipt.destination.compare(case.destination) == Likeness::Same
+            receipt.undated && receipt.destination.compare(case.destination) == Likeness::Same
         })
     };
     let differ = || {
@@ -92,6 +90,7 @@ mod tests {
         let known = receipt(&source, &destination);
         let sent_before = receipt(&destination, &destination);
         let undated = Receipt { undated: true, ..known };
+        let undated_before = Receipt { undated: true, ..sent_before };
         for (receipt, content, options, touched, reason) in [
             (None, SAME, by(Basis::Checksum, Times::Same), true, None),
             (None, SAME, by(Basis::Checksum, Times::NotOlder), false, None),
@@ -104,6 +103,7 @@ mod tests {
             (Some(&known), None, by(Basis::SizeTime, Times::NotOlder), false, None),
             (Some(&undated), None, by(Basis::SizeTime, Times::Same), false, None),
             (Some(&undated), SAME, by(Basis::Checksum, Times::Same), false, None),
+            (Some(&undated_before), SAME, by(Basis::SizeTime, Times::Same), false, None),
             (Some(&sent_before), None, by(Basis::SizeTime, Times::Same), false, Some(Reason::Time)),
             (Some(&sent_before), OTHER, by(Basis::SizeTime, Times::Same), false, Some(Reason::Time)),
             (Some(&sent_before), SAME, by(Basis::SizeTime, Times::Same), true, None),

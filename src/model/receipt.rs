@@ -40,7 +40,7 @@ pub struct Receipt {
     pub destination: Seen,
     /// BLAKE3 of the content; `None` when nobody computed it.
     pub hash: Option<[u8; 32]>,
-    /// The destination was to have the source's time and didn't take it, so that it isn't asked to again.
+    /// The destination was to have the source's time and didn't take it, so that it isn't asked to again while it is the same file.
     pub undated: bool,
 }
 

@@ -38,8 +38,8 @@ pub fn candidates(plan: &Plan, destination: &Tree) -> Candidates {
 
 /// Makes renames of those candidates that have one content by what is known of each. Where several have the same, a file keeps its
 /// last name if it can, and the rest follow the order of paths; each is used once.
-pub fn rename(plan: &mut Plan, candidates: Candidates, gone: &Checksums, new: &Checksums) {
-    let pairs = pair(&candidates, gone, new);
+pub fn rename(plan: &mut Plan, candidates: &Candidates, gone: &Checksums, new: &Checksums) {
+    let pairs = pair(candidates, gone, new);
     if pairs.is_empty() {
         return;
     }
@@ -174,7 +174,7 @@ mod tests {
         let mut plan = planned(&tree(source), &tree(destination), true);
         let candidates = candidates(&plan, &tree(destination));
         let kind = ChecksumKind::Blake3;
-        rename(&mut plan, candidates, &sums(destination, kind), &sums(source, kind));
+        rename(&mut plan, &candidates, &sums(destination, kind), &sums(source, kind));
         lines(&plan)
     }
 
@@ -253,7 +253,7 @@ mod tests {
         let run = |gone: &Checksums, new: &Checksums| {
             let mut plan = planned(&source, &destination, true);
             let candidates = candidates(&plan, &destination);
-            rename(&mut plan, candidates, gone, new);
+            rename(&mut plan, &candidates, gone, new);
             lines(&plan)
         };
         let (md5, blake3) = (ChecksumKind::Md5, ChecksumKind::Blake3);
@@ -273,7 +273,7 @@ mod tests {
         assert!(check(&plan, &source, &destination, &none).is_err());
         let candidates = candidates(&plan, &destination);
         let kind = ChecksumKind::Sha1;
-        rename(&mut plan, candidates, &sums(&["o=1", "p=2"], kind), &sums(&["n=1", "m=2"], kind));
+        rename(&mut plan, &candidates, &sums(&["o=1", "p=2"], kind), &sums(&["n=1", "m=2"], kind));
         assert_eq!(check(&plan, &source, &destination, &none), Ok(()));
     }
 

@@ -147,7 +147,7 @@ impl<'r> Change<'r> {
             target: action
                 .target()
                 .map(RelPath::as_bytes)
-                .or(action.entry().target.as_deref())
+                .or_else(|| action.entry().target.as_deref())
                 .map(|target| percent(target).0),
         }
     }

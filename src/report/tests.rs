@@ -175,3 +175,38 @@ fn an_entry_of_a_listing_has_all_fields() {
          \"mode\":\"0755\",\"owner\":null,\"group\":null}\n"
     );
 }
+
+#[test]
+fn a_rename_shows_both_names_and_a_touch_both_times() {
+    let mut moved =
+        action(Deed::Rename, Reason::Missing, Some(file("d/new", 2048, 0)), Some(file("old", 2048, 1)));
+    moved.path = path("old");
+    let touched = action(Deed::Touch, Reason::Time, Some(file("t", 5, 0)), Some(file("t", 5, 60)));
+    let mut report = sample(Mode::DryRun);
+    report.plan.actions = vec![moved, touched];
+    assert_eq!(
+        written(&report, "text", false).lines().collect::<Vec<_>>(),
+        [
+            "> old -> d/new  same content, 2.0 KiB",
+            "@ t             time 2023-11-14 22:14:20 → 2023-11-14 22:13:20, same content",
+            "would change: 1 renamed, 1 time set, 0 B, 3 unchanged, 1.5 s",
+        ]
+    );
+    report.mode = Mode::Sync;
+    let done = Outcome { bytes: 0, ..sample(Mode::Sync).outcomes[0].clone() };
+    report.outcomes = vec![done.clone(), done];
+    let lines = written(&report, "json", false);
+    assert_eq!(
+        lines.lines().collect::<Vec<_>>(),
+        [
+            r#"{"event":"change","action":"rename","path":"old","kind":"file","reason":"missing","size":2048,"old_size":2048,"modified":"2023-11-14T22:13:20Z","old_modified":"2023-11-14T22:13:21Z","target":"d/new"}"#,
+            r#"{"event":"change","action":"touch","path":"t","kind":"file","reason":"time","size":5,"old_size":5,"modified":"2023-11-14T22:13:20Z","old_modified":"2023-11-14T22:14:20Z","target":null}"#,
+            r#"{"event":"done","path":"old","action":"rename","bytes":0,"seconds":0.25,"tries":1,"error":null}"#,
+            r#"{"event":"done","path":"t","action":"touch","bytes":0,"seconds":0.25,"tries":1,"error":null}"#,
+            r#"{"event":"summary","source":"site","destination":"ftp://u@h/","dry_run":false,"scanned":8,"changes":{"rename":1,"touch":1},"bytes":0,"failed":0,"unchanged":3,"seconds":1.5,"exit":0}"#,
+        ]
+    );
+    // A time that wasn't taken was not set.
+    report.outcomes[1].time_set = Some(false);
+    assert!(written(&report, "text", false).starts_with("changed: 1 renamed, 0 B"));
+}

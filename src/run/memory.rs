@@ -112,7 +112,7 @@ impl Memory {
                     hash = hash.or(receipt.hash);
                 }
             }
-            let undated = likeness == Some((Likeness::Same, Likeness::Same))
+            let undated = matches!(likeness, Some((_, Likeness::Same)))
                 && case.receipt.is_some_and(|receipt| receipt.undated);
             let receipt = Receipt { source: source_seen, destination: destination_seen, hash, undated };
             if case.receipt != Some(&receipt) {
@@ -125,9 +125,10 @@ impl Memory {
         self.state.is_some() && self.keeps
     }
 
-    /// Forgets what the source hasn't any more. Asked only where all listings are proven.
-    pub(super) fn forget_all_but(&self, from: &Tree) {
-        for path in self.evidence.receipts.keys().filter(|path| from.get(path).is_none()) {
+    /// Forgets what neither side has any more; what is deleted is forgotten then. Asked only where all listings are proven.
+    pub(super) fn forget_all_but(&self, from: &Tree, to: &Tree) {
+        let is_gone = |path: &&RelPath| from.get(path).is_none() && to.get(path).is_none();
+        for path in self.evidence.receipts.keys().filter(is_gone) {
             self.record(path, None);
         }
     }
@@ -168,7 +169,9 @@ impl Memory {
             Deed::Copy | Deed::Replace => self.take_receipt(action, self.receipt_of_sent(action, outcome)),
             Deed::Touch => self.take_receipt(action, self.receipt_of_kept(action, outcome)),
             Deed::Rename => {
-                self.forget(&action.path);
+                if outcome.is_done() {
+                    self.forget(&action.path);
+                }
                 let receipt = match outcome.not_renamed {
                     Some(_) => self.receipt_of_sent(action, outcome),
                     None => self.receipt_of_kept(action, outcome),
@@ -217,7 +220,7 @@ impl Memory {
             // Nothing was heard of it: it has this time or that.
             (None, _) => Seen { size: source.size, listed: None, exact: None, fresh: false },
         };
-        let hash = content.or(receipt.and_then(|receipt| receipt.hash));
+        let hash = content.or_else(|| receipt.and_then(|receipt| receipt.hash));
         Some(Receipt { source, destination, hash, undated: self.is_undated(outcome) })
     }
 

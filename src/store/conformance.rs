@@ -12,8 +12,8 @@ use crate::store::ftp::{FtpStore, RemoteRoot};
 use crate::store::local::LocalStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Charset, Named, Names, PartRequest, ReadRequest, Session, Settle, Store, StoreResult, Version,
-    WriteRequest, Written,
+    Charset, Dating, Named, Names, PartRequest, ReadRequest, Renaming, Session, Settle, Store, StoreResult,
+    Version, WriteRequest, Written,
 };
 
 fn path(text: &str) -> RelPath {
@@ -157,6 +157,40 @@ fn removing_is_done_once_and_asked_twice_without_harm() {
         assert!(full[0].is_err());
         assert_eq!(names(session, &RelPath::root()), ["dir full"]);
         all_ok(session.make_dirs(&[path("full")]));
+    });
+}
+
+#[test]
+fn files_get_other_names_and_one_that_cannot_hides_no_other() {
+    each_store(|session| {
+        all_ok(session.make_dirs(&[path("d"), path("e e")]));
+        for name in ["a", "b", "d/c"] {
+            write(session, name, name.as_bytes()).unwrap();
+        }
+        let renaming = |(from, to): &(&str, &str)| Renaming { from: path(from), to: path(to) };
+        let renamings = [("a", "e e/ü"), ("none", "n"), ("b", "no/where"), ("d/c", "c")];
+        let renamed = session.rename_files(&renamings.each_ref().map(renaming));
+        assert_eq!(renamed.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false, true]);
+        assert_eq!(names(session, &RelPath::root()), ["dir d", "dir e e", "file b", "file c"]);
+        assert_eq!(read(session, "e e/ü").unwrap(), b"a");
+        assert_eq!(read(session, "c").unwrap(), b"d/c");
+    });
+}
+
+#[test]
+fn files_get_other_times() {
+    each_store(|session| {
+        write(session, "a", b"x").unwrap();
+        write(session, "b b", b"x").unwrap();
+        let at = |seconds| Mtime::from_unix(1_100_000_000 + seconds, 0).unwrap();
+        let dating = |(name, seconds): (&str, i64)| Dating { path: path(name), mtime: at(seconds) };
+        let dated = session.set_times(&[("a", 1), ("none", 2), ("b b", 3)].map(dating));
+        let dated: Vec<bool> = dated.into_iter().map(Result::unwrap).collect();
+        assert_eq!(dated, [true, false, true]);
+        for (name, seconds) in [("a", 1), ("b b", 3)] {
+            assert_eq!(session.version(&path(name)).unwrap().mtime, Some(at(seconds)), "{name}");
+        }
+        write(session, "c", b"x").unwrap();
     });
 }
 

@@ -14,6 +14,7 @@ mod heavy;
 mod listings;
 mod names;
 mod parse_listing;
+mod renames;
 mod scripted;
 mod serve;
 mod server;

@@ -230,7 +230,9 @@ fn what_is_adopted_is_not_sent() {
         output.tells(&["1 file of equal size taken as equal; 2 paths differ and were left as they are"]);
         assert_eq!(daemon.transferred(Direction::In).len(), 0);
         let output = sandbox.oneway(["sync", "--format", "json", &src, &daemon.url("/")]).expect_status(0);
-        assert_eq!(output.changes(), ["copy new.txt", "replace b.txt"]);
+        assert_eq!(output.changes(), ["copy new.txt", "replace b.txt", "touch a.txt"]);
+        assert_same_tree(&src, daemon.root());
+        assert_eq!(daemon.transferred(Direction::In), ["/b.txt", "/new.txt"]);
     });
 }
 
@@ -245,8 +247,10 @@ fn a_server_that_computes_checksums_is_asked_for_them() {
     daemon.root().set_time("with blank", "2023-01-01T00:00:00Z");
     let sync = ["sync", "-vv", "--no-state", "--compare", "checksum", "--format", "json"];
     let output = sandbox.oneway([&sync[..], &[&src, &daemon.url("/")]].concat()).expect_status(0);
-    assert_eq!(output.changes(), ["replace a.txt"]);
-    assert_eq!(output.events("change")[0]["reason"], "checksum");
+    assert_eq!(output.changes(), ["replace a.txt", "touch with blank"]);
+    let replaced = output.events("change").into_iter().find(|change| change["action"] == "replace");
+    assert_eq!(replaced.expect("it is among the changes")["reason"], "checksum");
+    assert_eq!(daemon.root().time("with blank"), src.time("with blank"));
     assert!(output.stderr.contains("> HASH /with blank"), "{output}");
     assert!(!output.stderr.contains("no known checksum"), "{output}");
     assert_same_tree(&src, daemon.root());

@@ -90,7 +90,7 @@ proptest! {
         prop_assert_eq!(destination.nodes(), moved(&a, "new"));
         // Empty files alone are not worth a question.
         let empty = |path: &RelPath| a.values().any(|node| matches!(node, Node::File { content, .. } if content.is_empty()))
-            && content(&moved(&a, "old"), path).is_some_and(|content| content.is_empty());
+            && content(&moved(&a, "old"), path).is_some_and(<[u8]>::is_empty);
         let deleted = report.plan.actions.iter().filter(|action| action.deed == Deed::Delete);
         prop_assert!(deleted.clone().all(|action| empty(&action.path)), "{:?}", deleted.collect::<Vec<_>>());
     }

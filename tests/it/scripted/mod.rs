@@ -18,6 +18,7 @@ mod greeting;
 mod listings;
 mod login;
 mod lost;
+mod renames;
 mod replies;
 mod secrets;
 mod split;
