@@ -119,7 +119,11 @@ impl Rule for ByTime {
     fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
         let (Some(s), Some(d)) = (case.source.mtime, case.destination.mtime) else { return Finding::Open };
         let newer = s.gap(&d);
-        let apart = match options.times {
+        // A file that didn't take its time has that of its writing, as all have where none can be set.
+        let is_undated = case
+            .receipt
+            .is_some_and(|receipt| receipt.undated && receipt.source.compare(case.source) == Likeness::Same);
+        let apart = match if is_undated { Times::NotOlder } else { options.times } {
             Times::Same => newer.abs(),
             Times::NotOlder => newer.max(Duration::zero()),
         };

@@ -112,8 +112,10 @@ impl Memory {
                     hash = hash.or(receipt.hash);
                 }
             }
-            let undated = matches!(likeness, Some((_, Likeness::Same)))
-                && case.receipt.is_some_and(|receipt| receipt.undated);
+            let is_that_file = |receipt: &Receipt| {
+                receipt.destination.is_unseen() || matches!(likeness, Some((_, Likeness::Same)))
+            };
+            let undated = case.receipt.is_some_and(|receipt| receipt.undated && is_that_file(receipt));
             let receipt = Receipt { source: source_seen, destination: destination_seen, hash, undated };
             if case.receipt != Some(&receipt) {
                 self.record(&source.path, Some(receipt));

@@ -140,3 +140,21 @@ fn a_time_that_is_not_taken_is_told_once_and_fails_nothing() {
         },
     );
 }
+
+#[test]
+fn a_file_whose_time_was_not_taken_is_not_sent_again_for_it() {
+    all(["on MFMT\n< 550 not yours", "on MDTM\n< 213 20240506070810"], |script| {
+        let trial = Trial::with(files! {}, script).having(files! {"a" => "1", "b" => "2"});
+        trial.push(&[]).expect_status(0);
+        for _ in 0..2 {
+            let again = trial.push(&["--format", "json"]).expect_status(0);
+            assert_eq!(again.changes(), [""; 0], "{script}");
+        }
+        // Another content is another matter.
+        trial.here.write("a", "3");
+        trial.here.set_time("a", "2024-05-06T07:08:00Z");
+        let output = trial.push(&["--format", "json"]).expect_status(0);
+        assert_eq!(output.changes(), ["replace a"], "{script}");
+        assert_eq!(trial.finish().tree(), "a = \"3\"\nb = \"2\"\n");
+    });
+}
