@@ -172,6 +172,9 @@ fn files_get_other_names_and_one_that_cannot_hides_no_other() {
         let renamed = session.rename_files(&renamings.each_ref().map(renaming));
         assert_eq!(renamed.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false, true]);
         assert_eq!(names(session, &RelPath::root()), ["dir d", "dir e e", "file b", "file c"]);
+        // As after a reply that was lost.
+        let again = session.rename_files(&renamings.each_ref().map(renaming));
+        assert_eq!(again.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false, true]);
         assert_eq!(read(session, "e e/ü").unwrap(), b"a");
         assert_eq!(read(session, "c").unwrap(), b"d/c");
     });

@@ -239,8 +239,10 @@ impl Session for MemorySession {
             if !parent.is_root() && shared.nodes.get(&parent) != Some(&Node::Dir) {
                 return fail(io::ErrorKind::NotFound);
             }
+            let Some(node) = shared.nodes.remove(from) else {
+                return if shared.nodes.contains_key(to) { Ok(()) } else { fail(io::ErrorKind::NotFound) };
+            };
             assert!(!shared.nodes.contains_key(to), "`{from}` is renamed onto `{to}`");
-            let Some(node) = shared.nodes.remove(from) else { return fail(io::ErrorKind::NotFound) };
             shared.nodes.insert(to.clone(), node);
             shared.journal.push(format!("rename {from} {to}"));
             Ok(())

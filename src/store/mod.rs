@@ -115,8 +115,8 @@ pub trait Session: Send {
     /// Removes empty directories, in this order. One that is already gone is no error.
     fn remove_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>>;
 
-    /// Renames files, each to a new path in a directory that is there and has nothing of that name. Where replies can be lost, a
-    /// file that is under its new name already, and no longer under the old one, is no error.
+    /// Renames files, each to a new path in a directory that is there and has nothing of that name. A file that is under its new
+    /// name already, and no longer under the old one, is no error.
     fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>>;
 
     /// Gives files other modification times. Returns whether each has that time now: not every store takes any time for any file.

@@ -166,7 +166,10 @@ impl Session for LocalSession {
 
     fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>> {
         let one = |this: &mut Self, Renaming { from, to }: &Renaming| {
-            let renamed = this.root().and_then(|root| root.rename(from, to));
+            let renamed = this.root().and_then(|root| match root.rename(from, to) {
+                Err(e) if is_gone(&e) && root.meta(to).is_ok() => Ok(()),
+                renamed => renamed,
+            });
             renamed.map_err(|e| this.fail_in_dir("rename", from, e))
         };
         files.iter().map(|file| one(self, file)).collect()
