@@ -39,6 +39,8 @@ verbs! {
     Appe = "APPE",
     /// Begin TLS (RFC 4217 §4).
     Auth = "AUTH",
+    /// Go on in clear on the control connection (RFC 4217 §12.1); served to be refused, and never sent.
+    Ccc = "CCC",
     /// Go to the parent directory (RFC 959 §4.1.1).
     Cdup = "CDUP",
     /// Name the client; sent only where FEAT lists it.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
+use rustls::ServerConfig;
 
 use crate::ftp::reply::Reply;
 use crate::server::line::{Line, Lines};
@@ -85,8 +86,49 @@ impl Control {
         self.send_when_many();
     }
 
-    /// Returns the next command line; sends the waiting replies before it waits itself.
-    pub(super) fn next(&mut self) -> Input {
+    /// Shakes hands; whatever goes wrong, or isn't done by `deadline`, breaks the connection: nothing could be said in clear any
+    /// more. The replies must have been sent.
+    pub(super) fn begin_tls(
+        &mut self,
+        config: Arc<ServerConfig>,
+        deadline: Option<Instant>,
+    ) -> io::Result<()> {
+        let begun = self.shake_hands(config, deadline);
+        self.broken = begun.is_err();
+        begun
+    }
+
+    fn shake_hands(&mut self, config: Arc<ServerConfig>, deadline: Option<Instant>) -> io::Result<()> {
+        self.stream.begin_tls(config)?;
+        while let Some(direction) = self.stream.handshake()? {
+            match self.wait_for(direction, deadline)? {
+                Waited::Ready => {}
+                Waited::TimedOut => {
+                    return Err(io::Error::new(ErrorKind::TimedOut, "the client is too slow"));
+                }
+                Waited::Stopping => return Err(io::Error::other("the server stops")),
+            }
+            // A client that drips bytes is always ready.
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(io::Error::new(ErrorKind::TimedOut, "the client is too slow"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether the control connection speaks TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.stream.is_tls()
+    }
+
+    /// Returns whether something came behind the command that was taken last.
+    pub(super) fn holds_more(&self) -> bool {
+        self.lines.waiting() > 0
+    }
+
+    /// Returns the next command line; sends the waiting replies before it waits itself. `limit` ends the wait like the idle
+    /// timeout.
+    pub(super) fn next(&mut self, limit: Option<Instant>) -> Input {
         let mut deadline = None;
         loop {
             if self.broken {
@@ -103,9 +145,14 @@ impl Control {
             }
             self.flush();
             // One deadline for the whole line: a client that drips bytes is as idle as one that sends none.
-            let until = *deadline.get_or_insert_with(|| deadline_in(self.shared.options.idle_timeout));
+            let until = *deadline
+                .get_or_insert_with(|| earlier(deadline_in(self.shared.options.idle_timeout), limit));
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Input::Idle;
+            }
+            if self.stream.holds_input() {
+                self.fill();
+                continue;
             }
             match self.wait_for(PollFlags::IN, until) {
                 Ok(Waited::Ready) => self.fill(),
@@ -120,8 +167,13 @@ impl Control {
     pub(super) fn flush(&mut self) {
         let mut sent = 0;
         let mut deadline = None;
-        while sent < self.replies.len() && !self.broken {
-            match self.stream.write(&self.replies[sent..]) {
+        while !self.broken {
+            let step = match &self.replies[sent..] {
+                [] => self.stream.flush().map(|()| 0),
+                rest => self.stream.write(rest),
+            };
+            match step {
+                Ok(_) if sent == self.replies.len() => break,
                 Ok(n) => {
                     sent += n;
                     deadline = None;
@@ -155,14 +207,18 @@ impl Control {
             if self.broken {
                 return Err(Interrupt::Gone);
             }
+            // A client that closed its side, or sends without end, would be ready all the time.
+            let listening = !self.ended && self.lines.waiting() < MAX_WAITING_BYTES;
+            if listening && self.stream.holds_input() {
+                self.fill();
+                continue;
+            }
             let stop = &self.shared.stop;
             let mut sockets = [
                 stop.bell(),
                 PollFd::from_borrowed_fd(socket, ready),
                 PollFd::from_borrowed_fd(self.stream.as_fd(), PollFlags::IN),
             ];
-            // A client that closed its side, or sends without end, would be ready all the time.
-            let listening = !self.ended && self.lines.waiting() < MAX_WAITING_BYTES;
             let watched = if listening { &mut sockets[..] } else { &mut sockets[..2] };
             match stop.wait(watched, deadline) {
                 Ok(Waited::Ready) => {}
@@ -196,13 +252,7 @@ impl Control {
         self.flush();
         // A client that is gone already needs no end.
         let _ = self.stream.finish();
-        // Closing a socket with unread bytes resets the connection, and the reset may overtake the last reply.
-        let mut rest = [0; 4096];
-        for _ in 0..64 {
-            if !matches!(self.stream.read(&mut rest), Ok(n) if n > 0) {
-                break;
-            }
-        }
+        self.stream.drain();
     }
 
     /// Takes what the client sent. The socket must be ready.
@@ -226,6 +276,10 @@ impl Control {
             self.flush();
         }
     }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
 }
 
 /// How many bytes of commands are taken in during a transfer, and of replies gathered.

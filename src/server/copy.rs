@@ -82,14 +82,28 @@ impl<'a> Transfer<'a> {
 
     /// Ends the server's side, which tells the client that the data is whole.
     pub(super) fn finish(&mut self) -> Result<(), Broken> {
-        self.stream.finish().map_err(Broken::Network)
+        loop {
+            match self.stream.finish() {
+                Ok(()) => break,
+                Err(error) => self.retry(error, PollFlags::OUT)?,
+            }
+        }
+        self.stream.drain();
+        Ok(())
     }
 
-    /// Writes what comes to the file, at its place, until the client ends the connection.
+    /// Writes what comes to the file, at its place, until the client ends the connection; under TLS, until it says that this is
+    /// all.
     pub(super) fn receive_file(&mut self, file: &mut File, buffer: &mut [u8]) -> Result<(), Broken> {
         loop {
             match self.stream.read(buffer) {
-                Ok(0) => return Ok(()),
+                Ok(0) => {
+                    if self.stream.is_tls() {
+                        // Some clients wait for it. All they sent is here, even if it can't go any more.
+                        let _ = self.stream.finish();
+                    }
+                    return Ok(());
+                }
                 Ok(n) => {
                     file.write_all(&buffer[..n]).map_err(Broken::File)?;
                     self.went(n, PollFlags::IN)?;
@@ -125,7 +139,15 @@ impl<'a> Transfer<'a> {
     fn went(&mut self, bytes: usize, direction: PollFlags) -> Result<(), Broken> {
         self.bytes += bytes as u64;
         self.unwatched += bytes;
-        if self.unwatched < STRETCH_BYTES { Ok(()) } else { self.wait(direction) }
+        if self.unwatched < STRETCH_BYTES {
+            return Ok(());
+        }
+        self.unwatched = 0;
+        // A look and no wait: TLS may hold bytes that the socket doesn't show.
+        match self.control.wait_beside(self.stream.as_fd(), direction, Duration::ZERO) {
+            Err(Interrupt::Silent) => Ok(()),
+            looked => looked.map_err(Broken::Interrupted),
+        }
     }
 
     /// Waits when the connection wasn't ready; gives back every other error.

@@ -8,11 +8,13 @@ use std::io::ErrorKind::{AddrInUse, ConnectionAborted, Interrupted, WouldBlock};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use rustls::ServerConfig;
 
 use crate::server::control::{Control, Interrupt};
 use crate::server::session::Shared;
@@ -39,6 +41,12 @@ pub(super) enum NoConnection {
     Interrupted(Interrupt),
     /// The client can't be reached.
     Network(io::Error),
+    /// TLS is demanded, and PROT P didn't come.
+    NotProtected,
+    /// The handshake failed.
+    Tls(io::Error),
+    /// The TLS session is not that of the control connection.
+    NotResumed,
 }
 
 impl From<io::Error> for NoConnection {
@@ -143,6 +151,23 @@ fn call(
         Err(error) => return Err(NoConnection::Network(error.into())),
     }
     Ok(Stream::plain(stream)?)
+}
+
+/// Shakes hands on a data connection, within `patience`.
+pub(super) fn protect(
+    stream: &mut Stream,
+    config: Arc<ServerConfig>,
+    control: &mut Control,
+    patience: Duration,
+) -> Result<(), NoConnection> {
+    let begun = Instant::now();
+    stream.begin_tls(config).map_err(NoConnection::Tls)?;
+    while let Some(direction) = stream.handshake().map_err(NoConnection::Tls)? {
+        let left = patience.checked_sub(begun.elapsed());
+        let left = left.ok_or(NoConnection::Interrupted(Interrupt::Silent))?;
+        control.wait_beside(stream.as_fd(), direction, left).map_err(NoConnection::Interrupted)?;
+    }
+    Ok(())
 }
 
 /// Returns the same address with another port. Unlike one made of the bare address, it keeps the network interface, without

@@ -21,6 +21,13 @@ pub enum ServerEvent<'a> {
     Connected,
     /// A client was answered 421, since there are too many sessions.
     TurnedAway,
+    /// A client was answered 421, since too many logins from its address failed.
+    ShutOut,
+    /// The control connection didn't get to TLS.
+    TlsFailed {
+        /// What was wrong.
+        why: &'a str,
+    },
     /// A user logged in.
     LoggedIn {
         /// The name as it was given, in no certain encoding.

@@ -6,10 +6,10 @@
 //! handle without following any symbolic link, so nobody gets out of the directory, not even while someone else swaps
 //! parts of it.
 //!
-//! RFC 959, RFC 1123 §4.1, RFC 2389, RFC 2428, RFC 3659, and MFMT of draft-somers-ftp-mfxx. No TLS yet: its place is
-//! `stream.rs`.
+//! RFC 959, RFC 1123 §4.1, RFC 2389, RFC 2428, RFC 3659, RFC 4217, and MFMT of draft-somers-ftp-mfxx.
 
 mod address;
+mod attempts;
 mod commands;
 mod control;
 mod copy;
@@ -24,10 +24,11 @@ mod options;
 mod path;
 mod session;
 mod stream;
+mod tls;
 mod wait;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -39,7 +40,9 @@ use crate::rooted::Rooted;
 
 pub use event::{ServerEvent, ServerObserver, TransferEnd, Transferred};
 pub use options::{Access, Login, ServeOptions};
+pub use tls::{Identity, IdentityError, TlsOptions, TlsVersions};
 
+use listen::{Kind, Port};
 use session::Shared;
 use wait::Stop;
 
@@ -57,7 +60,7 @@ use wait::Stop;
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    url: String,
+    implicit_address: Option<SocketAddr>,
     shared: Arc<Shared>,
     listener: Option<JoinHandle<()>>,
 }
@@ -71,24 +74,20 @@ impl Server {
         options.check()?;
         let root = Rooted::open(&options.root)
             .map_err(|source| ServeError::Root { path: options.root.clone(), source })?;
-        let cannot_listen = |source| ServeError::Listen { address: options.listen, source };
-        let listener = TcpListener::bind(options.listen).map_err(cannot_listen)?;
-        listener.set_nonblocking(true).map_err(cannot_listen)?;
-        let address = listener.local_addr().map_err(cannot_listen)?;
-        let url = match &options.login {
-            Login::Anonymous => format!("ftp://{address}/"),
-            Login::User { name, .. } => {
-                format!("ftp://{}@{address}/", utf8_percent_encode(name, NON_ALPHANUMERIC))
-            }
-        };
+        let mut ports = vec![open(options.listen, Kind::Explicit)?];
+        if let Some(address) = options.tls.as_ref().and_then(|tls| tls.listen_implicit) {
+            ports.push(open(address, Kind::Implicit)?);
+        }
+        let address = ports[0].address;
+        let implicit_address = ports.get(1).map(|port| port.address);
         let stop = Stop::new().map_err(ServeError::Thread)?;
         let shared = Arc::new(Shared::new(options, root, stop));
         let for_listener = Arc::clone(&shared);
         let listener = thread::Builder::new()
             .name("ftp listener".into())
-            .spawn(move || listen::serve(&listener, &for_listener))
+            .spawn(move || listen::serve(&ports, &for_listener))
             .map_err(ServeError::Thread)?;
-        Ok(Self { address, url, shared, listener: Some(listener) })
+        Ok(Self { address, implicit_address, shared, listener: Some(listener) })
     }
 
     /// Returns the address it listens on, with the port the system chose where 0 was asked for.
@@ -96,9 +95,31 @@ impl Server {
         self.address
     }
 
-    /// Returns the URL of the directory, with the user and without the password: `ftp://127.0.0.1:2121/`.
+    /// Returns the address it listens on for implicit TLS, with the port the system chose where 0 was asked for; `None` where it
+    /// doesn't.
+    pub fn implicit_address(&self) -> Option<SocketAddr> {
+        self.implicit_address
+    }
+
+    /// Returns the URL of the directory, with the user and without the password: `ftp://127.0.0.1:2121/`, and `ftpes://` from
+    /// a server that has TLS.
     pub fn url(&self) -> String {
-        self.url.clone()
+        let scheme = if self.shared.tls.is_some() { "ftpes" } else { "ftp" };
+        self.url_at(scheme, self.address)
+    }
+
+    /// Returns the URL for implicit TLS, `ftps://127.0.0.1:990/`; `None` where there's none.
+    pub fn implicit_url(&self) -> Option<String> {
+        self.implicit_address.map(|address| self.url_at("ftps", address))
+    }
+
+    fn url_at(&self, scheme: &str, address: SocketAddr) -> String {
+        match &self.shared.options.login {
+            Login::Anonymous => format!("{scheme}://{address}/"),
+            Login::User { name, .. } => {
+                format!("{scheme}://{}@{address}/", utf8_percent_encode(name, NON_ALPHANUMERIC))
+            }
+        }
     }
 
     /// Stops accepting, ends each session with 421, and returns when the last one is gone. Dropping does the same.
@@ -115,6 +136,10 @@ impl Drop for Server {
             let _ = listener.join();
         }
     }
+}
+
+fn open(address: SocketAddr, kind: Kind) -> Result<Port, ServeError> {
+    Port::open(address, kind).map_err(|source| ServeError::Listen { address, source })
 }
 
 /// Why a server can't start.

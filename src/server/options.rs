@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Secret;
-use crate::server::{ServeError, ServerObserver};
+use crate::server::{ServeError, ServerObserver, TlsOptions};
 
 /// What to serve, where, and to whom. [`ServeOptions::new`] fills in everything but the directory.
 #[derive(Clone, Debug)]
@@ -28,8 +28,17 @@ pub struct ServeOptions {
     pub data_timeout: Duration,
     /// How many control sessions at once; the next one is answered 421. Default: 64.
     pub max_connections: usize,
-    /// The pause after the first failed login; twice that after the second, and so on. Default: 1 second.
+    /// How long a client may take to log in, from its connection on, TLS included. Default: 1 minute.
+    pub login_timeout: Duration,
+    /// The pause after the first failed login of an address; twice that after the second, and so on. Default: 1 second.
     pub login_pause: Duration,
+    /// How many logins of one address may fail; then nobody there may log in (421) for `lockout`. A right one strikes them out.
+    /// A control connection ends at the third. Default: 10.
+    pub max_failed_logins: u32,
+    /// How long after its last failed login an address has none any more. Default: 10 minutes.
+    pub lockout: Duration,
+    /// TLS; `None` is an FTP server that has none. Default: `None`.
+    pub tls: Option<TlsOptions>,
     /// Is told what happens. Default: nobody.
     pub observer: Option<Arc<dyn ServerObserver>>,
 }
@@ -46,7 +55,11 @@ impl ServeOptions {
             idle_timeout: Duration::from_secs(300),
             data_timeout: Duration::from_secs(60),
             max_connections: 64,
+            login_timeout: Duration::from_secs(60),
             login_pause: Duration::from_secs(1),
+            max_failed_logins: 10,
+            lockout: Duration::from_secs(600),
+            tls: None,
             observer: None,
         }
     }

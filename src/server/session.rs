@@ -4,19 +4,23 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use crate::ftp::command::{Command, CommandError, Verb};
 use crate::ftp::reply::Reply;
 use crate::model::RelPath;
 use crate::rooted::Rooted;
+use crate::server::attempts::Attempts;
 use crate::server::commands;
 use crate::server::control::{Control, Input};
 use crate::server::data::Setup;
 use crate::server::line::{Line, MAX_LINE_BYTES};
+use crate::server::listen::Kind;
 use crate::server::mlsx::FactSet;
 use crate::server::path::resolve;
-use crate::server::wait::Stop;
-use crate::server::{ServeOptions, ServerEvent};
+use crate::server::tls::{SessionTls, SharedTls};
+use crate::server::wait::{Stop, deadline_in};
+use crate::server::{ServeOptions, ServerEvent, TlsOptions};
 
 /// What all sessions of a server share.
 #[derive(Debug)]
@@ -24,12 +28,26 @@ pub(super) struct Shared {
     pub(super) options: ServeOptions,
     pub(super) root: Rooted,
     pub(super) stop: Stop,
+    pub(super) tls: Option<SharedTls>,
+    pub(super) attempts: Attempts,
     ports_tried: AtomicU32,
 }
 
 impl Shared {
     pub(super) fn new(options: ServeOptions, root: Rooted, stop: Stop) -> Self {
-        Self { options, root, stop, ports_tried: AtomicU32::new(0) }
+        Self {
+            tls: options.tls.as_ref().map(SharedTls::new),
+            attempts: Attempts::new(options.max_failed_logins, options.lockout),
+            ports_tried: AtomicU32::new(0),
+            options,
+            root,
+            stop,
+        }
+    }
+
+    /// Returns whether the server has TLS and `what` is demanded of its use.
+    pub(super) fn demands(&self, what: impl FnOnce(&TlsOptions) -> bool) -> bool {
+        self.options.tls.as_ref().is_some_and(what)
     }
 
     /// Returns a number that is one more each time, to begin the search for a passive port with.
@@ -65,6 +83,16 @@ pub(super) struct Session {
     /// The representation the client chose, for STAT alone: bytes are never changed.
     pub(super) ascii: bool,
     pub(super) failed_logins: u32,
+    /// When a client that isn't logged in is sent away.
+    login_deadline: Option<Instant>,
+    /// What the session's connections shake hands with; `None` before TLS.
+    pub(super) tls: Option<SessionTls>,
+    /// Whether TLS comes behind the next reply.
+    pub(super) begins_tls: bool,
+    /// Whether PBSZ came, which PROT must follow.
+    pub(super) buffer_size_said: bool,
+    /// Whether data connections speak TLS (PROT P).
+    pub(super) protected: bool,
     /// Whether the session ends with the next reply.
     pub(super) leaving: bool,
     /// For file content that the kernel can't copy by itself. Empty until the first transfer.
@@ -85,6 +113,7 @@ pub(super) enum User {
 impl Session {
     pub(super) fn new(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> io::Result<Self> {
         let local = socket.local_addr()?;
+        let login_deadline = deadline_in(shared.options.login_timeout);
         Ok(Self {
             control: Control::new(socket, Arc::clone(&shared))?,
             shared,
@@ -99,17 +128,28 @@ impl Session {
             facts: FactSet::ALL,
             ascii: true,
             failed_logins: 0,
+            login_deadline,
+            tls: None,
+            begins_tls: false,
+            buffer_size_said: false,
+            protected: false,
             leaving: false,
             buffer: Vec::new(),
         })
     }
 
-    /// Serves the client until one of the two has enough.
-    pub(super) fn run(mut self) {
+    /// Serves the client until one of the two has enough. A client of the implicit kind shakes hands before anything is said, and its
+    /// data is protected from the beginning.
+    pub(super) fn run(mut self, kind: Kind) {
         self.tell(&ServerEvent::Connected);
+        if kind == Kind::Implicit {
+            self.protected = true;
+            self.begin_tls();
+        }
         self.control.reply(&Reply::new(220, "oneway ready"));
         while !self.leaving {
-            let reply = match self.control.next() {
+            let limit = if matches!(self.user, User::In(_)) { None } else { self.login_deadline };
+            let reply = match self.control.next(limit) {
                 Input::Line(Line::Whole(line)) => self.obey(&line),
                 Input::Line(Line::TooLong) => {
                     Reply::new(500, format!("The line is longer than {MAX_LINE_BYTES} bytes"))
@@ -125,13 +165,38 @@ impl Session {
                 Input::Closed => break,
             };
             self.control.reply(&reply);
+            if std::mem::take(&mut self.begins_tls) {
+                self.control.flush();
+                self.begin_tls();
+            }
         }
         self.shared.tell(self.peer, &ServerEvent::Closed);
         self.control.close();
     }
 
+    fn begin_tls(&mut self) {
+        let idle = deadline_in(self.shared.options.idle_timeout);
+        let deadline = idle.into_iter().chain(self.login_deadline).min();
+        let shared = self.shared.tls.as_ref().expect("AUTH and the implicit port are had with TLS alone");
+        let begun = shared.for_session().and_then(|tls| {
+            self.control.begin_tls(tls.control(), deadline)?;
+            Ok(tls)
+        });
+        match begun {
+            Ok(tls) => self.tls = Some(tls),
+            Err(error) => {
+                self.tell(&ServerEvent::TlsFailed { why: &error.to_string() });
+                self.leaving = true;
+            }
+        }
+    }
+
     /// Starts over as after connecting (REIN). What was negotiated for the connection itself stays.
     pub(super) fn forget_user(&mut self) {
+        // Not for one who never logged in, or nobody would ever be too slow.
+        if matches!(self.user, User::In(_)) {
+            self.login_deadline = deadline_in(self.shared.options.login_timeout);
+        }
         self.user = User::Unknown;
         self.working = RelPath::root();
         self.data = Setup::None;

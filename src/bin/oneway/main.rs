@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod exit;
+mod identity;
 mod signals;
 mod ui;
 mod values;

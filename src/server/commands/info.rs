@@ -8,8 +8,13 @@ use crate::server::session::{Session, User};
 
 pub(super) fn feat(session: &mut Session, _: &[u8]) -> Handled {
     let facts = session.facts.feature();
-    let features = ["EPRT", "EPSV", "MDTM", "MFMT", &facts, "PASV", "REST STREAM", "SIZE", "TVFS", "UTF8"];
-    let lines = features.map(|feature| format!(" {feature}").into_bytes()).to_vec();
+    let mut features =
+        vec!["EPRT", "EPSV", "MDTM", "MFMT", &facts, "PASV", "REST STREAM", "SIZE", "TVFS", "UTF8"];
+    if session.shared.tls.is_some() {
+        features.extend(["AUTH TLS", "PBSZ", "PROT"]);
+        features.sort_unstable();
+    }
+    let lines = features.iter().map(|feature| format!(" {feature}").into_bytes()).collect();
     Ok(Reply::multi(211, "Features:", lines, "End"))
 }
 
@@ -38,8 +43,13 @@ pub(super) fn status(session: &Session) -> Reply {
         Access::Write => " Access: read and write",
     };
     let form = if session.ascii { " TYPE A (bytes are never changed)" } else { " TYPE I" };
+    let tls = match (session.control.is_tls(), session.protected) {
+        (false, _) => " No TLS",
+        (true, false) => " TLS, data in clear",
+        (true, true) => " TLS, data protected",
+    };
     let idle = format!(" Idle timeout: {} seconds", session.shared.options.idle_timeout.as_secs());
     let connected = format!(" Connected to {}", session.peer.ip());
-    let lines = [connected, user, access.into(), format!("{form}, STRU F, MODE S"), idle];
+    let lines = [connected, tls.into(), user, access.into(), format!("{form}, STRU F, MODE S"), idle];
     Reply::multi(211, "oneway, status:", lines.map(String::into_bytes).to_vec(), "End of status")
 }

@@ -8,6 +8,7 @@ mod info;
 mod listing;
 mod params;
 mod refusal;
+mod secure;
 mod transfer;
 mod tree;
 
@@ -112,6 +113,10 @@ const HANDLERS: &[Handler] = {
         row(Verb::Acct, Nothing, Optional, access::acct),
         row(Verb::Rein, Nothing, Optional, access::rein),
         row(Verb::Quit, Nothing, Optional, access::quit),
+        row(Verb::Auth, Nothing, Required, secure::auth),
+        row(Verb::Pbsz, Nothing, Required, secure::pbsz),
+        row(Verb::Prot, Nothing, Required, secure::prot),
+        row(Verb::Ccc, Nothing, Optional, secure::ccc),
         row(Verb::Feat, Nothing, Optional, info::feat),
         row(Verb::Syst, Nothing, Optional, info::syst),
         row(Verb::Help, Nothing, Optional, info::help),

@@ -67,6 +67,11 @@ impl From<NoConnection> for Reply {
             }
             NoConnection::Interrupted(interrupt) => Self::new(426, interrupted(interrupt)),
             NoConnection::Network(error) => Self::new(425, format!("No data connection: {error}")),
+            NoConnection::NotProtected => Self::new(522, "Only over TLS; PBSZ 0 and PROT P come first"),
+            NoConnection::Tls(error) => Self::new(425, format!("No TLS on the data connection: {error}")),
+            NoConnection::NotResumed => {
+                Self::new(522, "The data connection must resume the TLS session of the control connection")
+            }
         }
     }
 }

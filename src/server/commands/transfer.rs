@@ -15,6 +15,7 @@ use crate::server::control::Interrupt;
 use crate::server::copy::{Broken, Transfer};
 use crate::server::data::{self, NoConnection};
 use crate::server::session::Session;
+use crate::server::tls::Direction;
 use crate::server::{ServerEvent, TransferEnd, Transferred};
 
 pub(super) fn rest(session: &mut Session, argument: &[u8]) -> Handled {
@@ -99,7 +100,7 @@ pub(super) fn transfer(
 ) -> Handled {
     let begun = Instant::now();
     let mut bytes = 0;
-    let done = connect_and(session, opening, &mut bytes, work);
+    let done = connect_and(session, verb, opening, &mut bytes, work);
     let end = match &done {
         Ok(()) => TransferEnd::Complete,
         Err(Failure { aborted: true, .. }) => TransferEnd::Aborted,
@@ -114,6 +115,7 @@ pub(super) fn transfer(
 
 fn connect_and(
     session: &mut Session,
+    verb: Verb,
     opening: &str,
     bytes: &mut u64,
     work: impl FnOnce(&mut Transfer<'_>) -> Result<(), Broken>,
@@ -125,7 +127,19 @@ fn connect_and(
     session.control.reply(&Reply::new(150, opening));
     // Together with the reply to PASV or EPSV when the commands came together; the client calls after that.
     session.control.flush();
-    let stream = data::open(setup, &mut session.control, local, peer, patience)?;
+    let mut stream = data::open(setup, &mut session.control, local, peer, patience)?;
+    if let Some(tls) = session.tls.as_ref().filter(|_| session.protected) {
+        let direction = match verb {
+            Verb::Stor | Verb::Appe => Direction::FromClient,
+            _ => Direction::ToClient,
+        };
+        data::protect(&mut stream, tls.data(direction), &mut session.control, patience)?;
+        if session.shared.demands(|tls| tls.require_reuse) && !stream.is_resumed() {
+            // It was refused, and not cut off.
+            let _ = stream.finish();
+            return Err(NoConnection::NotResumed.into());
+        }
+    }
     if session.control.holds_abort() {
         return Err(NoConnection::Interrupted(Interrupt::Aborted).into());
     }
@@ -135,8 +149,11 @@ fn connect_and(
     Ok(done?)
 }
 
-/// Demands that it was said who opens the data connection.
+/// Demands that it was said who opens the data connection, and that it is protected where it must be.
 fn agreed(session: &Session) -> Result<(), NoConnection> {
+    if session.shared.demands(|tls| tls.required) && !session.protected {
+        return Err(NoConnection::NotProtected);
+    }
     if matches!(session.data, data::Setup::None) { Err(NoConnection::NotAgreed) } else { Ok(()) }
 }
 

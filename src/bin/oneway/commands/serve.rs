@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::iter;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,19 +13,23 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{SecondsFormat, Utc};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use oneway::ftp::command::Verb;
 use oneway::model::{Escaped, Secret};
 use oneway::server::{
-    Access, Login, ServeOptions, Server, ServerEvent, ServerObserver, TransferEnd, Transferred,
+    Access, Identity, Login, ServeOptions, Server, ServerEvent, ServerObserver, TlsOptions, TransferEnd,
+    Transferred,
 };
 
-use crate::values::duration;
+use crate::identity::{from_files, self_signed};
+use crate::values::timeout;
 
-/// Serve a directory over FTP: to try oneway, to test against, to receive pushes on a LAN.
+/// Serve a directory over FTP and FTPS: to try oneway, to test against, to receive pushes on a LAN. The URL is printed first, then
+/// that of --listen-implicit, then with TLS `pin sha256:` and the SHA-256 of the certificate.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("tls").args(["tls_cert", "tls_self_signed"]))]
 pub(crate) struct ServeArgs {
     /// The directory to serve. Clients can't leave it, and symbolic links in it are never followed.
     dir: PathBuf,
@@ -48,13 +54,33 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "LOW-HIGH", value_parser = port_range)]
     passive_ports: Option<RangeInclusive<u16>>,
 
+    /// Speak TLS to who asks for it (AUTH TLS), with this certificate, those of its authorities behind it, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "TLS")]
+    tls_cert: Option<PathBuf>,
+
+    /// The key of --tls-cert, in PEM, without a passphrase.
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "TLS")]
+    tls_key: Option<PathBuf>,
+
+    /// Speak TLS with a certificate made for this run. Clients know it by its pin; its key is kept nowhere.
+    #[arg(long, help_heading = "TLS")]
+    tls_self_signed: bool,
+
+    /// Refuse logins and data in clear.
+    #[arg(long, requires = "tls", help_heading = "TLS")]
+    tls_required: bool,
+
+    /// Listen here as well, for clients that begin with TLS at once (implicit TLS, ftps://). Port 0 picks a free one.
+    #[arg(long, value_name = "ADDR:PORT", requires = "tls", help_heading = "TLS")]
+    listen_implicit: Option<SocketAddr>,
+
     /// End a control session that sends nothing for this long.
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = timeout)]
     idle_timeout: Duration,
 
     /// How many control sessions at once.
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    max_connections: usize,
+    #[arg(long, value_name = "N", default_value = "64")]
+    max_connections: NonZeroUsize,
 }
 
 /// Serves until a signal comes. Being stopped is how a server ends well, so that is success.
@@ -65,9 +91,16 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         let notify = notify.try_clone().context("cannot wait for signals")?;
         signal_hook::low_level::pipe::register(signal, notify).context("cannot wait for signals")?;
     }
-    warn(args);
-    let server = Server::start(options(args)?)?;
-    writeln!(io::stdout(), "{}", server.url())
+    let options = options(args)?;
+    let pin = options.tls.as_ref().map(|tls| pin(&tls.identity));
+    if let Some(warning) = warning(args) {
+        log(&format!("warning: {warning}"));
+    }
+    let server = Server::start(options)?;
+    let lines = [Some(server.url()), server.implicit_url(), pin];
+    let lines: String = lines.into_iter().flatten().map(|line| line + "\n").collect();
+    io::stdout()
+        .write_all(lines.as_bytes())
         .and_then(|()| io::stdout().flush())
         .context("cannot print the URL")?;
     signals.read_exact(&mut [0]).context("cannot wait for signals")?;
@@ -86,7 +119,8 @@ fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
         access: if args.write { Access::Write } else { Access::Read },
         passive_ports: args.passive_ports.clone(),
         idle_timeout: args.idle_timeout,
-        max_connections: args.max_connections,
+        max_connections: args.max_connections.get(),
+        tls: tls(args)?,
         observer: Some(Arc::new(Log)),
         ..ServeOptions::new(&args.dir)
     })
@@ -99,16 +133,45 @@ fn password(file: &Path) -> anyhow::Result<Secret> {
     Ok(Secret::new(text.lines().next().unwrap_or_default()))
 }
 
-fn warn(args: &ServeArgs) {
-    if args.listen.ip().is_loopback() {
-        return;
-    }
-    if args.user.is_some() {
-        log("warning: plain FTP sends passwords and files in clear; anyone on the way can read them");
-    } else if args.write {
-        log("warning: anyone who reaches this address may change the directory");
-    } else {
-        log("warning: anyone who reaches this address may read the directory");
+fn tls(args: &ServeArgs) -> anyhow::Result<Option<TlsOptions>> {
+    let identity = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => from_files(certificate, key)?,
+        _ if args.tls_self_signed => {
+            let addresses: Vec<_> =
+                iter::once(args.listen).chain(args.listen_implicit).map(|a| a.ip()).collect();
+            self_signed(&addresses)?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(TlsOptions {
+        required: args.tls_required,
+        listen_implicit: args.listen_implicit,
+        ..TlsOptions::new(identity)
+    }))
+}
+
+fn pin(identity: &Identity) -> String {
+    let digits: String = identity.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("pin sha256:{digits}")
+}
+
+/// Returns what others could do that the one who serves may not have thought of.
+fn warning(args: &ServeArgs) -> Option<&'static str> {
+    let is_open = |address: SocketAddr| !address.ip().is_loopback();
+    let in_clear = is_open(args.listen) && !args.tls_required;
+    let has_tls = args.tls_cert.is_some() || args.tls_self_signed;
+    match args.user {
+        Some(_) if in_clear && has_tls => Some(
+            "a client that doesn't ask for TLS sends its password and files in clear; --tls-required refuses it",
+        ),
+        Some(_) if in_clear => Some(
+            "plain FTP sends passwords and files in clear, for anyone on the way to read; --tls-self-signed \
+             --tls-required prevents it",
+        ),
+        Some(_) => None,
+        None if !is_open(args.listen) && !args.listen_implicit.is_some_and(is_open) => None,
+        None if args.write => Some("anyone who reaches this address may change the directory"),
+        None => Some("anyone who reaches this address may read the directory"),
     }
 }
 
@@ -130,6 +193,8 @@ impl ServerObserver for Log {
     fn event(&self, peer: SocketAddr, event: &ServerEvent<'_>) {
         let what = match event {
             ServerEvent::TurnedAway => "turned away: too many connections".into(),
+            ServerEvent::ShutOut => "turned away: too many failed logins".into(),
+            ServerEvent::TlsFailed { why } => format!("no TLS: {}", Escaped(why.as_bytes())),
             ServerEvent::LoggedIn { user } => format!("logged in as {}", Escaped(user)),
             ServerEvent::LoginFailed { user } => format!("failed to log in as {}", Escaped(user)),
             ServerEvent::Transferred(transferred) => match transfer_text(transferred) {
