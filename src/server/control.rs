@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
-use rustls::ServerConfig;
 
 use crate::ftp::reply::Reply;
 use crate::server::line::{Line, Lines};
 use crate::server::session::Shared;
 use crate::server::stream::Stream;
+use crate::server::tls::Terms;
 use crate::server::wait::{Waited, deadline_in};
 
 /// The control connection of one session.
@@ -88,18 +88,14 @@ impl Control {
 
     /// Shakes hands; whatever goes wrong, or isn't done by `deadline`, breaks the connection: nothing could be said in clear any
     /// more. The replies must have been sent.
-    pub(super) fn begin_tls(
-        &mut self,
-        config: Arc<ServerConfig>,
-        deadline: Option<Instant>,
-    ) -> io::Result<()> {
-        let begun = self.shake_hands(config, deadline);
+    pub(super) fn begin_tls(&mut self, terms: Terms, deadline: Option<Instant>) -> io::Result<()> {
+        let begun = self.shake_hands(terms, deadline);
         self.broken = begun.is_err();
         begun
     }
 
-    fn shake_hands(&mut self, config: Arc<ServerConfig>, deadline: Option<Instant>) -> io::Result<()> {
-        self.stream.begin_tls(config)?;
+    fn shake_hands(&mut self, terms: Terms, deadline: Option<Instant>) -> io::Result<()> {
+        self.stream.begin_tls(terms)?;
         while let Some(direction) = self.stream.handshake()? {
             match self.wait_for(direction, deadline)? {
                 Waited::Ready => {}

@@ -8,17 +8,16 @@ use std::io::ErrorKind::{AddrInUse, ConnectionAborted, Interrupted, WouldBlock};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-use rustls::ServerConfig;
 
 use crate::server::control::{Control, Interrupt};
 use crate::server::session::Shared;
 use crate::server::stream::Stream;
+use crate::server::tls::Terms;
 
 /// How the next data connection is to be made.
 #[derive(Debug, Default)]
@@ -156,12 +155,12 @@ fn call(
 /// Shakes hands on a data connection, within `patience`.
 pub(super) fn protect(
     stream: &mut Stream,
-    config: Arc<ServerConfig>,
+    terms: Terms,
     control: &mut Control,
     patience: Duration,
 ) -> Result<(), NoConnection> {
     let begun = Instant::now();
-    stream.begin_tls(config).map_err(NoConnection::Tls)?;
+    stream.begin_tls(terms).map_err(NoConnection::Tls)?;
     while let Some(direction) = stream.handshake().map_err(NoConnection::Tls)? {
         let left = patience.checked_sub(begun.elapsed());
         let left = left.ok_or(NoConnection::Interrupted(Interrupt::Silent))?;

@@ -5,12 +5,10 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
 
 use rustix::event::PollFlags;
-use rustls::ServerConfig;
 
-use crate::server::tls::Layer;
+use crate::server::tls::{Layer, Terms};
 
 /// One connection.
 #[derive(Debug)]
@@ -26,10 +24,10 @@ impl Stream {
     }
 
     /// Speaks TLS from now on. [`Stream::handshake`] comes next.
-    pub(super) fn begin_tls(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
+    pub(super) fn begin_tls(&mut self, terms: Terms) -> io::Result<()> {
         // Handshakes are small and each part of them is waited for.
         self.socket.set_nodelay(true)?;
-        self.tls = Some(Box::new(Layer::new(config)?));
+        self.tls = Some(Box::new(Layer::new(terms)?));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What the server says of itself: FEAT (RFC 2389), SYST, HELP, NOOP, and STAT without a path.
 
+use crate::ftp::command::Verb;
 use crate::ftp::reply::Reply;
 use crate::model::escape;
 use crate::server::Access;
@@ -26,8 +27,11 @@ pub(super) fn noop(_: &mut Session, _: &[u8]) -> Handled {
     Ok(Reply::new(200, "OK"))
 }
 
-pub(super) fn help(_: &mut Session, _: &[u8]) -> Handled {
-    let verbs: Vec<&str> = HANDLERS.iter().map(|handler| handler.verb.as_str()).collect();
+pub(super) fn help(session: &mut Session, _: &[u8]) -> Handled {
+    let of_tls = [Verb::Auth, Verb::Pbsz, Verb::Prot, Verb::Ccc];
+    let known = HANDLERS.iter().map(|handler| handler.verb);
+    let known = known.filter(|verb| session.shared.tls.is_some() || !of_tls.contains(verb));
+    let verbs: Vec<&str> = known.map(Verb::as_str).collect();
     let lines = verbs.chunks(10).map(|verbs| format!(" {}", verbs.join(" ")).into_bytes()).collect();
     Ok(Reply::multi(214, "These commands are known:", lines, "End"))
 }

@@ -6,12 +6,16 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
 use rustix::event::PollFlags;
-use rustls::{HandshakeKind, ServerConfig, ServerConnection};
+use rustls::{HandshakeKind, ServerConnection};
+
+use crate::server::tls::Terms;
+use crate::server::tls::guard::Guard;
 
 /// The state of TLS on one connection.
 #[derive(Debug)]
 pub(in crate::server) struct Layer {
     connection: ServerConnection,
+    guard: Option<Arc<Guard>>,
     /// Bytes off the socket, of which those from `taken` to `filled` are not decrypted yet. rustls by itself reads 4 KiB at a time.
     raw: Vec<u8>,
     taken: usize,
@@ -34,12 +38,13 @@ enum Peer {
 }
 
 impl Layer {
-    pub(in crate::server) fn new(config: Arc<ServerConfig>) -> io::Result<Self> {
-        let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
+    pub(in crate::server) fn new(terms: Terms) -> io::Result<Self> {
+        let mut connection = ServerConnection::new(terms.config).map_err(io::Error::other)?;
         // A piece is only taken in once the one before has gone, which is limit enough.
         connection.set_buffer_limit(None);
         Ok(Self {
             connection,
+            guard: terms.guard,
             raw: vec![0; RAW_BYTES],
             taken: 0,
             filled: 0,
@@ -64,7 +69,11 @@ impl Layer {
             }
             match self.take_in(socket) {
                 Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the client left")),
-                Ok(_) => {}
+                Ok(_) => {
+                    if let Some(guard) = &self.guard {
+                        guard.step(self.is_resumed());
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Some(PollFlags::IN)),
                 Err(error) => return Err(error),
             }

@@ -4,6 +4,7 @@
 //! resumed the session of its control connection; that is what `require_reuse` asks for, as vsftpd, ProFTPD and FileZilla
 //! Server do.
 
+mod guard;
 mod identity;
 mod layer;
 mod session;
@@ -12,7 +13,7 @@ use std::net::SocketAddr;
 
 pub use identity::{Identity, IdentityError};
 pub(super) use layer::Layer;
-pub(super) use session::{Direction, SessionTls, SharedTls};
+pub(super) use session::{Direction, SessionTls, SharedTls, Terms};
 
 /// How a server speaks TLS. [`TlsOptions::new`] fills in everything but the certificate.
 #[derive(Clone, Debug)]

@@ -9,11 +9,13 @@ use rustls::server::{ServerConfig, ServerSessionMemoryCache};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 
+use crate::server::tls::guard::Guard;
 use crate::server::tls::{TlsOptions, TlsVersions};
 
 /// What all control sessions have in common.
 pub(in crate::server) struct SharedTls {
     base: ServerConfig,
+    require_reuse: bool,
 }
 
 impl SharedTls {
@@ -28,7 +30,7 @@ impl SharedTls {
             .expect("the provider has cipher suites for both versions")
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(options.identity.certified_key())));
-        Self { base }
+        Self { base, require_reuse: options.require_reuse }
     }
 
     /// Returns what one control session and its data connections use, and no other.
@@ -41,7 +43,11 @@ impl SharedTls {
         // Nobody reads on a connection that only sends, and closing it with a ticket unread resets it, which takes the end
         // of the file away.
         upload.send_tls13_tickets = 0;
-        Ok(SessionTls { config: Arc::new(config), upload: Arc::new(upload) })
+        Ok(SessionTls {
+            config: Arc::new(config),
+            upload: Arc::new(upload),
+            require_reuse: self.require_reuse,
+        })
     }
 }
 
@@ -56,6 +62,14 @@ impl Debug for SharedTls {
 pub(in crate::server) struct SessionTls {
     config: Arc<ServerConfig>,
     upload: Arc<ServerConfig>,
+    require_reuse: bool,
+}
+
+/// What one connection shakes hands with.
+#[derive(Debug)]
+pub(in crate::server) struct Terms {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) guard: Option<Arc<Guard>>,
 }
 
 /// Where the content of a data connection goes.
@@ -67,16 +81,24 @@ pub(in crate::server) enum Direction {
 
 impl SessionTls {
     /// Returns what the control connection uses.
-    pub(in crate::server) fn control(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.config)
+    pub(in crate::server) fn control(&self) -> Terms {
+        Terms { config: Arc::clone(&self.config), guard: None }
     }
 
     /// Returns what a data connection uses.
-    pub(in crate::server) fn data(&self, direction: Direction) -> Arc<ServerConfig> {
-        Arc::clone(match direction {
+    pub(in crate::server) fn data(&self, direction: Direction) -> Terms {
+        let config = match direction {
             Direction::ToClient => &self.config,
             Direction::FromClient => &self.upload,
-        })
+        };
+        if !self.require_reuse {
+            return Terms { config: Arc::clone(config), guard: None };
+        }
+        let mut config = ServerConfig::clone(config);
+        let guard = Arc::new(Guard::new(&config));
+        config.ticketer = Arc::<Guard>::clone(&guard);
+        config.session_storage = Arc::<Guard>::clone(&guard);
+        Terms { config: Arc::new(config), guard: Some(guard) }
     }
 }
 

@@ -138,7 +138,7 @@ fn passive_ports_stay_in_their_range() {
 
 /// Connects from another address of this machine, as somebody else would.
 #[cfg(target_os = "linux")]
-fn connect_from(source: [u8; 4], target: SocketAddr) -> TcpStream {
+pub(super) fn connect_from(source: [u8; 4], target: SocketAddr) -> TcpStream {
     use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     bind(&socket, &SocketAddr::from((source, 0))).unwrap();

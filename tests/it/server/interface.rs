@@ -24,7 +24,7 @@ fn options_that_cannot_work_are_refused() {
 }
 
 #[derive(Debug, Default)]
-struct Recorder(Mutex<Vec<String>>);
+pub(super) struct Recorder(pub(super) Mutex<Vec<String>>);
 
 impl ServerObserver for Recorder {
     fn event(&self, _: SocketAddr, event: &ServerEvent<'_>) {

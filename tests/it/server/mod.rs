@@ -11,6 +11,8 @@ mod listings;
 mod login;
 mod paths;
 mod pipelining;
+mod tls_control;
+mod tls_data;
 mod transfers;
 mod tree;
 
@@ -30,6 +32,9 @@ use oneway::model::Secret;
 use oneway::server::{
     Access, Login, ServeError, ServeOptions, Server, ServerEvent, ServerObserver, TransferEnd,
 };
+use rustls::ClientConfig;
+
+use crate::support::{Certificate, TlsSocket};
 
 /// How long a test waits for what must come. Long enough for a busy machine; nothing waits this long when all is well.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -85,8 +90,9 @@ fn with_user(sandbox: &Sandbox) -> ServeOptions {
 }
 
 /// One control session, as a client sees it.
-struct Client {
-    socket: TcpStream,
+struct Client<S = TcpStream> {
+    socket: S,
+    address: SocketAddr,
     parser: ReplyParser,
     unread: Vec<u8>,
 }
@@ -102,7 +108,7 @@ impl Client {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { socket, parser: ReplyParser::default(), unread: Vec::new() }
+        Self { socket, address, parser: ReplyParser::default(), unread: Vec::new() }
     }
 
     fn login(server: &Server) -> Self {
@@ -113,8 +119,68 @@ impl Client {
         client
     }
 
+    /// Asks for TLS and shakes hands.
+    fn secure(mut self, config: &Arc<ClientConfig>) -> Client<TlsSocket> {
+        self.expect("AUTH TLS", 234);
+        let mut client = self.under_tls(config);
+        client.socket.shake_hands().unwrap();
+        client
+    }
+
+    fn under_tls(self, config: &Arc<ClientConfig>) -> Client<TlsSocket> {
+        Client {
+            socket: TlsSocket::new(self.socket, config),
+            address: self.address,
+            parser: self.parser,
+            unread: self.unread,
+        }
+    }
+}
+
+impl Client<TlsSocket> {
+    /// Logs in under TLS, with protected data.
+    fn login_securely(server: &Server, config: &Arc<ClientConfig>) -> Self {
+        let mut client = Client::connect(server).secure(config);
+        for (command, code) in [
+            ("USER anonymous", 331),
+            ("PASS me@example.org", 230),
+            ("PBSZ 0", 200),
+            ("PROT P", 200),
+            ("TYPE I", 200),
+        ] {
+            client.expect(command, code);
+        }
+        client
+    }
+
+    /// Opens a data connection, gives the command that uses it, and shakes hands.
+    fn begin_securely(&mut self, command: &str, config: &Arc<ClientConfig>) -> TlsSocket {
+        let mut data = TlsSocket::new(self.begin(command), config);
+        data.shake_hands().unwrap();
+        data
+    }
+
+    fn fetch_securely(&mut self, command: &str, config: &Arc<ClientConfig>) -> Vec<u8> {
+        let mut content = Vec::new();
+        self.begin_securely(command, config).read_to_end(&mut content).unwrap();
+        self.expect_replies(&[226]);
+        content
+    }
+
+    fn put_securely(&mut self, command: &str, content: &[u8], config: &Arc<ClientConfig>) {
+        let mut data = self.begin_securely(command, config);
+        data.write_all(content).unwrap();
+        data.end();
+        // The server confirms its end, too.
+        assert_eq!(data.read(&mut [0]).unwrap(), 0);
+        self.expect_replies(&[226]);
+    }
+}
+
+impl<S: Read + Write> Client<S> {
     fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.socket.write_all(bytes.as_ref()).unwrap();
+        self.socket.flush().unwrap();
     }
 
     /// Returns the next reply; `None` when the server closed the connection.
@@ -159,7 +225,7 @@ impl Client {
     fn epsv(&mut self) -> SocketAddr {
         let text = self.expect("EPSV", 229);
         let port = text.split('|').nth(3).unwrap().parse().unwrap();
-        SocketAddr::new(self.socket.peer_addr().unwrap().ip(), port)
+        SocketAddr::new(self.address.ip(), port)
     }
 
     /// Opens a data connection and gives the command that uses it, which must begin.
