@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Diff(SyncArgs),
     /// List a directory of a server
     Ls(LsArgs),
-    /// Serve a directory over FTP
+    /// Serve a directory over FTP and FTPS
     Serve(ServeArgs),
     /// Print the entries oneway sees in raw listing output, one JSON object a line
     ParseListing(ParseListingArgs),

@@ -26,10 +26,13 @@ use oneway::server::{
 use crate::identity::{from_files, self_signed};
 use crate::values::timeout;
 
-/// Serve a directory over FTP and FTPS: to try oneway, to test against, to receive pushes on a LAN. The URL is printed first, then
-/// that of --listen-implicit, then with TLS `pin sha256:` and the SHA-256 of the certificate.
+/// Serve a directory over FTP and FTPS: to try oneway, to test against, to receive pushes on a LAN.
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("tls").args(["tls_cert", "tls_self_signed"]))]
+#[command(
+    group = ArgGroup::new("tls").args(["tls_cert", "tls_self_signed"]),
+    after_help = "Standard output begins with the URL. That of --listen-implicit is the next line. With TLS, `pin sha256:` and \
+                  the SHA-256 of the certificate follow."
+)]
 pub(crate) struct ServeArgs {
     /// The directory to serve. Clients can't leave it, and symbolic links in it are never followed.
     dir: PathBuf,
