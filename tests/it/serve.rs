@@ -219,8 +219,7 @@ fn what_nobody_asked_for_is_safe() {
 fn idle_and_too_many_clients_are_sent_away() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().to_str().unwrap();
-    let mut serve =
-        Serve::start(&[dir, "--listen=127.0.0.1:0", "--max-connections=1", "--idle-timeout=500ms"]);
+    let mut serve = Serve::start(&[dir, "--listen=127.0.0.1:0", "--max-connections=1", "--idle-timeout=2s"]);
     let url = serve.url();
     let first = TcpStream::connect(address(&url)).unwrap();
     let mut greeting = [0; 3];

@@ -25,14 +25,14 @@ impl Identity {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate)
             .map(|certificate| certificate.map(CertificateDer::into_owned))
             .collect::<Result<_, _>>()
-            .map_err(IdentityError::CertificatePem)?;
+            .map_err(|error| IdentityError::CertificatePem(error.to_string()))?;
         if chain.is_empty() {
             return Err(IdentityError::NoCertificate);
         }
         let der = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
             pem::Error::NoItemsFound if is_encrypted(key) => IdentityError::EncryptedKey,
             pem::Error::NoItemsFound => IdentityError::NoKey,
-            error => IdentityError::KeyPem(error),
+            error => IdentityError::KeyPem(error.to_string()),
         })?;
         Ok(Self(Arc::new(CertifiedKey::from_der(chain, der, &default_provider())?)))
     }
@@ -74,7 +74,7 @@ pub enum IdentityError {
     NoCertificate,
     /// The certificate's PEM is damaged.
     #[error("the certificate is no well-formed PEM ({0})")]
-    CertificatePem(pem::Error),
+    CertificatePem(String),
     /// No section `BEGIN PRIVATE KEY` or the like.
     #[error("there is no private key in PEM form")]
     NoKey,
@@ -83,7 +83,7 @@ pub enum IdentityError {
     EncryptedKey,
     /// The key's PEM is damaged.
     #[error("the private key is no well-formed PEM ({0})")]
-    KeyPem(pem::Error),
+    KeyPem(String),
     /// The key is another certificate's.
     #[error("the private key doesn't belong to the certificate")]
     Mismatch,

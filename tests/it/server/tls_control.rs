@@ -212,10 +212,10 @@ fn versions_are_as_told() {
 fn a_client_that_stalls_in_the_handshake_is_left() {
     let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
     let listen_implicit = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-    for login_timeout in [Duration::from_millis(200), PATIENCE] {
+    for login_timeout in [Duration::from_secs(1), PATIENCE] {
         let options = ServeOptions {
             login_timeout,
-            idle_timeout: if login_timeout == PATIENCE { Duration::from_millis(200) } else { PATIENCE },
+            idle_timeout: if login_timeout == PATIENCE { Duration::from_secs(1) } else { PATIENCE },
             ..with_tls(&sandbox, TlsOptions { listen_implicit, ..certificate.options() })
         };
         let server = Server::start(options).unwrap();

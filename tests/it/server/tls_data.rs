@@ -83,10 +83,8 @@ fn a_data_connection_that_speaks_no_tls_gets_nothing() {
 fn a_handshake_that_stands_still_ends_like_a_transfer() {
     let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), Certificate::new());
     let config = certificate.client(VERSIONS);
-    let options = ServeOptions {
-        data_timeout: Duration::from_millis(300),
-        ..with_tls(&sandbox, certificate.options())
-    };
+    let options =
+        ServeOptions { data_timeout: Duration::from_secs(1), ..with_tls(&sandbox, certificate.options()) };
     let server = Server::start(options).unwrap();
     let mut client = Client::login_securely(&server, &config);
     let _data = client.begin("RETR a.txt");
@@ -124,10 +122,8 @@ fn transfers_under_tls_end_as_in_clear() {
     busy.expect_replies(&[426, 421]);
     drop(data);
 
-    let options = ServeOptions {
-        data_timeout: Duration::from_millis(300),
-        ..with_tls(&sandbox, certificate.options())
-    };
+    let options =
+        ServeOptions { data_timeout: Duration::from_secs(1), ..with_tls(&sandbox, certificate.options()) };
     let server = Server::start(options).unwrap();
     let mut client = Client::login_securely(&server, &config);
     let _data = client.begin_securely("RETR big", &config);
