@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use sha2::{Digest, Sha256};
 
-use crate::support::{Certificate, TlsSocket, VERSIONS};
+use crate::support::{SelfSigned, TlsSocket, VERSIONS};
 
 /// A running `oneway serve`, killed when the test ends early.
 struct Serve(Child);
@@ -275,7 +275,7 @@ fn a_certificate_for_one_run_comes_with_its_pin() {
 fn a_certificate_comes_from_files() {
     let temp = tempfile::tempdir().unwrap();
     let path = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();
-    let (mine, other) = (Certificate::new(), Certificate::new());
+    let (mine, other) = (SelfSigned::new(), SelfSigned::new());
     for (name, content) in [
         ("cert.pem", mine.pem.clone()),
         ("key.pem", mine.key_pem.clone()),

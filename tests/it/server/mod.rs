@@ -34,7 +34,7 @@ use oneway::server::{
 };
 use rustls::ClientConfig;
 
-use crate::support::{Certificate, TlsSocket};
+use crate::support::{SelfSigned, TlsSocket};
 
 /// How long a test waits for what must come. Long enough for a busy machine; nothing waits this long when all is well.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -12,7 +12,7 @@ fn with_tls(sandbox: &Sandbox, tls: TlsOptions) -> ServeOptions {
 
 #[test]
 fn auth_begins_tls_and_forgets_who_was_logged_in() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     assert_eq!(server.url(), format!("ftpes://{}/", server.address()));
     for version in VERSIONS {
@@ -39,7 +39,7 @@ fn auth_begins_tls_and_forgets_who_was_logged_in() {
 
 #[test]
 fn commands_of_tls_come_in_their_order() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     let mut client = Client::connect(&server);
     for (command, code) in [
@@ -74,7 +74,7 @@ fn commands_of_tls_come_in_their_order() {
 
 #[test]
 fn every_name_of_tls_is_taken_and_ssl_protects_data_at_once() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     for (mechanism, data) in [("tls", "in clear"), ("TLS-C", "in clear"), ("SSL", "protected")] {
         let mut client = Client::connect(&server);
@@ -89,7 +89,7 @@ fn every_name_of_tls_is_taken_and_ssl_protects_data_at_once() {
 
 #[test]
 fn where_tls_is_demanded_nothing_goes_in_clear() {
-    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), SelfSigned::new());
     let tls = TlsOptions { required: true, ..certificate.options() };
     let server = Server::start(with_tls(&sandbox, tls)).unwrap();
     let mut client = Client::connect(&server);
@@ -114,7 +114,7 @@ fn where_tls_is_demanded_nothing_goes_in_clear() {
 
 #[test]
 fn what_came_behind_auth_is_not_obeyed() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     let mut client = Client::login(&server);
     client.send("AUTH TLS\r\nMKD injected\r\n");
@@ -138,7 +138,7 @@ fn what_came_behind_auth_is_not_obeyed() {
 
 #[test]
 fn the_implicit_port_begins_with_tls_and_protects_data() {
-    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), SelfSigned::new());
     let listen_implicit = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let tls = TlsOptions { required: true, listen_implicit, ..certificate.options() };
     let server = Server::start(with_tls(&sandbox, tls)).unwrap();
@@ -163,7 +163,7 @@ fn the_implicit_port_begins_with_tls_and_protects_data() {
 
 #[test]
 fn commands_that_come_with_the_end_of_the_handshake_are_answered() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     for version in VERSIONS {
         let mut client = Client::connect(&server);
@@ -185,7 +185,7 @@ fn commands_that_come_with_the_end_of_the_handshake_are_answered() {
 
 #[test]
 fn versions_are_as_told() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     for (versions, spoken, refused) in
         [(TlsVersions::Tls12, &TLS12, &TLS13), (TlsVersions::Tls13, &TLS13, &TLS12)]
     {
@@ -210,7 +210,7 @@ fn versions_are_as_told() {
 
 #[test]
 fn a_client_that_stalls_in_the_handshake_is_left() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     let listen_implicit = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     for login_timeout in [Duration::from_secs(1), PATIENCE] {
         let options = ServeOptions {
@@ -249,7 +249,7 @@ fn a_client_that_stalls_in_the_handshake_is_left() {
 
 #[test]
 fn stopping_the_server_ends_a_session_under_tls_in_order() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     let mut idle = Client::login_securely(&server, &certificate.client(VERSIONS));
     let mut halfway = Client::connect(&server);
@@ -262,7 +262,7 @@ fn stopping_the_server_ends_a_session_under_tls_in_order() {
 
 #[test]
 fn nothing_that_is_no_tls_harms_the_server() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     let mut hello = Vec::new();
     let mut honest =

@@ -16,7 +16,7 @@ fn noise(bytes: u32) -> Vec<u8> {
 
 #[test]
 fn files_go_up_and_come_back_under_tls() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     fs::create_dir(sandbox.path("d")).unwrap();
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     for version in VERSIONS {
@@ -39,7 +39,7 @@ fn files_go_up_and_come_back_under_tls() {
 
 #[test]
 fn an_upload_without_close_notify_is_not_taken_for_whole() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     let recorder = Arc::new(interface::Recorder::default());
     let options = ServeOptions {
         observer: Some(Arc::<interface::Recorder>::clone(&recorder)),
@@ -67,7 +67,7 @@ fn an_upload_without_close_notify_is_not_taken_for_whole() {
 
 #[test]
 fn a_data_connection_that_speaks_no_tls_gets_nothing() {
-    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), SelfSigned::new());
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     let mut client = Client::login_securely(&server, &certificate.client(VERSIONS));
     let mut data = client.begin("STOR a.txt");
@@ -81,7 +81,7 @@ fn a_data_connection_that_speaks_no_tls_gets_nothing() {
 
 #[test]
 fn a_handshake_that_stands_still_ends_like_a_transfer() {
-    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), SelfSigned::new());
     let config = certificate.client(VERSIONS);
     let options =
         ServeOptions { data_timeout: Duration::from_secs(1), ..with_tls(&sandbox, certificate.options()) };
@@ -102,7 +102,7 @@ fn a_handshake_that_stands_still_ends_like_a_transfer() {
 
 #[test]
 fn transfers_under_tls_end_as_in_clear() {
-    let (sandbox, certificate) = (Sandbox::new().file("big", ""), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new().file("big", ""), SelfSigned::new());
     fs::File::options().write(true).open(sandbox.path("big")).unwrap().set_len(1 << 30).unwrap();
     let config = certificate.client(VERSIONS);
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
@@ -136,7 +136,7 @@ fn transfers_under_tls_end_as_in_clear() {
 
 #[test]
 fn a_writer_that_is_slow_keeps_what_it_sent() {
-    let (sandbox, certificate) = (Sandbox::new(), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new(), SelfSigned::new());
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     let config = certificate.client(VERSIONS);
     let mut client = Client::login_securely(&server, &config);
@@ -162,7 +162,7 @@ fn a_writer_that_is_slow_keeps_what_it_sent() {
 
 #[test]
 fn data_connections_resume_the_session_of_their_control_connection() {
-    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), SelfSigned::new());
     let tls = TlsOptions { require_reuse: true, ..certificate.options() };
     let server = Server::start(with_tls(&sandbox, tls)).unwrap();
     for version in VERSIONS {
@@ -182,7 +182,7 @@ fn data_connections_resume_the_session_of_their_control_connection() {
 
 #[test]
 fn where_reuse_is_demanded_no_other_session_will_do() {
-    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), SelfSigned::new());
     let tls = TlsOptions { require_reuse: true, ..certificate.options() };
     let strict = Server::start(with_tls(&sandbox, tls)).unwrap();
     let lenient = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
@@ -217,7 +217,7 @@ fn where_reuse_is_demanded_no_other_session_will_do() {
 /// A client that only sends never reads, and what it leaves unread would reset the connection with the end of the file in it.
 #[test]
 fn an_upload_gets_no_tickets_and_a_download_does() {
-    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), SelfSigned::new());
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     let config = certificate.client(&[&TLS13]);
     let mut client = Client::login_securely(&server, &config);
@@ -243,7 +243,7 @@ fn an_upload_gets_no_tickets_and_a_download_does() {
 
 #[test]
 fn active_connections_are_protected_with_the_server_as_the_server() {
-    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), Certificate::new());
+    let (sandbox, certificate) = (Sandbox::new().file("a.txt", "hello"), SelfSigned::new());
     let server = Server::start(with_tls(&sandbox, certificate.options())).unwrap();
     let config = certificate.client(&[&TLS12]);
     let mut client = Client::login_securely(&server, &config);

@@ -14,12 +14,12 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, Suppo
 pub(crate) const VERSIONS: &[&SupportedProtocolVersion] = rustls::ALL_VERSIONS;
 
 /// A certificate for `localhost` that nobody signed, and its key, in PEM.
-pub(crate) struct Certificate {
+pub(crate) struct SelfSigned {
     pub(crate) pem: String,
     pub(crate) key_pem: String,
 }
 
-impl Certificate {
+impl SelfSigned {
     pub(crate) fn new() -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         Self { pem: made.cert.pem(), key_pem: made.signing_key.serialize_pem() }
