@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use oneway::server::{Access, ServeOptions, Server, TlsOptions, TlsVersions};
+
 use crate::support::{
-    Certificate, Daemon, Files, PASSWORD, Sandbox, Software, assert_same_tree, assert_same_tree_and_times,
-    files,
+    Certificate, Daemon, Files, PASSWORD, Sandbox, SelfSigned, Software, assert_same_tree,
+    assert_same_tree_and_times, files,
 };
 
 /// Runs a test against each way there is of FTPS.
@@ -113,4 +115,31 @@ fn active_mode_goes_through_tls_as_well() {
         }
         assert_same_tree(&src, &back);
     });
+}
+
+/// A ticket of TLS 1.3 goes once, and an upload brings none: whoever goes on without one is refused.
+#[test]
+fn sessions_whose_tickets_are_used_up_give_way_to_new_ones() {
+    for versions in [TlsVersions::Tls13, TlsVersions::Tls12, TlsVersions::Both] {
+        let sandbox = Sandbox::new();
+        let (src, root, back) = (sandbox.tree("src", few()), sandbox.dir("root"), sandbox.dir("back"));
+        let shown = SelfSigned::new();
+        let tls = TlsOptions { required: true, require_reuse: true, versions, ..shown.options() };
+        let pin: String = tls.identity.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
+        let options =
+            ServeOptions { access: Access::Write, tls: Some(tls), ..ServeOptions::new(root.path()) };
+        let server = Server::start(options).unwrap();
+        let url = server.url();
+        for (from, to) in [(&*src, &*url), (&*url, &*back)] {
+            let arguments = ["sync", "-j", "2", "--format", "json", "--pin", &pin, from, to];
+            let output = sandbox.oneway(arguments).expect_status(0);
+            assert!(output.events("done").iter().all(|event| event["tries"] == 1), "{versions:?} {output}");
+        }
+        assert_same_tree(&src, &back);
+        server.stop();
+    }
+}
+
+fn few() -> Files {
+    Files((0..12).map(|n| (format!("f{n}").into(), Some(vec![b'x'; n * 30_000]))).collect())
 }

@@ -160,8 +160,13 @@ impl Client {
     /// Returns whether the session can be used for the next operation. After a transfer that was dropped before its end it
     /// can't.
     pub fn is_usable(&self) -> bool {
-        let is_used_up = self.tls.as_ref().is_some_and(TlsSession::is_used_up);
-        self.control.is_usable() && !self.transferring && !is_used_up
+        self.control.is_usable() && !self.transferring
+    }
+
+    /// Returns whether no further data connection could go on with this session's TLS session, as its server
+    /// may demand. All else can still be done.
+    pub fn is_spent(&self) -> bool {
+        self.tls.as_ref().is_some_and(TlsSession::is_used_up)
     }
 
     /// Returns what the server can do.

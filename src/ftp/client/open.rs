@@ -204,7 +204,7 @@ impl Client {
         let in_time = self.options.data_mode == DataMode::Passive || !is_upload(verb) || quirks.early_upload;
         // What an unknown server does with a transfer command behind a refused EPSV is better not seen.
         let is_sure = !self.row.probe || self.notes.connects.load(Ordering::Relaxed);
-        quirks.window > 1 && in_time && is_sure
+        quirks.window > 1 && in_time && is_sure && !self.is_spent()
     }
 
     /// Returns whether a download may be announced while the one before it runs.

@@ -126,7 +126,7 @@ impl FtpSession {
 
     /// Once the session is lost, nothing more becomes of what was still to be done.
     fn hear_of_lost(&mut self) {
-        if self.is_usable() {
+        if self.client.is_usable() {
             return;
         }
         for (request, verdict) in self.publisher.give_up() {
@@ -257,7 +257,7 @@ impl Session for FtpSession {
     }
 
     fn is_usable(&self) -> bool {
-        self.client.is_usable()
+        self.client.is_usable() && !self.client.is_spent()
     }
 
     fn root_exists(&mut self) -> StoreResult<bool> {
@@ -465,7 +465,7 @@ impl Session for FtpSession {
             self.leave_ahead();
         }
         // A loss shows below, for each file it concerns.
-        if now && self.is_usable() && self.publish_all().is_err() {
+        if now && self.client.is_usable() && self.publish_all().is_err() {
             self.client.give_up();
         }
         self.hear_of_lost();
