@@ -72,7 +72,8 @@ impl Splits {
         let threshold = threshold(run);
         let is_download = run.source.store().is_remote() && !run.destination.store().is_remote();
         let size_of = |i: usize| run.source_bytes(i);
-        let share = indices.iter().map(|&i| size_of(i)).sum::<u64>() / sessions;
+        // Sizes are what a server says, so their sum may be more than there is.
+        let share = indices.iter().map(|&i| size_of(i)).fold(0, u64::saturating_add) / sessions;
         let (mut files, mut parts) = (Vec::new(), VecDeque::new());
         indices.retain(|&i| {
             let size = size_of(i);

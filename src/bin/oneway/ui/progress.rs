@@ -64,7 +64,7 @@ impl Progress {
     fn planned(&self, actions: &[Action]) {
         let files = actions.iter().filter(|action| is_transfer(action)).count();
         self.files.store(files, Ordering::Relaxed);
-        self.bar.set_length(actions.iter().map(Action::bytes).sum());
+        self.bar.set_length(actions.iter().map(Action::bytes).fold(0, u64::saturating_add));
         self.bar.set_style(style("{bar:20} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} {wide_msg}"));
         self.say(format!("0/{files} files"));
     }
