@@ -52,6 +52,8 @@ struct State {
     most: usize,
     /// The server said that there are too many.
     shrunk: bool,
+    /// It said so of a first session, too, as long as anybody was willing to wait.
+    waited_in_vain: bool,
 }
 
 /// A session on loan. Dropping it gives it back.
@@ -69,7 +71,8 @@ impl Pool {
     /// that asks.
     pub fn new(store: Arc<dyn Store>, sessions: SessionCount, policy: RetryPolicy) -> Self {
         let SessionCount { start, most } = sessions;
-        let state = State { idle: Vec::new(), open: 0, limit: start, most, shrunk: false };
+        let state =
+            State { idle: Vec::new(), open: 0, limit: start, most, shrunk: false, waited_in_vain: false };
         Self { store, policy, state: Mutex::new(state), given_back: Condvar::new() }
     }
 
@@ -134,13 +137,18 @@ impl Pool {
 
     fn open<'p>(&'p self, mut state: MutexGuard<'p, State>) -> StoreResult<Lease<'p>> {
         state.open += 1;
+        // One worker has the patience for all.
+        let patience =
+            if self.policy.retries == 0 || state.waited_in_vain { Duration::ZERO } else { PATIENCE };
         drop(state);
         let started = Instant::now();
         let mut pause = Duration::from_millis(250);
-        let patience = if self.policy.retries == 0 { Duration::ZERO } else { PATIENCE };
         loop {
             match Retrying::connect(Arc::clone(&self.store), self.policy.clone()) {
-                Ok(session) => return Ok(self.lend(session)),
+                Ok(session) => {
+                    self.lock().waited_in_vain = false;
+                    return Ok(self.lend(session));
+                }
                 Err(e) => {
                     let mut state = self.lock();
                     let alone = state.open == 1;
@@ -154,6 +162,7 @@ impl Pool {
                     }
                     state.open -= 1;
                     if e.remedy() == Remedy::Shrink {
+                        state.waited_in_vain |= alone;
                         state.limit = state.open.max(1);
                         state.most = state.limit;
                         state.shrunk = true;
