@@ -2,8 +2,9 @@
 //!
 //! Rules are patterns in gitignore syntax, relative to the root; the first that matches decides, and a path that no rule
 //! matches belongs. A directory that is left out is not entered, so nothing below it belongs either. The program's own
-//! temporary files never belong.
+//! temporary files never belong, nor do files that it has for itself.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -27,6 +28,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     rules: Vec<Rule>,
+    apart: BTreeSet<RelPath>,
 }
 
 #[derive(Clone, Debug)]
@@ -87,9 +89,15 @@ impl Filter {
         Ok(())
     }
 
+    /// Leaves one path alone, whatever the rules say: a file of the program's own, such as its state, that lies in one of the
+    /// directories.
+    pub fn set_apart(&mut self, path: RelPath) {
+        self.apart.insert(path);
+    }
+
     /// Returns whether there is no rule.
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.rules.is_empty() && self.apart.is_empty()
     }
 
     /// Returns the pattern that decides about `path`, and how; `None` when no rule matches, so that it belongs.
@@ -101,7 +109,8 @@ impl Filter {
 
     /// Returns whether `path` itself belongs, given that the directory it is in does.
     pub fn admits(&self, path: &RelPath, is_dir: bool) -> bool {
-        self.rule_for(path, is_dir).is_none_or(|(verdict, _)| verdict == Verdict::Include)
+        !self.apart.contains(path)
+            && self.rule_for(path, is_dir).is_none_or(|(verdict, _)| verdict == Verdict::Include)
     }
 
     /// Returns whether `path` and all directories above it belong.

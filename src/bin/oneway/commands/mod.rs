@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod apart;
 mod connect;
 mod logins;
 mod ls;

@@ -18,7 +18,7 @@ use oneway::report::{Detail, Mode, Report, format_named};
 use oneway::run::{RunOptions, run as run_mirror};
 
 use crate::args::{Compare, Format, RuleArg, SyncArgs};
-use crate::commands::{connect, state};
+use crate::commands::{apart, connect, state};
 use crate::exit::{self, UsageError};
 use crate::signals::Signals;
 use crate::ui::progress::Progress;
@@ -37,7 +37,11 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         let text = "--adopt has nowhere to remember what it takes over; name a file with --state";
         return Err(UsageError(text.to_owned()).into());
     }
-    let options = RunOptions { state, ..options(args, mode, &cancel)? };
+    let mut options = RunOptions { state, ..options(args, mode, &cancel)? };
+    let state_file = options.state.as_ref().map(|state| state.file.as_path());
+    for path in apart::paths(&[&source, &destination], state_file, args.output.as_deref()) {
+        options.filter.set_apart(path);
+    }
     let common = connect::connection(&args.connection, args.show.verbose, &cancel)?;
     let connection = Connection { charset: args.charset, time_offset: args.time_offset.0, ..common };
     let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
