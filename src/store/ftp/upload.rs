@@ -23,6 +23,7 @@ pub(super) fn write<'s>(
 }
 
 fn open(session: &mut FtpSession, file: &WriteRequest) -> Result<Upload, FtpError> {
+    check_names(session, file)?;
     let (riders, flight) = match session.ahead.take() {
         Some(Ahead::Write(request, riders, flight)) if request == *file => (riders, flight),
         Some(_) => return Err(session.lose_track()),
@@ -43,10 +44,16 @@ fn open(session: &mut FtpSession, file: &WriteRequest) -> Result<Upload, FtpErro
 /// Sends what earlier files still need, and what opens this one.
 fn send(session: &mut FtpSession, file: &WriteRequest) -> Result<Ahead, FtpError> {
     // Looked at first: once the riders are on their way, their replies must be waited for.
+    check_names(session, file)?;
     let stor = command(Verb::Stor, session.full(&file.temporary))?;
     let riders = session.send_riders()?;
     let flight = session.client.send_flight(&stor, 0)?;
     Ok(Ahead::Write(file.clone(), riders, flight))
+}
+
+/// Makes sure that the file can be given its name when it is there: only its temporary one has none of the bytes that can't be sent.
+fn check_names(session: &FtpSession, file: &WriteRequest) -> Result<(), FtpError> {
+    command(Verb::Rnto, session.full(&file.path)).map(drop)
 }
 
 struct FtpOutgoing<'s> {
