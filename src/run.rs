@@ -55,6 +55,8 @@ pub struct RunOptions {
     pub retries: u32,
     /// Directories deeper than this are not entered.
     pub max_depth: usize,
+    /// Memory that the entries of one side may take, in bytes, roughly.
+    pub max_bytes: u64,
     /// The wish to stop.
     pub cancel: Cancel,
 }
@@ -76,6 +78,7 @@ impl Default for RunOptions {
             state: None,
             retries: 5,
             max_depth: 256,
+            max_bytes: 8 << 30,
             cancel: Cancel::new(),
         }
     }
@@ -229,8 +232,12 @@ const LOCAL_SESSIONS: usize = 64;
 
 /// Scans one side. A destination that isn't there yet is an empty tree; a source must be there.
 fn scan_side(pool: &Pool, side: Side, options: &RunOptions, observer: &dyn Observer) -> StoreResult<Scanned> {
-    let scan_options =
-        ScanOptions { filter: &options.filter, max_depth: options.max_depth, cancel: &options.cancel };
+    let scan_options = ScanOptions {
+        filter: &options.filter,
+        max_depth: options.max_depth,
+        max_bytes: options.max_bytes,
+        cancel: &options.cancel,
+    };
     let scanned = scan(pool, &scan_options, &|entries| observer.event(&Event::Listed { side, entries }));
     match scanned {
         // Only a root that can't be listed makes one ask whether there is one.

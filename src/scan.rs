@@ -19,6 +19,9 @@ pub struct ScanOptions<'a> {
     pub filter: &'a Filter,
     /// Directories deeper than this are not entered: a directory that contains itself has no end otherwise.
     pub max_depth: usize,
+    /// Memory that the entries may take, in bytes, roughly. Where more would be needed, directories stay unread: a server can make
+    /// up trees without end.
+    pub max_bytes: u64,
     /// The wish to stop.
     pub cancel: &'a Cancel,
 }
@@ -70,6 +73,10 @@ pub fn scan(
             };
             let mut next = Vec::new();
             let mut lost = None;
+            if found.lock().expect("no holder panics").leave_unread(&dirs, options) {
+                queue.done(dirs.len(), next);
+                continue;
+            }
             let listings = lease.session().list(&dirs);
             for (dir, listing) in dirs.iter().zip(listings) {
                 match listing {
@@ -103,7 +110,7 @@ pub fn scan(
     if let (false, Some(error)) = (finished, stranded.into_inner().expect("no holder panics")) {
         return Err(error);
     }
-    let Found { entries, unproven, failures, keeps, may_hide, saw_hidden, maybe_closed } =
+    let Found { entries, unproven, failures, keeps, may_hide, saw_hidden, maybe_closed, .. } =
         found.into_inner().expect("no holder panics");
     let tree = Tree::new(entries, unproven)
         .with_unseen_hidden(may_hide && !saw_hidden)
@@ -123,6 +130,10 @@ struct Found {
     saw_hidden: bool,
     /// Directories whose empty listing proves little.
     maybe_closed: BTreeSet<RelPath>,
+    /// Bytes that the entries take.
+    bytes: u64,
+    /// They would take more than they may.
+    is_full: bool,
 }
 
 impl Found {
@@ -146,6 +157,13 @@ impl Found {
                 self.keeps.insert(dir.clone());
                 continue;
             }
+            let bytes = (size_of::<Entry>() + entry.path.as_bytes().len()) as u64;
+            if self.bytes.saturating_add(bytes) > options.max_bytes {
+                self.is_full = true;
+                self.unproven.insert(dir.clone(), too_large(options));
+                break;
+            }
+            self.bytes += bytes;
             if entry.is_dir() {
                 if entry.path.depth() > options.max_depth {
                     let why = format!("it is more than {} directories deep", options.max_depth);
@@ -158,10 +176,22 @@ impl Found {
         }
     }
 
+    /// Returns whether there is no room for what is in `dirs`, which are unproven then.
+    fn leave_unread(&mut self, dirs: &[RelPath], options: &ScanOptions<'_>) -> bool {
+        if self.is_full {
+            self.unproven.extend(dirs.iter().map(|dir| (dir.clone(), too_large(options))));
+        }
+        self.is_full
+    }
+
     fn fail(&mut self, dir: &RelPath, error: StoreError) {
         self.unproven.insert(dir.clone(), Unproven(error.to_string()));
         self.failures.push((dir.clone(), error));
     }
+}
+
+fn too_large(options: &ScanOptions<'_>) -> Unproven {
+    Unproven(format!("the tree takes more than {} MiB of memory", options.max_bytes >> 20))
 }
 
 /// Directories yet to be listed. Ends when none is waiting and none is being listed.

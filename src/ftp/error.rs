@@ -140,6 +140,12 @@ pub enum FtpError {
         /// Bytes that did.
         got: u64,
     },
+    /// More came than there should be, and its end was not waited for.
+    #[error("the server sends more than the {expected} bytes that were expected")]
+    Surplus {
+        /// Bytes that should have arrived.
+        expected: u64,
+    },
     /// Somebody asked to stop.
     #[error("stopped")]
     Cancelled,
@@ -223,7 +229,7 @@ impl FtpError {
             // A new session has TLS sessions of its own, and another try has another port.
             Self::Tls(_) | Self::DataTls(_) | Self::Foreign | Self::Cut => Remedy::Reconnect,
             Self::Untrusted(_) | Self::Unprotected { .. } | Self::Injected => Remedy::Abort,
-            Self::DataConnect { .. } | Self::Size { .. } => Remedy::Retry,
+            Self::DataConnect { .. } | Self::Size { .. } | Self::Surplus { .. } => Remedy::Retry,
             Self::Argument { .. } => Remedy::Skip,
             Self::Cancelled => Remedy::Abort,
         }

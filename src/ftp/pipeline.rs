@@ -10,7 +10,7 @@
 use crate::ftp::command::Command;
 use crate::ftp::control::Control;
 use crate::ftp::error::FtpError;
-use crate::ftp::reply::Reply;
+use crate::ftp::reply::{Reply, ReplyError};
 
 /// How much may be unanswered at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub fn exchange(control: &mut Control, commands: &[Command], window: Window) -> 
     let mut results = Vec::with_capacity(commands.len());
     let mut sent = 0;
     let mut in_flight_bytes = 0;
+    let mut kept = 0;
     while results.len() < commands.len() {
         while sent < commands.len() && control.is_usable() {
             let in_flight = sent - results.len();
@@ -53,7 +54,14 @@ pub fn exchange(control: &mut Control, commands: &[Command], window: Window) -> 
             break;
         }
         let answered = results.len();
-        results.push(control.final_reply());
+        let reply = control.final_reply();
+        kept += reply.as_ref().map_or(0, Reply::memory);
+        if kept > MOST_BYTES {
+            control.give_up();
+            results.push(Err(ReplyError::ReplyTooLong(MOST_BYTES).into()));
+            continue;
+        }
+        results.push(reply);
         in_flight_bytes -= line_bytes(&commands[answered]);
     }
     if commands.len() > 1
@@ -65,6 +73,9 @@ pub fn exchange(control: &mut Control, commands: &[Command], window: Window) -> 
     }
     results
 }
+
+/// How much memory the replies may take that are handed out together: each may be a listing.
+const MOST_BYTES: usize = 256 << 20;
 
 fn line_bytes(command: &Command) -> usize {
     command.verb().as_str().len() + command.argument().len() + 3

@@ -88,6 +88,11 @@ impl Reply {
         if self.lines.len() < 2 { &[] } else { &self.lines[1..self.lines.len() - 1] }
     }
 
+    /// Returns how many bytes it takes here.
+    pub(crate) fn memory(&self) -> usize {
+        self.lines.iter().map(|line| memory_of(line)).sum()
+    }
+
     /// Appends the reply as it goes over the wire. An inner line that could end the reply early gets a space before it, as
     /// RFC 959 §4.2 asks.
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -146,7 +151,7 @@ pub enum Class {
 pub struct Limits {
     /// Bytes of one line.
     pub line_bytes: usize,
-    /// Bytes of all lines of one reply.
+    /// Bytes that all lines of one reply take here, those that hold a line together included.
     pub reply_bytes: usize,
 }
 
@@ -154,7 +159,7 @@ impl Limits {
     /// For every command but those that list on the control connection.
     pub const PLAIN: Self = Self { line_bytes: 8 << 10, reply_bytes: 64 << 10 };
     /// For STAT of a directory, whose reply is a listing.
-    pub const LISTING: Self = Self { line_bytes: 64 << 10, reply_bytes: 256 << 20 };
+    pub const LISTING: Self = Self { line_bytes: 64 << 10, reply_bytes: 64 << 20 };
 }
 
 /// How a server breaks the form of replies.
@@ -236,11 +241,10 @@ impl ReplyParser {
             if !more {
                 return Ok(Some(reply));
             }
-            self.open = Some((reply, line.len()));
+            self.open = Some((reply, memory_of(&line)));
             return Ok(None);
         };
-        // An empty line costs, too, or a flood of them would never meet the limit.
-        *bytes += line.len() + 1;
+        *bytes += memory_of(&line);
         if *bytes > limits.reply_bytes {
             return Err(ReplyError::ReplyTooLong(limits.reply_bytes));
         }
@@ -255,6 +259,12 @@ impl ReplyParser {
             }
         }
     }
+}
+
+/// Returns how many bytes a line takes here. An empty one takes some, too: a flood of them is many times as long in memory as on
+/// the wire.
+fn memory_of(line: &[u8]) -> usize {
+    size_of::<Vec<u8>>() + line.len()
 }
 
 /// Splits `ddd text`, `ddd-text` or a bare `ddd`; returns code, whether more lines follow, and the text.

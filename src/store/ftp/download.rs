@@ -1,7 +1,8 @@
 //! Files from a server, each checked before it counts.
 //!
 //! A download counts when the data ended, the server said so, and the size is the listed one (or, where the file changed
-//! since, the one the server tells now).
+//! since, the one the server tells now). It is not read much further than it should go, since it may have no end; of a file that
+//! was left so, the next try asks for the size first.
 
 use crate::ftp::client::{Flight, command, read_size};
 use crate::ftp::command::Verb;
@@ -15,8 +16,10 @@ pub(super) fn read<'s>(
     file: &ReadRequest,
     next: Option<&ReadRequest>,
 ) -> StoreResult<Box<dyn Incoming + 's>> {
-    let download = open(session, file).map_err(|e| session.fail("read", &file.path, e))?;
-    let mut incoming = FtpIncoming { session, download, request: file.clone(), next: next.cloned() };
+    let opened = expected_size(session, file).and_then(|size| Ok((open(session, file)?, size)));
+    let (download, expected) = opened.map_err(|e| session.fail("read", &file.path, e))?;
+    let mut incoming =
+        FtpIncoming { session, download, request: file.clone(), expected, next: next.cloned() };
     if file.size.is_some_and(|size| size <= PAIR_BYTES) && incoming.session.may_pair() {
         incoming.prepare_next();
     }
@@ -26,6 +29,20 @@ pub(super) fn read<'s>(
 /// Behind a download of up to this size the next one is announced at once, in active mode. Behind longer ones a server may refuse
 /// (ProFTPD 1.3.8), and nothing is gained.
 const PAIR_BYTES: u64 = 1 << 20;
+
+/// How many bytes more than expected are read before a download is left. A file that grew by less is had at once.
+const SURPLUS_BYTES: u64 = 256 << 10;
+
+/// Returns the size that the file should have: the listed one, or what the server tells of one that was longer before.
+fn expected_size(session: &mut FtpSession, file: &ReadRequest) -> Result<Option<u64>, FtpError> {
+    if !session.overran(&file.path) {
+        return Ok(file.size);
+    }
+    if session.ahead.is_some() {
+        return Err(session.lose_track());
+    }
+    Ok(ask_size(session, file)?.or(file.size))
+}
 
 fn open(session: &mut FtpSession, file: &ReadRequest) -> Result<Download, FtpError> {
     let flight = match session.ahead.take() {
@@ -49,6 +66,8 @@ struct FtpIncoming<'s> {
     session: &'s mut FtpSession,
     download: Download,
     request: ReadRequest,
+    /// The size that it should have; `None` when that is unknown.
+    expected: Option<u64>,
     /// What will be read after this one, until it is prepared.
     next: Option<ReadRequest>,
 }
@@ -57,6 +76,7 @@ impl FtpIncoming<'_> {
     /// Sends the commands for the next file.
     fn prepare_next(&mut self) {
         if let Some(next) = self.next.take()
+            && !self.session.overran(&next.path)
             && self.session.client.has_flights(Verb::Retr)
             && let Ok(flight) = send(self.session, &next)
         {
@@ -64,11 +84,32 @@ impl FtpIncoming<'_> {
             self.session.ahead = Some(Ahead::Read(next, flight));
         }
     }
+
+    /// Returns how many bytes should have come, if too many have.
+    fn overrun(&self) -> Option<u64> {
+        self.expected.filter(|expected| self.download.bytes() > expected.saturating_add(SURPLUS_BYTES))
+    }
+
+    /// Leaves the download before its end.
+    fn leave(&mut self, expected: u64) -> FtpError {
+        let Self { session, download, request, .. } = self;
+        session.note_overrun(&request.path);
+        if session.ahead.is_some() {
+            session.stop_pairing();
+        } else {
+            download.leave(&mut session.client);
+        }
+        FtpError::Surplus { expected }
+    }
 }
 
 impl Incoming for FtpIncoming<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> StoreResult<usize> {
         let n = self.download.read(buffer).map_err(|e| self.session.fail("read", &self.request.path, e))?;
+        if let Some(expected) = self.overrun() {
+            let error = self.leave(expected);
+            return Err(self.session.fail("read", &self.request.path, error));
+        }
         // Of a file that has another size than it should, SIZE is asked first, which a transfer would be in the way of.
         let is_right = self.request.size == Some(self.download.bytes());
         if n == 0 && is_right && self.session.client.quirks().next_at_end {

@@ -8,6 +8,7 @@ mod rename;
 mod session;
 mod upload;
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,12 +16,12 @@ use std::sync::{Arc, Mutex};
 use crate::ftp::client::{Client, ClientOptions};
 use crate::ftp::error::FtpError;
 use crate::ftp::host::HostNotes;
-use crate::ftp::listing::{Listed, ListingFormat};
+use crate::ftp::listing::{Limits, Listed, ListingFormat};
 use crate::ftp::reply::Reply;
 use crate::model::{Offset, RelPath, Remedy, escape};
 use crate::store::{ServerClock, Session, Store, StoreError, StoreResult};
 
-use session::FtpSession;
+use session::{FtpSession, Ways};
 
 /// A directory on an FTP server.
 pub struct FtpStore {
@@ -28,6 +29,7 @@ pub struct FtpStore {
     root: RemoteRoot,
     name: String,
     choice: ListingChoice,
+    limits: Limits,
     notes: Arc<HostNotes>,
     learned: Arc<Mutex<Learned>>,
     clock: Arc<ServerClock>,
@@ -67,11 +69,15 @@ struct Learned {
     hidden: Hidden,
     /// `LIST -a` has lines for `.` and `..`.
     shows_itself: bool,
+    /// MLSD has them.
+    mlsd_shows_itself: bool,
     clock: publish::ClockCheck,
     /// STAT was seen not to list, or to be made to lie.
     stat_fails: bool,
     /// A file had another size than its listing told, so that SIZE had to be asked behind it.
     sizes_changed: bool,
+    /// Files of which more came than there should be.
+    overrun: HashSet<RelPath>,
     /// Some listing told times to the minute only, although there is MLSD.
     rounds_times: bool,
 }
@@ -108,6 +114,7 @@ impl FtpStore {
     pub fn new(options: ClientOptions, root: RemoteRoot, name: String) -> Self {
         Self {
             choice: ListingChoice::default(),
+            limits: Limits::default(),
             options,
             root,
             name,
@@ -134,6 +141,13 @@ impl FtpStore {
         self
     }
 
+    /// Takes no more of a listing than this. What has more is not proven, so that nothing is deleted in it.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Opens a session that is known to be one of FTP, for operations beyond a mirror's.
     ///
     /// # Errors
@@ -149,8 +163,9 @@ impl FtpStore {
             Some(home) => self.root.resolve(home),
             None => self.root.resolve(b"/"),
         };
-        let shared = (Arc::clone(&self.learned), Arc::clone(&self.clock));
-        Ok(FtpSession::new(client, root, self.name.clone(), self.choice, shared))
+        let (learned, clock) = (Arc::clone(&self.learned), Arc::clone(&self.clock));
+        let ways = Ways { choice: self.choice, limits: self.limits, learned, clock };
+        Ok(FtpSession::new(client, root, self.name.clone(), ways))
     }
 
     /// Lists the root as the server tells it, owner and group included, with names as they stand there.

@@ -162,15 +162,15 @@ impl Publisher {
         self.files.pop_back();
     }
 
-    /// Gives all files up, for the session is lost.
-    pub(super) fn give_up(&mut self) -> Vec<Published> {
-        self.files.drain(..).map(|file| (file.request, Err(FtpError::Closed))).collect()
+    /// Gives all files up, for the session is lost by that `cause`.
+    pub(super) fn give_up(&mut self, cause: impl Fn() -> FtpError) -> Vec<Published> {
+        self.files.drain(..).map(|file| (file.request, Err(cause()))).collect()
     }
 
     /// Returns what can be asked by now. The replies are to be handed to [`Publisher::hear`] in this order.
     ///
     /// # Errors
-    /// [`FtpError::Argument`] when a path can't be sent; its upload couldn't have been, either.
+    /// [`FtpError::Argument`] when a path can't be sent, which is looked at before the upload.
     pub(super) fn riders(&mut self, means: &Means<'_>) -> Result<Vec<(Command, Rider)>, FtpError> {
         let mut riders = Vec::new();
         for file in &mut self.files {

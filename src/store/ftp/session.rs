@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::ftp::client::{ChecksumWay, Client, Flight, TimeSetter, command, read_time};
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
+use crate::ftp::listing::Limits;
 use crate::ftp::reply::Reply;
 use crate::model::{Checksum, ChecksumKind, Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Lesson, Means, Publisher, Rider};
@@ -23,6 +24,8 @@ pub(crate) struct FtpSession {
     root: Vec<u8>,
     name: String,
     pub(super) choice: ListingChoice,
+    /// How much of a listing is taken.
+    pub(super) limits: Limits,
     pub(super) learned: Arc<Mutex<Learned>>,
     pub(super) clock: Arc<ServerClock>,
     /// What was sent for a transfer that is still to be opened.
@@ -30,6 +33,14 @@ pub(crate) struct FtpSession {
     /// Uploads that don't have their final names yet.
     pub(super) publisher: Publisher,
     written: Vec<(RelPath, StoreResult<Written>)>,
+}
+
+/// What the sessions of a store have in common.
+pub(super) struct Ways {
+    pub(super) choice: ListingChoice,
+    pub(super) limits: Limits,
+    pub(super) learned: Arc<Mutex<Learned>>,
+    pub(super) clock: Arc<ServerClock>,
 }
 
 /// Where a round trip takes at least this long, it costs more than a data connection or a large answer.
@@ -44,15 +55,10 @@ pub(super) enum Ahead {
 }
 
 impl FtpSession {
-    pub(super) fn new(
-        client: Client,
-        root: Vec<u8>,
-        name: String,
-        choice: ListingChoice,
-        (learned, clock): (Arc<Mutex<Learned>>, Arc<ServerClock>),
-    ) -> Self {
+    pub(super) fn new(client: Client, root: Vec<u8>, name: String, ways: Ways) -> Self {
+        let Ways { choice, limits, learned, clock } = ways;
         let (ahead, publisher, written) = (None, Publisher::default(), Vec::new());
-        Self { client, root, name, choice, learned, clock, ahead, publisher, written }
+        Self { client, root, name, choice, limits, learned, clock, ahead, publisher, written }
     }
 
     /// Returns the absolute path of `path` on the server.
@@ -124,12 +130,16 @@ impl FtpSession {
         }
     }
 
-    /// Once the session is lost, nothing more becomes of what was still to be done.
-    fn hear_of_lost(&mut self) {
+    /// Once the session is lost, nothing more becomes of what was still to be done. `lost` says how, where that is known.
+    fn hear_of_lost(&mut self, lost: Option<&FtpError>) {
         if self.client.is_usable() {
             return;
         }
-        for (request, verdict) in self.publisher.give_up() {
+        let cause = || match lost {
+            Some(FtpError::Timeout { clock, after }) => FtpError::Timeout { clock: *clock, after: *after },
+            _ => FtpError::Closed,
+        };
+        for (request, verdict) in self.publisher.give_up(cause) {
             let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
             self.written.push((request.path, verdict));
         }
@@ -166,6 +176,16 @@ impl FtpSession {
     pub(super) fn stop_pairing(&mut self) {
         self.learned.lock().expect("no holder panics").sizes_changed = true;
         self.leave_ahead();
+    }
+
+    /// Remembers that there was more of a file than there should be.
+    pub(super) fn note_overrun(&self, file: &RelPath) {
+        self.learned.lock().expect("no holder panics").overrun.insert(file.clone());
+    }
+
+    /// Returns whether there was more of a file than there should be, on whatever session.
+    pub(super) fn overran(&self, file: &RelPath) -> bool {
+        self.learned.lock().expect("no holder panics").overrun.contains(file)
     }
 
     /// Gives the session up because a transfer was announced that nobody asks for: the server waits for it now.
@@ -412,7 +432,7 @@ impl Session for FtpSession {
         if self.publish_all().is_err() {
             self.client.give_up();
         }
-        self.hear_of_lost();
+        self.hear_of_lost(None);
         let mut dated: HashMap<RelPath, StoreResult<Written>> =
             std::mem::replace(&mut self.written, others.1).into_iter().collect();
         self.publisher = others.0;
@@ -465,10 +485,11 @@ impl Session for FtpSession {
             self.leave_ahead();
         }
         // A loss shows below, for each file it concerns.
-        if now && self.client.is_usable() && self.publish_all().is_err() {
+        let lost = if now && self.client.is_usable() { self.publish_all().err() } else { None };
+        if lost.is_some() {
             self.client.give_up();
         }
-        self.hear_of_lost();
+        self.hear_of_lost(lost.as_ref());
         std::mem::take(&mut self.written)
     }
 }

@@ -8,7 +8,7 @@ use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::listing::Parser;
 use crate::store::ftp::listing::proof::RawListing;
 use crate::store::ftp::listing::{
-    close, fill, has_mlsd, list_command, list_parser, list_path, mlsd, now, take_list,
+    close, fill, has_mlsd, list_command, list_parser, list_path, mlsd, parser, take_list,
 };
 use crate::store::ftp::session::FtpSession;
 use crate::store::ftp::{Hidden, ListingChoice};
@@ -73,7 +73,7 @@ impl Way {
 
     fn parser(self, session: &FtpSession) -> Parser {
         match self {
-            Self::Mlsd => Parser::with_format(mlsd(), now()),
+            Self::Mlsd => parser(session, Some(mlsd())),
             Self::List { .. } => list_parser(session),
         }
     }

@@ -31,7 +31,11 @@ pub(super) fn list_dirs(session: &mut FtpSession, dirs: &[RelPath]) -> Vec<Resul
     let raw = if stat::serves(session) { stat::list(session, &paths) } else { None };
     let raw = raw.unwrap_or_else(|| flights::list(session, &paths));
     let caps = session.client.quirks().listing_caps;
-    dirs.iter().zip(raw).map(|(dir, raw)| raw.map(|raw| believe(dir, raw, caps, &session.clock))).collect()
+    let most = session.limits.bytes;
+    dirs.iter()
+        .zip(raw)
+        .map(|(dir, raw)| raw.map(|raw| believe(dir, raw, caps, most, &session.clock)))
+        .collect()
 }
 
 /// Lists `dir` of the session's tree.
@@ -39,15 +43,31 @@ pub(super) fn list_dir(session: &mut FtpSession, dir: &RelPath) -> Result<DirLis
     list_dirs(session, std::slice::from_ref(dir)).pop().expect("a result for each directory")
 }
 
-/// Takes from a listing what can be believed.
-fn believe(dir: &RelPath, raw: RawListing, caps: &[usize], clock: &ServerClock) -> DirListing {
+/// Takes from a listing what can be believed, and no more than that the paths have so many bytes: each holds those of all directories
+/// above it, which may be far more than the server has to send.
+fn believe(
+    dir: &RelPath,
+    raw: RawListing,
+    caps: &[usize],
+    most_bytes: u64,
+    clock: &ServerClock,
+) -> DirListing {
     let doubt = doubt_of(&raw, caps);
     let entries = Vec::with_capacity(raw.listing.entries.len());
     let may_be_closed = raw.unconfirmed && raw.listing.entries.is_empty() && !raw.listing.shows_itself;
     let mut listing = DirListing { entries, doubt, may_hide: raw.may_hide, may_be_closed };
+    let mut bytes = 0;
     for listed in raw.listing.entries {
         match dir.join(&listed.name) {
-            Ok(path) => listing.entries.push(entry_of(path, listed, clock)),
+            Ok(path) if bytes + path.as_bytes().len() as u64 > most_bytes => {
+                let text = format!("its paths are longer than {most_bytes} bytes in all");
+                listing.doubt.get_or_insert(Unproven(text));
+                break;
+            }
+            Ok(path) => {
+                bytes += path.as_bytes().len() as u64;
+                listing.entries.push(entry_of(path, listed, clock));
+            }
             Err(why) => {
                 let text = format!("the name `{}` can't be believed: {why}", escape(&listed.name));
                 listing.doubt.get_or_insert(Unproven(text));
@@ -81,7 +101,7 @@ pub(crate) fn list_raw(session: &mut FtpSession, dir: &RelPath) -> Result<Vec<Li
 
 fn list_path(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {
     if has_mlsd(session) {
-        match receive(session, &command(Verb::Mlsd, path)?, Parser::with_format(mlsd(), now())) {
+        match receive(session, &command(Verb::Mlsd, path)?, parser(session, Some(mlsd()))) {
             Err(e) if e.reply().is_some_and(is_unsupported) => session.client.refuse(Verb::Mlsd),
             done => return done,
         }
@@ -168,10 +188,17 @@ fn list_command(all: bool) -> Command {
 }
 
 fn list_parser(session: &FtpSession) -> Parser {
-    match session.learned.lock().expect("no holder panics").format {
+    let format = session.learned.lock().expect("no holder panics").format;
+    parser(session, format)
+}
+
+/// Returns a parser for a listing of this family, or of one that is to be found out.
+fn parser(session: &FtpSession, format: Option<&'static dyn ListingFormat>) -> Parser {
+    let parser = match format {
         Some(format) => Parser::with_format(format, now()),
         None => Parser::new(now()),
-    }
+    };
+    parser.limits(session.limits)
 }
 
 /// Makes of what LIST gave what it means on this server.
@@ -215,15 +242,13 @@ fn close(
     } else {
         download.finish(&mut session.client)?
     };
-    let unconfirmed = list.verb() != Verb::Mlsd;
-    Ok(RawListing {
-        listing: parser.finish(),
-        closing,
-        may_hide: false,
-        unsteady: false,
-        unconfirmed,
-        closed: false,
-    })
+    let is_mlsd = list.verb() == Verb::Mlsd;
+    let listing = parser.finish();
+    let mut learned = session.learned.lock().expect("no holder panics");
+    learned.mlsd_shows_itself |= is_mlsd && listing.shows_itself;
+    // Somebody else may have got the data, and this end nothing.
+    let closed = is_mlsd && learned.mlsd_shows_itself && listing.entries.is_empty() && !listing.shows_itself;
+    Ok(RawListing { unconfirmed: !is_mlsd, closed, ..RawListing::new(listing, closing) })
 }
 
 /// Reads to the end, or to where the parser has had enough.

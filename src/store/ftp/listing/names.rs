@@ -3,17 +3,17 @@
 use crate::ftp::client::{command, read_size, read_time};
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::FtpError;
-use crate::ftp::listing::{ListingFormat, Parser, format_named};
+use crate::ftp::listing::{ListingFormat, format_named};
 use crate::ftp::reply::Reply;
 use crate::model::Kind;
 use crate::store::ftp::listing::proof::RawListing;
-use crate::store::ftp::listing::{empty, now, receive, says_empty};
+use crate::store::ftp::listing::{empty, parser, receive, says_empty};
 use crate::store::ftp::session::FtpSession;
 
 /// Lists names alone, and asks of each whether it is a file (it has a size) or a directory (it can be entered).
 pub(super) fn list_names_here(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {
     let nlst: &dyn ListingFormat = format_named("nlst").expect("NLST is in the table");
-    let parser = Parser::with_format(nlst, now());
+    let parser = parser(session, Some(nlst));
     let mut raw = match receive(session, &Command::bare(Verb::Nlst), parser) {
         Err(e) if e.reply().is_some_and(says_empty) => empty(&e),
         other => other?,

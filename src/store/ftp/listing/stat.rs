@@ -7,10 +7,10 @@
 use crate::ftp::client::command;
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
-use crate::ftp::listing::{Listing, Parser, format_named};
+use crate::ftp::listing::{Listing, ListingFormat, Parser, format_named};
 use crate::ftp::reply::{Class, Reply};
 use crate::store::ftp::ListingChoice;
-use crate::store::ftp::listing::now;
+use crate::store::ftp::listing::parser;
 use crate::store::ftp::listing::proof::RawListing;
 use crate::store::ftp::session::FtpSession;
 
@@ -42,7 +42,7 @@ pub(super) fn list(session: &mut FtpSession, paths: &[Vec<u8>]) -> Option<Vec<Re
     let mut listings = Vec::with_capacity(paths.len());
     for _ in paths {
         let (cwd, stat) = (replies.next()?, replies.next()?);
-        listings.push(cwd.and_then(|cwd| read(cwd, stat?)));
+        listings.push(cwd.and_then(|cwd| read(cwd, stat?, stat_parser(session))));
     }
     let sentinel = replies.next()?.and_then(|reply| match reply.code() {
         200 => Ok(()),
@@ -70,7 +70,7 @@ pub(super) fn list(session: &mut FtpSession, paths: &[Vec<u8>]) -> Option<Vec<Re
 }
 
 /// Reads the replies to CWD and STAT.
-fn read(cwd: Reply, stat: Reply) -> Result<RawListing, FtpError> {
+fn read(cwd: Reply, stat: Reply, parser: Parser) -> Result<RawListing, FtpError> {
     let is_listing = |reply: &Reply| (211..=213).contains(&reply.code());
     if is_listing(&cwd) || cwd.class() == Class::Intermediate {
         return Err(FtpError::Protocol(format!("CWD was answered `{}`", cwd.code())));
@@ -84,16 +84,22 @@ fn read(cwd: Reply, stat: Reply) -> Result<RawListing, FtpError> {
             _ => FtpError::Protocol(format!("STAT was answered `{}`", stat.code())),
         });
     }
-    let listing = parse(&stat);
+    let listing = parse(&stat, parser);
     // Both servers that are listed this way write a line for the directory itself.
     let closed = listing.entries.is_empty() && !listing.shows_itself;
     let last = stat.lines().last().cloned().unwrap_or_default();
     Ok(RawListing { closed, unconfirmed: true, ..RawListing::new(listing, Reply::new(stat.code(), last)) })
 }
 
-fn parse(stat: &Reply) -> Listing {
-    let unix = format_named("unix").expect("the format of ls is in the table");
-    let mut parser = Parser::with_format(unix, now());
+fn stat_parser(session: &FtpSession) -> Parser {
+    parser(session, Some(unix()))
+}
+
+fn unix() -> &'static dyn ListingFormat {
+    format_named("unix").expect("the format of ls is in the table")
+}
+
+fn parse(stat: &Reply, mut parser: Parser) -> Listing {
     for line in stat.body() {
         // ProFTPD puts a space before each line.
         parser.push(line.strip_prefix(b" ").unwrap_or(line));
@@ -111,6 +117,10 @@ mod tests {
         Reply::multi(code, "Status follows:", lines, "End of status")
     }
 
+    fn read_now(cwd: Reply, stat: Reply) -> Result<RawListing, FtpError> {
+        read(cwd, stat, Parser::with_format(unix(), crate::store::ftp::listing::now()))
+    }
+
     fn cwd() -> Reply {
         Reply::new(250, "Directory successfully changed.")
     }
@@ -122,7 +132,7 @@ mod tests {
         for (code, space) in [(213, ""), (212, " ")] {
             let lines = [OWN, "-rw-r--r--    1 1        0               7 Nov 21 14:17  a b"];
             let lines = lines.map(|line| format!("{space}{line}"));
-            let listed = read(cwd(), stat(code, &[&lines[0], &lines[1]])).unwrap();
+            let listed = read_now(cwd(), stat(code, &[&lines[0], &lines[1]])).unwrap();
             assert!(!listed.closed && listed.listing.is_whole());
             assert_eq!(listed.listing.entries.len(), 1);
             assert_eq!(
@@ -134,16 +144,16 @@ mod tests {
 
     #[test]
     fn an_empty_directory_shows_itself_and_a_closed_one_does_not() {
-        assert!(!read(cwd(), stat(213, &[OWN])).unwrap().closed);
-        assert!(read(cwd(), stat(213, &[])).unwrap().closed);
+        assert!(!read_now(cwd(), stat(213, &[OWN])).unwrap().closed);
+        assert!(read_now(cwd(), stat(213, &[])).unwrap().closed);
     }
 
     #[test]
     fn replies_that_do_not_fit_their_commands_are_no_listings() {
         let refused = Reply::new(550, "Failed to change directory.");
-        assert!(matches!(read(refused, stat(213, &[])), Err(FtpError::Refused { .. })));
-        assert!(matches!(read(stat(213, &[OWN]), cwd()), Err(FtpError::Protocol(_))));
-        assert!(matches!(read(cwd(), cwd()), Err(FtpError::Protocol(_))));
-        assert!(matches!(read(cwd(), Reply::new(502, "no")), Err(FtpError::Refused { .. })));
+        assert!(matches!(read_now(refused, stat(213, &[])), Err(FtpError::Refused { .. })));
+        assert!(matches!(read_now(stat(213, &[OWN]), cwd()), Err(FtpError::Protocol(_))));
+        assert!(matches!(read_now(cwd(), cwd()), Err(FtpError::Protocol(_))));
+        assert!(matches!(read_now(cwd(), Reply::new(502, "no")), Err(FtpError::Refused { .. })));
     }
 }
