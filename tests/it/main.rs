@@ -11,6 +11,7 @@ mod cli;
 mod daemons;
 mod docs;
 mod heavy;
+mod hostile;
 mod listings;
 mod names;
 mod parse_listing;

@@ -26,36 +26,36 @@ mod times;
 mod tls;
 
 /// A server on which a script makes something odd, a local directory `here`, and runs between them.
-struct Trial {
-    sandbox: Sandbox,
-    server: ScriptServer,
-    here: Dir,
+pub(crate) struct Trial {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) server: ScriptServer,
+    pub(crate) here: Dir,
     /// How long silences may last.
     patience: &'static str,
 }
 
 /// What the server of most tests has.
-fn two_files() -> Files {
+pub(crate) fn two_files() -> Files {
     files! {"a.txt" => "content of a", "b.txt" => "content of b"}
 }
 
 /// How a tree of [`two_files`] looks.
-const TWO_FILES: &str = "a.txt = \"content of a\"\nb.txt = \"content of b\"\n";
+pub(crate) const TWO_FILES: &str = "a.txt = \"content of a\"\nb.txt = \"content of b\"\n";
 
 /// What a script says for a server that falls silent.
-const SILENCE: &str = "pause 60s";
+pub(crate) const SILENCE: &str = "pause 60s";
 
 /// Longer than any run of these tests takes unless it waits for something that never comes.
 const BOUNDED: Duration = Duration::from_secs(30);
 
 impl Trial {
     /// A server with these files; the script says what is odd about it.
-    fn with(files: Files, script: &str) -> Self {
+    pub(crate) fn with(files: Files, script: &str) -> Self {
         Self::at(ScriptServer::plain(files, script), script)
     }
 
     /// A server of which the script is all.
-    fn scripted(script: &str) -> Self {
+    pub(crate) fn scripted(script: &str) -> Self {
         Self::at(ScriptServer::new(script), script)
     }
 
@@ -68,23 +68,23 @@ impl Trial {
     }
 
     /// Gives the local directory these files.
-    fn having(self, files: Files) -> Self {
+    pub(crate) fn having(self, files: Files) -> Self {
         self.here.add(files);
         self
     }
 
     /// Makes the local directory a mirror of the server.
-    fn pull(&self, options: &[&str]) -> Run {
+    pub(crate) fn pull(&self, options: &[&str]) -> Run {
         self.run("sync", options, &[&self.server.url("/"), &self.here])
     }
 
     /// Makes the server a mirror of the local directory.
-    fn push(&self, options: &[&str]) -> Run {
+    pub(crate) fn push(&self, options: &[&str]) -> Run {
         self.run("sync", options, &[&self.here, &self.server.url("/")])
     }
 
     /// The same through TLS.
-    fn protected_pull(&self, options: &[&str]) -> Run {
+    pub(crate) fn protected_pull(&self, options: &[&str]) -> Run {
         self.run(
             "sync",
             options,
@@ -92,7 +92,7 @@ impl Trial {
         )
     }
 
-    fn protected_push(&self, options: &[&str]) -> Run {
+    pub(crate) fn protected_push(&self, options: &[&str]) -> Run {
         self.run(
             "sync",
             options,
@@ -100,12 +100,12 @@ impl Trial {
         )
     }
 
-    fn ls(&self, options: &[&str]) -> Run {
+    pub(crate) fn ls(&self, options: &[&str]) -> Run {
         self.run("ls", options, &[&self.server.url("/")])
     }
 
     /// One session and one more try, unless the options say otherwise.
-    fn run(&self, command: &str, options: &[&str], places: &[&str]) -> Run {
+    pub(crate) fn run(&self, command: &str, options: &[&str], places: &[&str]) -> Run {
         let mut arguments = vec![command];
         for (option, value) in [("--sessions", "1"), ("--retries", "1"), ("--timeout", self.patience)] {
             if !options.contains(&option) {
@@ -121,19 +121,19 @@ impl Trial {
     }
 
     /// The local directory as text.
-    fn local(&self) -> String {
+    pub(crate) fn local(&self) -> String {
         snapshot(&self.here)
     }
 
     /// Asserts that the script was followed, and hands out what the client sent.
     #[track_caller]
-    fn finish(self) -> Transcript {
+    pub(crate) fn finish(self) -> Transcript {
         self.server.finish()
     }
 }
 
 /// Checks all cases, some at a time: most of it is waiting.
-fn all<C: Send>(cases: impl IntoIterator<Item = C>, check: impl Fn(C) + Sync) {
+pub(crate) fn all<C: Send>(cases: impl IntoIterator<Item = C>, check: impl Fn(C) + Sync) {
     const AT_A_TIME: usize = 4;
     let cases: Mutex<VecDeque<C>> = Mutex::new(cases.into_iter().collect());
     let next = || cases.lock().expect("no holder panics").pop_front();
@@ -150,7 +150,7 @@ fn all<C: Send>(cases: impl IntoIterator<Item = C>, check: impl Fn(C) + Sync) {
 
 /// Asserts that nothing printed could be obeyed by a terminal.
 #[track_caller]
-fn assert_printable(output: &Output) {
+pub(crate) fn assert_printable(output: &Output) {
     let safe = |c: char| c == '\n' || !(c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{fffd}'));
     for text in [&output.stdout, &output.stderr] {
         assert!(text.chars().all(safe), "raw control characters in {text:?}");

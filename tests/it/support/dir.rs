@@ -105,6 +105,12 @@ impl Dir {
         fs::rename(self.at(from), self.at(to)).expect("both names are in the same directory tree");
     }
 
+    /// Returns permission bits.
+    pub(crate) fn mode(&self, name: impl AsRef<Path>) -> u32 {
+        let metadata = fs::symlink_metadata(self.at(name)).expect("it is there");
+        metadata.permissions().mode() & 0o7777
+    }
+
     /// Sets permission bits; `""` is the directory itself.
     pub(crate) fn set_mode(&self, name: impl AsRef<Path>, mode: u32) {
         fs::set_permissions(self.at(name), fs::Permissions::from_mode(mode)).expect("it is ours to change");

@@ -142,6 +142,17 @@ impl Oneway<'_> {
         self
     }
 
+    /// Has strace write down each system call that names a path or changes a file, to one file a thread, whose names begin with `to`.
+    pub(crate) fn traced(mut self, to: &Path) -> Self {
+        let mut command = Command::new("strace");
+        // A file a thread: where several write to one, a call of one is torn by those of others.
+        command.args(["-ff", "-y", "-s", "4096", "-e", TRACED, "-o"]).arg(to).arg("--");
+        command.arg(self.command.get_program()).args(self.command.get_args());
+        self.sandbox.isolate(&mut command);
+        self.command = command;
+        self
+    }
+
     /// Runs it to its end.
     pub(crate) fn run(self) -> Run {
         self.start().finish()
@@ -171,6 +182,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.0.id()
+    }
+
     /// Sends a signal by its name: `INT` is Ctrl-C.
     pub(crate) fn signal(&self, name: &str) {
         send_signal(name, &[self.child.0.id()]);
@@ -196,7 +212,9 @@ impl Running {
 
     /// Waits for its end.
     pub(crate) fn finish(mut self) -> Run {
+        let mut peak_memory = 0;
         let status = loop {
+            peak_memory = peak_memory.max(peak_memory_of(self.child.0.id()));
             if let Some(status) = self.child.0.try_wait().expect("it is our child") {
                 break Some(status);
             }
@@ -210,6 +228,7 @@ impl Running {
             shown: self.shown,
             stdout: String::from_utf8_lossy(&self.stdout.all()).into_owned(),
             stderr: String::from_utf8_lossy(&self.stderr.all()).into_owned(),
+            peak_memory,
         };
         match status {
             Some(status) => Run { status, output },
@@ -263,6 +282,8 @@ pub(crate) struct Output {
     shown: String,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// Bytes of memory it had at the most, seen from time to time; 0 where the system doesn't tell.
+    pub(crate) peak_memory: usize,
 }
 
 impl Output {
@@ -315,7 +336,7 @@ impl Output {
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { shown, stdout, stderr } = self;
+        let Self { shown, stdout, stderr, .. } = self;
         write!(f, "$ {shown}\n--- standard output\n{stdout}\n--- standard error\n{stderr}\n---")
     }
 }
@@ -352,6 +373,13 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Collector {
     Collector { bytes, thread: Some(thread::spawn(read)) }
 }
 
+/// Returns how many bytes of memory a process had at the most so far.
+fn peak_memory_of(process: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+    peak.and_then(|kib| kib.trim().parse::<usize>().ok()).map_or(0, |kib| kib << 10)
+}
+
 /// Sends a signal to processes by their ids. Those that are gone don't matter.
 pub(super) fn send_signal(name: &str, processes: &[u32]) {
     let ids = processes.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
@@ -359,6 +387,18 @@ pub(super) fn send_signal(name: &str, processes: &[u32]) {
     kill.expect("there's a shell");
 }
 
+/// Tells whether runs can be traced here.
+pub(crate) fn can_trace() -> bool {
+    let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
+    let can = tried.is_ok_and(|status| status.success());
+    assert!(can || std::env::var_os("CI").is_none(), "strace can't be run");
+    if !can {
+        eprintln!("skipped: strace can't be run");
+    }
+    can
+}
+
+const TRACED: &str = "trace=%file,fchmod,fchown,ftruncate,fallocate,fsetxattr";
 const KEPT: &[&str] = &["PATH", "LLVM_PROFILE_FILE"];
 const NOBODY: u32 = 65534;
 const POLL: Duration = Duration::from_millis(5);

@@ -63,6 +63,8 @@ pub(super) enum Data {
     Another,
     /// Ends without TLS's word for it.
     Cut,
+    /// Sends bytes to where the client waits for the server, from another address than the server's.
+    Stranger(Vec<u8>),
 }
 
 /// Parses a script. Panics with the line that is wrong: scripts are part of a test.
@@ -167,6 +169,7 @@ fn data(what: &str, line: &str) -> Data {
         "clear" => Data::Clear,
         "another" => Data::Another,
         "cut" => Data::Cut,
+        "stranger" => Data::Stranger(text(rest, line)),
         _ => panic!("no such step: {line}"),
     }
 }

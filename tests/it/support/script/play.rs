@@ -221,6 +221,7 @@ impl Connection<'_> {
             Data::Clear => self.identity = None,
             Data::Another => self.identity = Some(Identity::Another),
             Data::Cut => self.cuts = true,
+            Data::Stranger(bytes) => self.intrude(bytes),
             Data::Reset => {
                 if let Some(line) = self.open_data() {
                     reset(line.socket());
@@ -261,6 +262,19 @@ impl Connection<'_> {
             }
         }
         self.data.as_mut()
+    }
+
+    /// Sends bytes to where the client waits for the server, from an address of loopback that isn't the server's.
+    fn intrude(&self, bytes: &[u8]) {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let (Some(address), stranger) = (self.active, SocketAddr::from(([127, 0, 0, 2], 0))) else {
+            return self.violation("the client waits for nobody");
+        };
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("there are sockets");
+        bind(&socket, &stranger).expect("all of 127/8 is loopback");
+        connect(&socket, &address).expect("the client listens");
+        // A client that looks whom it has there hangs up at once.
+        let _ = TcpStream::from(socket).write_all(bytes);
     }
 
     fn data_line(&self, stream: TcpStream) -> Line {
