@@ -258,7 +258,7 @@ fn d2_27_no_line_takes_long_to_be_read() {
         evil.push(format!("{good}{}", repeated("", " 1")));
     }
     let now = "2026-11-21T12:00:00Z".parse().expect("it is a time");
-    let limit = Duration::from_secs(10);
+    let limit = Duration::from_secs(30);
     for line in &evil {
         for format in FORMATS.iter().copied().map(Some).chain([None]) {
             let mut parser = match format {

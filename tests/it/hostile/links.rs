@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -120,17 +120,10 @@ fn d2_09_a_directory_that_is_swapped_for_a_link_leads_nowhere() {
     let trial = Trial::with(files, "");
     let outside = Outside::new(&trial);
     trial.here.add(files! {"d/dir/"});
-    let over = AtomicBool::new(false);
-    let swapped = thread::scope(|scope| {
-        let swapper = scope.spawn(|| {
-            let (place, aside) = (trial.here.at("d"), trial.sandbox.path("aside"));
-            let mut swapped = 0;
-            while !over.load(Ordering::Relaxed) {
-                swap(&place, &aside, outside.0.path());
-                swapped += 1;
-            }
-            swapped
-        });
+    let shared = Default::default();
+    thread::scope(|scope| {
+        let places = (trial.here.at("d"), trial.sandbox.path("aside"), outside.0.path().to_owned());
+        let swapper = Swapper::start(scope, &shared, places);
         for round in 0..6 {
             let options: &[&str] = match round % 3 {
                 0 => &["--sessions", "4", "--retries", "0"],
@@ -150,10 +143,9 @@ fn d2_09_a_directory_that_is_swapped_for_a_link_leads_nowhere() {
             let _ = trial.pull(options).any_status();
             outside.assert_untouched();
         }
-        over.store(true, Ordering::Relaxed);
-        swapper.join().expect("it only renames")
+        let swapped = swapper.swapped.load(Ordering::Relaxed);
+        assert!(swapped > 100, "only {swapped} times");
     });
-    assert!(swapped > 100, "only {swapped} times");
     // What was left behind goes, and then all is there.
     trial.pull(&["--sessions", "4"]).expect_status(0);
     outside.assert_untouched();
@@ -164,7 +156,35 @@ fn d2_09_a_directory_that_is_swapped_for_a_link_leads_nowhere() {
     // Not finished: transfers were announced to the server whose files then had no place to go.
 }
 
-/// Puts a link in the place of a directory for a moment, where and while there is one.
+/// Somebody who puts a link in the place of a directory, for a moment and over and over, wherever and while there is one.
+struct Swapper<'t> {
+    over: &'t AtomicBool,
+    swapped: &'t AtomicUsize,
+}
+
+impl<'t> Swapper<'t> {
+    fn start<'s>(
+        scope: &'s thread::Scope<'s, 't>,
+        (over, swapped): &'t (AtomicBool, AtomicUsize),
+        (place, aside, target): (PathBuf, PathBuf, PathBuf),
+    ) -> Self {
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                swap(&place, &aside, &target);
+                swapped.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Self { over, swapped }
+    }
+}
+
+/// Ends with the test, also where that fails.
+impl Drop for Swapper<'_> {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
 fn swap(place: &Path, aside: &Path, target: &Path) {
     const MOMENT: Duration = Duration::from_micros(300);
     if fs::rename(place, aside).is_ok() {
@@ -184,14 +204,11 @@ fn d2_09_what_is_swapped_while_deleting_deletes_nothing_elsewhere() {
     // What is to be deleted has the names of what is outside.
     let trial = Trial::with(files! {"good" => "good"}, "");
     let outside = Outside::new(&trial);
-    let (over, fresh) = (AtomicBool::new(false), trial.sandbox.dir("fresh"));
+    let fresh = trial.sandbox.dir("fresh");
+    let shared = Default::default();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let (place, aside) = (trial.here.at("d"), trial.sandbox.path("aside"));
-            while !over.load(Ordering::Relaxed) {
-                swap(&place, &aside, outside.0.path());
-            }
-        });
+        let places = (trial.here.at("d"), trial.sandbox.path("aside"), outside.0.path().to_owned());
+        let _swapper = Swapper::start(scope, &shared, places);
         for _ in 0..40 {
             fresh.add(files! {"d/file" => "goes", "d/dir/file" => "goes", "d/dir/other" => "goes"});
             // Fails while what was left of the last one is there.
@@ -199,7 +216,6 @@ fn d2_09_what_is_swapped_while_deleting_deletes_nothing_elsewhere() {
             let _ = trial.pull(&["--delete", "--max-delete", "100%", "--retries", "0"]).any_status();
             outside.assert_untouched();
         }
-        over.store(true, Ordering::Relaxed);
     });
     trial.pull(&["--delete", "--max-delete", "100%"]).expect_status(0);
     assert_eq!(trial.local(), "good = \"good\"\n");

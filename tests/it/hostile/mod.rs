@@ -84,21 +84,24 @@ impl Way {
 }
 
 /// What is beside the destination and must stay as it is: `outside/file` and `outside/dir/file`.
-struct Outside(Dir);
+struct Outside(Dir, [u32; 2]);
 
 impl Outside {
+    const FILES: [&str; 2] = ["file", "dir/file"];
     const CONTENT: &str = "dir/\ndir/file = \"inner\"\nfile = \"outer\"\n";
 
     fn new(trial: &Trial) -> Self {
-        Self(trial.sandbox.tree("outside", files! {"file" => "outer", "dir/file" => "inner"}))
+        let dir = trial.sandbox.tree("outside", files! {"file" => "outer", "dir/file" => "inner"});
+        let modes = Self::FILES.map(|file| dir.mode(file));
+        Self(dir, modes)
     }
 
     #[track_caller]
     fn assert_untouched(&self) {
         assert_eq!(crate::support::snapshot(&self.0), Self::CONTENT);
-        for file in ["file", "dir/file"] {
+        for (file, mode) in Self::FILES.iter().zip(self.1) {
             assert_eq!(self.0.time(file), crate::support::LONG_AGO, "{file}");
-            assert_eq!(self.0.mode(file), 0o644, "{file}");
+            assert_eq!(self.0.mode(file), mode, "{file}");
         }
     }
 }

@@ -56,12 +56,12 @@ fn d2_31_sizes_beyond_all_bounds_are_no_bounds() {
     });
 }
 
-/// A file that SIZE, too, says to be larger than anything.
+/// Files that SIZE, too, says to be larger than anything; three of them are more than a number holds.
 #[test]
-fn d2_31_a_file_of_eight_exbibytes_takes_no_room() {
+fn d2_31_files_of_eight_exbibytes_take_no_room() {
     let script = format!(
         "{}on SIZE\n< 213 9223372036854775807",
-        Way::Mlsd.script(&["a.txt", "b.txt"]).replace("size=12;", "size=9223372036854775807;")
+        Way::Mlsd.script(&["a.txt", "b.txt", "c.txt"]).replace("size=12;", "size=9223372036854775807;")
     );
     let trial = Trial::with(two_files(), &script);
     let options = ["--sessions", "2", "--split-size", "1M", "--retries", "0"];
