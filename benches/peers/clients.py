@@ -39,7 +39,7 @@ class Job:
 
     @property
     def url(self):
-        return f"ftp://{USER}:{quote(PASSWORD, safe='')}@{self.host}:{self.port}{self.remote}"
+        return f"{'ftpes' if self.work.tls else 'ftp'}://{USER}:{quote(PASSWORD, safe='')}@{self.host}:{self.port}{self.remote}"
 
     def from_to(self, remote, local):
         return [local, remote] if self.work.push else [remote, local]
@@ -52,6 +52,8 @@ def floor(job):
 
 
 def oneway(job, *more):
+    if job.work.tls:
+        more = [*more, "--insecure"]
     return [job.programs.oneway, "sync", "-j", job.sessions, "--progress", "never", *more, *job.from_to(job.url, job.local)]
 
 
@@ -65,6 +67,8 @@ def oneway_active(job):
 
 def lftp(job, settings="", options=""):
     """As it comes, but for the number of sessions."""
+    if job.work.tls:
+        settings += " set ssl:verify-certificate no; set ftp:ssl-force yes; set ftp:ssl-protect-data yes;"
     where = f"open -p {job.port} -u {USER},{quote_lftp(PASSWORD)} {job.host}"
     what = "{} {}".format(*job.from_to(job.remote, job.local))
     direction = "-R" if job.work.push else ""
@@ -102,10 +106,11 @@ def wget(job):
 
 
 def curl(job):
-    name = "file.bin"
+    name, url = "file.bin", job.url.replace("ftpes:", "ftp:")
+    curl = ["curl", "-sS", *(["-k", "--ssl-reqd"] if job.work.tls else [])]
     if job.work.push:
-        return ["curl", "-sS", "-T", job.local / name, f"{job.url}/{name}"]
-    return ["curl", "-sS", "-o", job.local / name, f"{job.url}/{name}"]
+        return [*curl, "-T", job.local / name, f"{url}/{name}"]
+    return [*curl, "-o", job.local / name, f"{url}/{name}"]
 
 
 @dataclass(frozen=True)
@@ -126,11 +131,11 @@ class Client:
 
 def is_copy(work):
     # With one session and four round trips a file they take minutes on a long line.
-    return not work.same and not work.far
+    return not work.same and not work.far and not work.tls
 
 
 CLIENTS = [
-    Client("floor", floor, is_peer=False),
+    Client("floor", floor, lambda work: not work.tls, is_peer=False),
     Client("oneway", oneway, is_peer=False),
     Client("oneway, window 1m", oneway_window, lambda work: work.same, is_peer=False),
     Client("oneway, active", oneway_active, lambda work: work.far and not work.same and not work.push, is_peer=False),
@@ -139,7 +144,7 @@ CLIENTS = [
     Client("rclone", rclone, package="rclone", programs=("rclone",)),
     Client("rclone, tuned", rclone_tuned, package="rclone", programs=("rclone",)),
     Client("ncftp", ncftp, is_copy, 1, "ncftp", ("ncftpget", "ncftpput")),
-    Client("wget", wget, lambda work: not work.push and not work.far, 1, "wget", ("wget",)),
+    Client("wget", wget, lambda work: not work.push and not work.far and not work.tls, 1, "wget", ("wget",)),
     Client("curl", curl, lambda work: work.tree == "big", 1, "curl", ("curl",)),
 ]
 
@@ -173,6 +178,8 @@ def environment(home, job):
         "RCLONE_FTP_PORT": str(job.port),
         "RCLONE_FTP_USER": USER,
         "RCLONE_FTP_PASS": obscured(),
+        "RCLONE_FTP_EXPLICIT_TLS": str(job.work.tls).lower(),
+        "RCLONE_FTP_NO_CHECK_CERTIFICATE": str(job.work.tls).lower(),
     }
 
 

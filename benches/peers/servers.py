@@ -17,9 +17,9 @@ UID = 1
 
 
 @contextmanager
-def start(software, line, place, root):
+def start(software, line, place, root, tls):
     """Starts a server at the line's far end, and ends it with its sessions."""
-    server = Server(software, line, place, root)
+    server = Server(software, line, place, root, tls)
     try:
         server.wait_until_up()
         yield server
@@ -30,12 +30,13 @@ def start(software, line, place, root):
 class Server:
     """A running server."""
 
-    def __init__(self, software, line, place, root):
+    def __init__(self, software, line, place, root, tls):
         self.software = software
         self.host = line.address
         # Sessions of the servers before may still be in TIME_WAIT on theirs.
         self.port = Server.next_port = Server.next_port + 1
         self.root = root
+        self.tls = certificate(place) if tls else None
         self.transfer_log = place / f"{software}-{self.port}.transfers"
         self.said = place / f"{software}-{self.port}.said"
         conf = place / f"{software}-{self.port}.conf"
@@ -130,10 +131,35 @@ def descendants(pid):
     return [each for child in map(int, children) for each in [child, *descendants(child)]]
 
 
+def certificate(place):
+    """Returns the files of a certificate that nobody vouches for, and its key."""
+    files = place / "server.pem", place / "server.key"
+    if not files[0].exists():
+        words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=peers"]
+        subprocess.run([*words, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+        files[1].chmod(0o600)
+    return files
+
+
+# Data connections have to go on with the control connection's TLS session, as both demand where nobody says otherwise.
+VSFTPD_TLS = """ssl_enable=YES
+rsa_cert_file={}
+rsa_private_key_file={}
+ssl_ciphers=HIGH
+require_ssl_reuse=YES
+"""
+PROFTPD_TLS = """ModulePath {}
+LoadModule mod_tls.c
+TLSEngine on
+TLSRSACertificateFile {}
+TLSRSACertificateKeyFile {}
+"""
+
+
 def vsftpd(server, place, conf):
     empty = place / "empty"
     empty.mkdir(exist_ok=True)
-    conf.write_text(f"""listen=YES
+    text = f"""listen=YES
 listen_address={server.host}
 listen_port={server.port}
 background=NO
@@ -159,7 +185,8 @@ xferlog_file={server.transfer_log}
 seccomp_sandbox=NO
 isolate=NO
 isolate_network=NO
-""")
+"""
+    conf.write_text(text + (VSFTPD_TLS.format(*server.tls) if server.tls else ""))
     return [conf]
 
 
@@ -169,7 +196,7 @@ def proftpd(server, place, conf):
     users = place / "users"
     users.write_text(f"{USER}:{PASSWORD_HASH}:{UID}:{UID}::{server.root}:/bin/false\n")
     users.chmod(0o600)
-    conf.write_text(f"""ServerName "peers"
+    text = f"""ServerName "peers"
 ServerType standalone
 DefaultAddress {server.host}
 SocketBindTight on
@@ -195,7 +222,9 @@ AllowStoreRestart on
 AllowRetrieveRestart on
 MaxInstances none
 TimesGMT on
-""")
+"""
+    modules = DAEMONS / "proftpd/usr/lib/proftpd"
+    conf.write_text(text + (PROFTPD_TLS.format(modules, *server.tls) if server.tls else ""))
     return ["--nodaemon", "--quiet", "--config", conf]
 
 
