@@ -3,6 +3,7 @@
 mod ask;
 mod contents;
 mod memory;
+mod server_state;
 mod times;
 
 use std::num::NonZeroU64;
@@ -11,14 +12,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::compare::{Basis, CompareOptions, Side, Times, newly_dated};
-use crate::execute::{Event, ExecuteOptions, Observer, execute};
+use crate::execute::{Event, ExecuteOptions, Hashes, Observer, execute};
 use crate::filter::Filter;
-use crate::model::{Cancel, RelPath, Remedy};
+use crate::model::{Cancel, Receipts, RelPath, Remedy, Tree};
 use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, candidates, check, plan, rename};
 use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report};
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
 use crate::run::memory::{Memory, Remembering};
+use crate::run::server_state::{Fetched, ServerState};
 use crate::run::times::{note_of_zone, refine};
 use crate::scan::{ScanOptions, Scanned, scan};
 use crate::state::Pair;
@@ -84,13 +86,29 @@ impl Default for RunOptions {
     }
 }
 
-/// A state file.
+/// Where receipts are kept.
 #[derive(Clone, Debug)]
-pub struct StateOptions {
-    /// Where it is, or will be.
-    pub file: PathBuf,
-    /// Of what it is.
-    pub pair: Pair,
+pub enum StateOptions {
+    /// In a file of this machine.
+    File {
+        /// Where it is, or will be.
+        file: PathBuf,
+        /// Of what it is.
+        pair: Pair,
+    },
+    /// In a file in the root of the server; of two servers, the destination.
+    OnServer,
+}
+
+impl StateOptions {
+    /// Returns which side has the receipts; `None` when neither has.
+    fn server(&self, source: &Pool, destination: &Pool) -> Option<Side> {
+        match self {
+            Self::File { .. } => None,
+            Self::OnServer if destination.store().is_remote() => Some(Side::Destination),
+            Self::OnServer => source.store().is_remote().then_some(Side::Source),
+        }
+    }
 }
 
 /// Mirrors `source` to `destination`, or says what that would do.
@@ -113,15 +131,20 @@ pub fn run(
         )
     };
     let (source, destination) = (pool(source), pool(destination));
-    let scans = || {
-        both(
-            || scan_side(&source, Side::Source, options, observer),
-            || scan_side(&destination, Side::Destination, options, observer),
-        )
+    let retry = RetryPolicy::new(options.retries, options.cancel.clone());
+    let server = options.state.as_ref().and_then(|state| state.server(&source, &destination));
+    let look = |pool: &Pool, side: Side| -> StoreResult<(Option<Fetched>, Scanned)> {
+        // Before the scan: whoever scans takes it that every session there may be is at its disposal.
+        let fetched = (server == Some(side)).then(|| server_state::fetch(pool, side, &retry)).transpose()?;
+        Ok((fetched, scan_side(pool, side, options, observer)?))
     };
+    let scans = || both(|| look(&source, Side::Source), || look(&destination, Side::Destination));
     let remember = || Memory::open(options.state.as_ref(), options.mode != Mode::Sync, options.carry_times);
     let (mut memory, (from, to)) = both(remember, scans);
-    let (mut from, mut to) = (from?, to?);
+    let ((fetched_from, mut from), (fetched_to, mut to)) = (from?, to?);
+    if let Some(fetched) = fetched_from.or(fetched_to) {
+        memory.take_over(fetched);
+    }
     if let (Some(model), Some(names)) = (source.store().names(), destination.store().names()) {
         names.follow(model, &to.tree);
     }
@@ -134,15 +157,14 @@ pub fn run(
     let refined_from = refine(&source, Side::Source, trees, &memory.evidence, &compare)?;
     let trees = (&mut from.tree, &mut to.tree);
     let refined_to = refine(&destination, Side::Destination, trees, &memory.evidence, &compare)?;
-    if compare.basis == Basis::Checksum {
-        let pairs = equal_sizes(&from.tree, &to.tree);
-        compare_contents(&mut memory, &source, &destination, &pairs, Trust::Server)?;
-    } else if options.presence != Presence::OnlyNew {
-        let pairs = newly_dated(&from.tree, &to.tree, &memory.evidence, &compare);
-        compare_contents(&mut memory, &source, &destination, &pairs, Trust::Receipts)?;
-    }
+    look_into(&mut memory, (&source, &destination), (&from.tree, &to.tree), &compare, options.presence)?;
 
-    let plan_options = PlanOptions { compare, delete: options.delete, presence: options.presence };
+    let plan_options = PlanOptions {
+        compare,
+        delete: options.delete,
+        presence: options.presence,
+        leave_times: memory.is_on_server(),
+    };
     let mut plan = plan(&from.tree, &to.tree, &to.keeps, &memory.evidence, &plan_options);
     if options.renames && !matches!(compare.basis, Basis::Adopt | Basis::Always) {
         let mut candidates = candidates(&plan, &to.tree);
@@ -152,28 +174,36 @@ pub fn run(
     let adopted = (compare.basis == Basis::Adopt).then(|| adopt(&mut plan));
     let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
     let dry = options.mode != Mode::Sync || refusal.is_some();
+    let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+    let server_pool = if server == Some(Side::Source) { &source } else { &destination };
+    let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, run_id, &retry);
+    let mut troubles = Vec::new();
+    if !dry {
+        troubles.extend(memory.take_back(&mut plan, |state| save(state, &memory.evidence.receipts)));
+    }
     observer.event(&Event::Planned { plan: &plan, dry });
     let outcomes = if dry {
         Vec::new()
     } else {
-        let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
-        let retry = RetryPolicy::new(options.retries, options.cancel.clone());
-        let options = ExecuteOptions {
+        let execute_options = ExecuteOptions {
             carry_times: options.carry_times,
             run_id,
             rate: options.rate,
             split_bytes: options.split_bytes,
-            hashes: options.state.is_some(),
-            retry,
+            hashes: match options.state {
+                None => Hashes::None,
+                Some(StateOptions::File { .. }) => Hashes::Cheap,
+                // A machine that starts empty has nothing else to tell a new time from a new content.
+                Some(StateOptions::OnServer) => Hashes::All,
+            },
+            retry: retry.clone(),
             cancel: options.cancel.clone(),
         };
         memory.keep_unchanged(&from.tree, &to.tree, (&refined_from.listed, &refined_to.listed), &compare);
-        let outcomes =
-            execute(&plan, &source, &destination, &options, &Remembering { memory: &memory, observer });
-        memory.learn_times(&destination);
-        if from.tree.unproven().next().is_none() {
-            memory.forget_all_but(&from.tree, &to.tree);
-        }
+        let watching = Remembering { memory: &memory, observer };
+        let outcomes = execute(&plan, &source, &destination, &execute_options, &watching);
+        memory.learn_times(&destination, &retry);
+        memory.forget_gone(&from.tree, &to.tree, &options.filter);
         outcomes
     };
 
@@ -187,6 +217,7 @@ pub fn run(
         unproven: Vec::new(),
         notes: Vec::new(),
         remarks: Vec::new(),
+        troubles,
         stopped: None,
         early: None,
         seconds: 0.0,
@@ -209,10 +240,33 @@ pub fn run(
         }
     }
     report.notes.extend(adopted);
-    report.notes.extend(memory.finish());
+    let (notes, trouble) = memory.finish(dry, &options.cancel, save);
+    report.notes.extend(notes);
+    report.troubles.extend(trouble);
+    add_state_notes(&mut report, &from, source.store().is_remote());
     add_notes(&mut report, options.carry_times && !times_kept, options.state.is_some());
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Finds out which files have one content, as far as that decides, or is to be remembered.
+fn look_into(
+    memory: &mut Memory,
+    (source, destination): (&Pool, &Pool),
+    (from, to): (&Tree, &Tree),
+    options: &CompareOptions,
+    presence: Presence,
+) -> StoreResult<()> {
+    let (pairs, trust) = match options.basis {
+        Basis::Checksum => (equal_sizes(from, to), Trust::Server),
+        Basis::SizeTime if presence != Presence::OnlyNew => {
+            (newly_dated(from, to, &memory.evidence, options, memory.empty_side()), Trust::Receipts)
+        }
+        // Another machine has nothing but contents to know these files by.
+        Basis::Adopt if memory.is_on_server() => (equal_sizes(from, to), Trust::Person),
+        Basis::SizeTime | Basis::Size | Basis::Adopt | Basis::Always => return Ok(()),
+    };
+    compare_contents(memory, source, destination, &pairs, trust)
 }
 
 /// Leaves everything as it is, and says what that means.
@@ -253,6 +307,18 @@ fn scan_side(pool: &Pool, side: Side, options: &RunOptions, observer: &dyn Obser
                 .with_hint("the source must be a directory that exists"))
         }
         scanned => scanned,
+    }
+}
+
+/// Tells of files of the source that have the name of the one that receipts are kept in. In the root of a server it is that one.
+fn add_state_notes(report: &mut Report, from: &Scanned, source_is_remote: bool) {
+    for path in &from.states {
+        let is_ours = source_is_remote && path.parent().is_some_and(|dir| dir.is_root());
+        if !is_ours {
+            report.notes.push(format!(
+                "`{path}` was left out: that is the name of the file that receipts are kept in"
+            ));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::filter::Filter;
-use crate::model::{Cancel, Entry, RelPath, Remedy, Tree, Unproven, is_temporary};
+use crate::model::{Cancel, Entry, RelPath, Remedy, Tree, Unproven, is_state, is_temporary};
 use crate::pool::{Pool, growing_crew};
 use crate::store::{DirListing, StoreError, StoreResult};
 
@@ -35,6 +35,8 @@ pub struct Scanned {
     pub failures: Vec<(RelPath, StoreError)>,
     /// Directories that hold something outside the filter, so that they can't be removed.
     pub keeps: BTreeSet<RelPath>,
+    /// What has the name of the file that receipts are kept in, sorted. It is never part of the tree.
+    pub states: BTreeSet<RelPath>,
 }
 
 /// Lists everything below the root that the filter admits. `progress` hears of each directory how many entries it had.
@@ -110,12 +112,12 @@ pub fn scan(
     if let (false, Some(error)) = (finished, stranded.into_inner().expect("no holder panics")) {
         return Err(error);
     }
-    let Found { entries, unproven, failures, keeps, may_hide, saw_hidden, maybe_closed, .. } =
+    let Found { entries, unproven, failures, keeps, states, may_hide, saw_hidden, maybe_closed, .. } =
         found.into_inner().expect("no holder panics");
     let tree = Tree::new(entries, unproven)
         .with_unseen_hidden(may_hide && !saw_hidden)
         .with_maybe_closed(maybe_closed);
-    Ok(Scanned { tree, failures, keeps })
+    Ok(Scanned { tree, failures, keeps, states })
 }
 
 #[derive(Default)]
@@ -124,6 +126,7 @@ struct Found {
     unproven: BTreeMap<RelPath, Unproven>,
     failures: Vec<(RelPath, StoreError)>,
     keeps: BTreeSet<RelPath>,
+    states: BTreeSet<RelPath>,
     /// Some listing may leave out names that begin with a dot.
     may_hide: bool,
     /// Some listing had one, so that they are not left out.
@@ -153,8 +156,12 @@ impl Found {
         }
         for entry in listing.entries {
             self.saw_hidden |= entry.path.name().starts_with(b".");
-            if is_temporary(entry.path.name()) || !options.filter.admits(&entry.path, entry.is_dir()) {
+            let is_left_out = !options.filter.admits(&entry.path, entry.is_dir());
+            if is_left_out || is_temporary(entry.path.name()) || is_state(entry.path.name()) {
                 self.keeps.insert(dir.clone());
+                if is_state(entry.path.name()) && !is_left_out {
+                    self.states.insert(entry.path);
+                }
                 continue;
             }
             let bytes = (size_of::<Entry>() + entry.path.as_bytes().len()) as u64;

@@ -26,7 +26,7 @@ pub trait Rule: Sync {
 }
 
 /// All rules, in the order they are asked.
-pub const RULES: &[&dyn Rule] = &[&ByKind, &Forced, &ByReceipt, &BySize, &ByContent, &ByTime];
+pub const RULES: &[&dyn Rule] = &[&ByKind, &Forced, &ByContent, &ByReceipt, &BySize, &ByTime];
 
 /// A file and a directory of one name are not the same. Of anything but files, the kind is all that is compared.
 struct ByKind;
@@ -50,6 +50,21 @@ impl Rule for Forced {
     }
 }
 
+/// Files whose contents were compared are what that showed, whatever is remembered of them. Only those of equal size are compared.
+struct ByContent;
+
+impl Rule for ByContent {
+    fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
+        match case.content.filter(|_| matches!(options.basis, Basis::Checksum | Basis::SizeTime)) {
+            Some(content) if content.same => Finding::Equal,
+            // Looked at for its new time, which is the reason then.
+            Some(_) if options.basis == Basis::SizeTime => Finding::Open,
+            Some(_) => Finding::Differs(Reason::Checksum),
+            None => Finding::Open,
+        }
+    }
+}
+
 /// Each side is compared with what it was when both were the same, so that no clock, zone or rounding comes into it. A
 /// receipt that fits neither side is ignored.
 pub(super) struct ByReceipt;
@@ -69,12 +84,11 @@ impl Rule for ByReceipt {
         let may_be_near = options.window > Duration::zero() && case.source.size == case.destination.size;
         match (source, receipt.destination.compare(case.destination)) {
             (Likeness::Changed, _) | (_, Likeness::Changed) if may_be_near => Finding::Open,
-            (Likeness::Same, Likeness::Same) => Finding::Equal,
+            (Likeness::Same, Likeness::Same) if receipt.is_certain() => Finding::Equal,
+            (Likeness::Same, Likeness::Same) => Finding::Same,
             (Likeness::Same, Likeness::Changed) => Finding::Differs(Reason::Drift),
             (Likeness::Changed, Likeness::Same) if case.source.size == Some(receipt.source.size) => {
-                // Its time alone, if somebody looked.
-                let equal = case.content.is_some_and(|content| content.same);
-                if equal { Finding::Equal } else { Finding::Differs(Reason::Time) }
+                Finding::Differs(Reason::Time)
             }
             (Likeness::Changed, Likeness::Same) => Finding::Differs(Reason::Size),
             _ => Finding::Open,
@@ -93,21 +107,6 @@ impl Rule for BySize {
             }
             (Some(s), Some(d)) if s == d => Finding::Open,
             _ => Finding::Differs(Reason::Size),
-        }
-    }
-}
-
-/// Files whose contents were compared are what that showed.
-struct ByContent;
-
-impl Rule for ByContent {
-    fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
-        match case.content {
-            Some(content) if content.same => Finding::Equal,
-            // Looked at for its new time, which is the reason then.
-            Some(_) if options.basis == Basis::SizeTime => Finding::Open,
-            Some(_) => Finding::Differs(Reason::Checksum),
-            None => Finding::Open,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Files whose contents are known to be the same and whose times are not: the destination's time is set, and nothing is sent.
 
-use crate::compare::{Basis, Case, CompareOptions, Finding, Pair, Reason, Times, decide, difference, march};
+use crate::compare::{
+    Basis, Case, CompareOptions, Finding, Pair, Reason, Side, Times, decide, difference, march,
+};
 use crate::model::{Entry, Evidence, Kind, Likeness, Mtime, Precision, Seen, Tree};
 
 /// Returns whether the destination's time alone is to be set: a rule has proven the contents equal, and both times are known to
@@ -21,12 +23,14 @@ pub fn needs_touch(case: &Case<'_>, options: &CompareOptions) -> bool {
 }
 
 /// Returns the pairs of files of which the source has another time than when both sides were last the same, and nothing else is
-/// known to differ: if their contents are still the same, only the time is to be carried.
+/// known to differ: if their contents are still the same, at most the time is to be carried. The same goes for the `empty` side, which has
+/// the times of its checkout whatever is in its files; `None` where both sides are what earlier runs left.
 pub fn newly_dated<'t>(
     source: &'t Tree,
     destination: &'t Tree,
     evidence: &Evidence,
     options: &CompareOptions,
+    empty: Option<Side>,
 ) -> Vec<(&'t Entry, &'t Entry)> {
     if options.basis != Basis::SizeTime || evidence.receipts.is_empty() {
         return Vec::new();
@@ -38,10 +42,16 @@ pub fn newly_dated<'t>(
             && source.size.is_some()
             && source.size == destination.size
             && case.receipt.is_some_and(|receipt| {
-                receipt.source.compare(source) == Likeness::Changed
-                    && receipt.destination.compare(destination) == Likeness::Same
+                match (receipt.source.compare(source), receipt.destination.compare(destination)) {
+                    (Likeness::Changed, Likeness::Same) => true,
+                    (Likeness::Unsure, Likeness::Same) => empty == Some(Side::Source),
+                    (Likeness::Same, Likeness::Changed | Likeness::Unsure) => {
+                        empty == Some(Side::Destination)
+                    }
+                    _ => false,
+                }
             })
-            && difference(&case, options) == Some(Reason::Time)
+            && matches!(difference(&case, options), Some(Reason::Time | Reason::Drift))
     };
     march(source.entries(), destination.entries())
         .filter_map(|pair| match pair {
@@ -91,6 +101,7 @@ mod tests {
         let sent_before = receipt(&destination, &destination);
         let undated = Receipt { undated: true, ..known };
         let undated_before = Receipt { undated: true, ..sent_before };
+        let doubtful = known.in_doubt();
         for (receipt, content, options, touched, reason) in [
             (None, SAME, by(Basis::Checksum, Times::Same), true, None),
             (None, SAME, by(Basis::Checksum, Times::NotOlder), false, None),
@@ -101,6 +112,7 @@ mod tests {
             (None, None, by(Basis::Adopt, Times::Same), false, None),
             (Some(&known), None, by(Basis::SizeTime, Times::Same), true, None),
             (Some(&known), None, by(Basis::SizeTime, Times::NotOlder), false, None),
+            (Some(&doubtful), None, by(Basis::SizeTime, Times::Same), false, None),
             (Some(&undated), None, by(Basis::SizeTime, Times::Same), false, None),
             (Some(&undated), SAME, by(Basis::Checksum, Times::Same), false, None),
             (Some(&undated_before), SAME, by(Basis::SizeTime, Times::Same), false, None),
@@ -137,11 +149,13 @@ mod tests {
     #[test]
     fn contents_are_looked_at_only_where_the_source_has_another_time_alone() {
         let tree = |entry: &Entry| Tree::new(vec![entry.clone()], Default::default());
-        let ask = |source: &Entry, destination: &Entry, receipt: Option<Receipt>| {
+        let ask_of = |empty, source: &Entry, destination: &Entry, receipt: Option<Receipt>| {
             let receipts = receipt.into_iter().map(|receipt| (source.path.clone(), receipt)).collect();
             let evidence = Evidence { receipts, ..Evidence::default() };
-            newly_dated(&tree(source), &tree(destination), &evidence, &CompareOptions::default()).len()
+            let options = CompareOptions::default();
+            newly_dated(&tree(source), &tree(destination), &evidence, &options, empty).len()
         };
+        let ask = |source: &Entry, destination: &Entry, receipt| ask_of(None, source, destination, receipt);
         let (old, new) = (exact(T), exact(LATER));
         let larger = Entry { size: Some(6), ..new.clone() };
         assert_eq!(ask(&new, &old, Some(receipt(&old, &old))), 1);
@@ -149,5 +163,11 @@ mod tests {
         assert_eq!(ask(&old, &old, Some(receipt(&old, &old))), 0);
         assert_eq!(ask(&larger, &old, Some(receipt(&old, &old))), 0);
         assert_eq!(ask(&old, &new, Some(receipt(&old, &old))), 0, "drift");
+        for (empty, pushed, pulled) in [(Side::Source, 1, 0), (Side::Destination, 1, 1)] {
+            assert_eq!(ask_of(Some(empty), &new, &old, Some(receipt(&old, &old))), pushed, "{empty:?}");
+            assert_eq!(ask_of(Some(empty), &old, &new, Some(receipt(&old, &old))), pulled, "{empty:?}");
+            assert_eq!(ask_of(Some(empty), &new, &new, Some(receipt(&old, &old))), 0, "{empty:?}");
+            assert_eq!(ask_of(Some(empty), &old, &larger, Some(receipt(&old, &old))), 0, "{empty:?}");
+        }
     }
 }

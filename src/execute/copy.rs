@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::execute::split::Splits;
 use crate::execute::times::exact_times;
-use crate::execute::{Event, Outcome, Run};
+use crate::execute::{Event, Hashes, Outcome, Run};
 use crate::model::{Kind, Mtime, RelPath, Remedy, temporary_for};
 use crate::plan::Deed;
 use crate::pool::{Meter, Pool, growing_crew};
@@ -72,10 +72,14 @@ impl Run<'_> {
         self.limiter.as_ref().map_or(BLOCK_BYTES, |limiter| limiter.block_bytes().min(BLOCK_BYTES))
     }
 
-    /// Returns whether the content is hashed on its way. Of large files that would cost more than the copying.
+    /// Returns whether the content is hashed on its way.
     fn wants_hash(&self, i: usize) -> bool {
-        const MOST_BYTES: u64 = 64 << 20;
-        self.options.hashes && self.source_bytes(i) <= MOST_BYTES
+        const CHEAP_BYTES: u64 = 64 << 20;
+        match self.options.hashes {
+            Hashes::None => false,
+            Hashes::Cheap => self.source_bytes(i) <= CHEAP_BYTES,
+            Hashes::All => true,
+        }
     }
 
     /// Returns the size of the file that is sent, in bytes; 0 where the listing doesn't tell.

@@ -37,12 +37,23 @@ pub struct ExecuteOptions {
     pub rate: Option<NonZeroU64>,
     /// Downloads of more bytes than this are fetched over several sessions; `None` chooses by the line.
     pub split_bytes: Option<u64>,
-    /// Hash what is sent, for receipts.
-    pub hashes: bool,
+    /// What of that which is sent is hashed, for receipts.
+    pub hashes: Hashes,
     /// How often a transfer is tried again.
     pub retry: RetryPolicy,
     /// The wish to stop.
     pub cancel: Cancel,
+}
+
+/// Which files are hashed on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashes {
+    /// None.
+    None,
+    /// Those of which it costs little. Of large files it would cost more than the copying.
+    Cheap,
+    /// All that come in one piece.
+    All,
 }
 
 /// What became of one action.

@@ -38,10 +38,32 @@ pub struct Receipt {
     pub source: Seen,
     /// Where it went.
     pub destination: Seen,
-    /// BLAKE3 of the content; `None` when nobody computed it.
+    /// BLAKE3 of the content; `None` when nobody computed it. [`Receipt::DOUBT`] fits none.
     pub hash: Option<[u8; 32]>,
     /// The destination was to have the source's time and didn't take it, so that it isn't asked to again while it is the same file.
     pub undated: bool,
+}
+
+impl Receipt {
+    /// The hash of a content that nobody is sure of. No content has it, so whoever compares contents finds another one.
+    pub const DOUBT: [u8; 32] = [0; 32];
+
+    /// Returns the same receipt without its word on the content.
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        Self { hash: Some(Self::DOUBT), ..self }
+    }
+
+    /// Returns whether somebody was sure of the content. Where no hash is known, the two sides were the same by what they looked like.
+    pub fn is_certain(&self) -> bool {
+        self.hash != Some(Self::DOUBT)
+    }
+
+    /// Returns what it says of the same two sides for the way back. Which times one of them takes says nothing of the other.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        Self { source: self.destination, destination: self.source, hash: self.hash, undated: false }
+    }
 }
 
 /// The receipts of one pair of places.

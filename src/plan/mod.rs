@@ -36,6 +36,8 @@ pub struct PlanOptions {
     pub delete: bool,
     /// What of a file's presence at the destination decides.
     pub presence: Presence,
+    /// Leave files of equal content the times they have: those of one side are of its checkout, and others each time.
+    pub leave_times: bool,
 }
 
 /// Which files are sent, by whether the destination has them.
@@ -147,7 +149,9 @@ impl Planner<'_> {
         let case = Case::new(source, destination, self.evidence);
         let (deed, phase, reason) = match difference(&case, &self.options.compare) {
             Some(reason) => (Deed::Replace, Phase::Files, reason),
-            None if needs_touch(&case, &self.options.compare) => (Deed::Touch, Phase::Times, Reason::Time),
+            None if !self.options.leave_times && needs_touch(&case, &self.options.compare) => {
+                (Deed::Touch, Phase::Times, Reason::Time)
+            }
             None => {
                 self.plan.unchanged += 1;
                 return;

@@ -49,6 +49,7 @@ const DELETE: PlanOptions = PlanOptions {
     },
     delete: true,
     presence: Presence::Any,
+    leave_times: false,
 };
 
 fn lines(plan: &Plan) -> Vec<String> {

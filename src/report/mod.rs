@@ -67,6 +67,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What a person may want to know who asks for more.
     pub remarks: Vec<String>,
+    /// What failed beside the actions.
+    pub troubles: Vec<String>,
     /// Why the run ended early; `None` when it didn't.
     pub stopped: Option<Stop>,
     /// The exit status of a run that ended before there was a plan; `None` when there was one.
@@ -88,6 +90,7 @@ impl Report {
             unproven: Vec::new(),
             notes: Vec::new(),
             remarks: Vec::new(),
+            troubles: Vec::new(),
             stopped: None,
             early: Some(status),
             seconds: 0.0,
@@ -100,7 +103,7 @@ impl Report {
             (Some(stop), _) => stop.exit_status(),
             (None, _) if self.early.is_some() => self.early.unwrap_or_default(),
             (None, Some(_)) => 5,
-            (None, None) if self.failed() > 0 || !self.unproven.is_empty() => 3,
+            (None, None) if self.failed() > 0 || !self.unproven.is_empty() || !self.troubles.is_empty() => 3,
             (None, None) if self.mode == Mode::Diff && !self.plan.actions.is_empty() => 1,
             (None, None) => 0,
         }

@@ -69,8 +69,8 @@ fn sample(mode: Mode) -> Report {
         refusal: None,
         unproven: vec![],
         notes: vec![],
-
         remarks: vec![],
+        troubles: vec![],
         stopped: None,
         early: None,
         seconds: 1.5,

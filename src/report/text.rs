@@ -135,7 +135,7 @@ fn reason(action: &Action) -> String {
             format!("time {} → {}, same content", time(old), time(new))
         }
         Reason::Time => format!("time {} → {}", time(old), time(new)),
-        Reason::Checksum => "another content of the same size and time".to_owned(),
+        Reason::Checksum => "another content of the same size".to_owned(),
         Reason::Kind => match old {
             Some(old) => format!("is a {} there", old.kind.as_str()),
             None => "takes the place of something else".to_owned(),

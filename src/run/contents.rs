@@ -14,13 +14,15 @@ use crate::store::StoreResult;
 /// Files that a session hashes in one batch, on all processors.
 const HASHED_AT_ONCE: usize = 1024;
 
-/// Who is believed first about the content of a file on a server.
+/// Who is believed about the content of the side that isn't read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// The server, where it computes checksums: it reads what is there. What can't be compared is told.
+    /// First the server, where it computes checksums: it reads what is there. What can't be compared is told.
     Server,
-    /// What is remembered: it costs the server nothing.
+    /// First what is remembered: it costs the server nothing.
     Receipts,
+    /// The person who says that it is the same: the local one is read to be known again.
+    Person,
 }
 
 /// Returns the files of both sides that have one size.
@@ -28,7 +30,9 @@ pub(super) fn equal_sizes<'t>(from: &'t Tree, to: &'t Tree) -> Vec<(&'t Entry, &
     let is_file = |entry: &Entry| entry.kind == Kind::File;
     march(from.entries(), to.entries())
         .filter_map(|pair| match pair {
-            Both::Both(s, d) if is_file(s) && is_file(d) && s.size == d.size => Some((s, d)),
+            Both::Both(s, d) if is_file(s) && is_file(d) && s.size.is_some() && s.size == d.size => {
+                Some((s, d))
+            }
             _ => None,
         })
         .collect()
@@ -51,13 +55,15 @@ pub(super) fn compare_contents(
     }
     let source_is_local = !source.store().is_remote();
     let (local, remote) = if source_is_local { (source, destination) } else { (destination, source) };
-    let asked = remote.lease()?.session().checksum_kind().filter(|_| remote.store().is_remote());
+    let may_ask = remote.store().is_remote() && trust != Trust::Person;
+    let asked = remote.lease()?.session().checksum_kind().filter(|_| may_ask);
     let (mut local, mut remote) = (local.lease()?, remote.lease()?);
     let mut unknown = 0;
     for part in pairs.chunks(HASHED_AT_ONCE) {
-        let remembered = part.iter().map(|(s, d)| {
-            let sum = remembered(&memory.evidence, s, d, source_is_local);
-            sum.filter(|_| trust == Trust::Receipts || asked.is_none())
+        let remembered = part.iter().map(|(s, d)| match trust {
+            Trust::Server if asked.is_some() => None,
+            Trust::Server | Trust::Receipts => remembered(&memory.evidence, s, d, source_is_local),
+            Trust::Person => Some(Checksum::default()),
         });
         let (known, open): (Vec<_>, Vec<_>) =
             part.iter().map(|(s, _)| s.path.clone()).zip(remembered).partition(|(_, sum)| sum.is_some());
@@ -78,7 +84,8 @@ pub(super) fn compare_contents(
                 // A file that can't be read now is one that can't be sent either; that tells why.
                 let Ok(Some(here)) = here else { continue };
                 let hash = here[..].try_into().ok().filter(|_| kind == ChecksumKind::Blake3);
-                memory.evidence.contents.insert(path, Content { same: here == there, hash });
+                let same = trust == Trust::Person || here == there;
+                memory.evidence.contents.insert(path, Content { same, hash });
                 compared += 1;
             }
         }
@@ -162,7 +169,7 @@ fn by_receipts(
     known: &mut Known,
 ) -> StoreResult<()> {
     let likeness = |entry: &Entry| {
-        let receipt = evidence.receipts.get(&entry.path)?;
+        let receipt = evidence.receipts.get(&entry.path).filter(|receipt| receipt.is_certain())?;
         receipt.hash.map(|hash| (receipt.destination.compare(entry), hash))
     };
     let is_open = |entry: &&Entry| matches!(likeness(entry), Some((Likeness::Unsure, _)));

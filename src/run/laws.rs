@@ -2,6 +2,7 @@
 
 mod names;
 mod renames;
+mod server_state;
 
 use std::collections::BTreeMap;
 

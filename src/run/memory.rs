@@ -1,25 +1,28 @@
 //! What a run remembers for the next: receipts of what was found or made the same.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::compare::{Basis, Case, CompareOptions, Pair as Both, difference, march};
+use crate::compare::{Basis, Case, CompareOptions, Pair as Both, Side, difference, march};
 use crate::execute::{Event, Observer, Outcome};
-use crate::model::{Evidence, Likeness, Mtime, Receipt, RelPath, Seen, Tree};
-use crate::plan::{Action, Deed};
+use crate::filter::Filter;
+use crate::model::{Cancel, Evidence, Likeness, Mtime, Receipt, Receipts, RelPath, Seen, Tree};
+use crate::plan::{Action, Deed, Plan};
 use crate::pool::Pool;
 use crate::run::StateOptions;
+use crate::run::server_state::{Fetched, ServerState};
 use crate::state::State;
+use crate::store::{RetryPolicy, Session, StoreResult};
 
 /// Times that listings told, of files whose exact time was asked for since.
 pub(super) type ListedTimes = HashMap<RelPath, Option<Mtime>>;
 
 /// The receipts of earlier runs, and those of this one.
 pub(super) struct Memory {
-    /// `None` when nothing is kept.
-    state: Option<State>,
+    keeper: Keeper,
     /// What this run does is worth remembering. Files without the times of their sources are not.
     keeps: bool,
     /// The destination can give files the times of their sources, so that it tells something if it doesn't.
@@ -32,6 +35,19 @@ pub(super) struct Memory {
     now: DateTime<Utc>,
 }
 
+/// Where receipts are kept.
+enum Keeper {
+    Nobody,
+    File(State),
+    Server(ServerState),
+}
+
+/// The finest that servers tell of times, and a little more.
+const A_SECOND: Duration = Duration::from_millis(1050);
+
+/// How long a stopped run may take to write down what it knows.
+const LAST_DEEDS: Duration = Duration::from_secs(5);
+
 impl Memory {
     /// Opens the state file. One that can't be used is no reason not to run: it is told in a note, and the listings decide.
     #[expect(
@@ -40,7 +56,7 @@ impl Memory {
     )]
     pub(super) fn open(options: Option<&StateOptions>, dry: bool, keeps: bool) -> Self {
         let mut memory = Self {
-            state: None,
+            keeper: Keeper::Nobody,
             keeps: false,
             sets_times: false,
             evidence: Evidence::default(),
@@ -48,26 +64,51 @@ impl Memory {
             untimed: Mutex::default(),
             now: Utc::now(),
         };
-        let Some(options) = options else { return memory };
-        memory.keeps = keeps;
+        memory.keeps = keeps && options.is_some();
+        let Some(StateOptions::File { file, pair }) = options else { return memory };
         if dry {
             // Nothing is written, not even beside the file.
-            match State::peek(&options.file, &options.pair) {
+            match State::peek(file, pair) {
                 Ok(receipts) => memory.evidence.receipts = receipts,
                 Err(e) => memory.note(format!("{}; nothing of it was believed", with_causes(&e))),
             }
             return memory;
         }
-        match State::open(&options.file, &options.pair) {
+        match State::open(file, pair) {
             Ok((state, receipts, aside)) => {
                 if let Some(aside) = aside {
                     memory.note(aside.to_string());
                 }
-                (memory.state, memory.evidence.receipts) = (Some(state), receipts);
+                (memory.keeper, memory.evidence.receipts) = (Keeper::File(state), receipts);
             }
             Err(e) => memory.note(format!("{}; this run is not remembered", with_causes(&e))),
         }
         memory
+    }
+
+    /// Takes over what is kept on a server.
+    pub(super) fn take_over(&mut self, Fetched { state, receipts, doubt }: Fetched) {
+        (self.keeper, self.evidence.receipts) = (Keeper::Server(state), receipts);
+        if let Some(doubt) = doubt {
+            self.note(doubt);
+        }
+    }
+
+    /// Returns whether all that is remembered lies on a server, so that this machine may be a new one.
+    pub(super) fn is_on_server(&self) -> bool {
+        self.empty_side().is_some()
+    }
+
+    /// Returns the side of which nobody knows whether an earlier run had to do with it, so that its times say nothing; `None` where it is
+    /// remembered on this machine.
+    pub(super) fn empty_side(&self) -> Option<Side> {
+        match &self.keeper {
+            Keeper::Nobody | Keeper::File(_) => None,
+            Keeper::Server(server) => Some(match server.side() {
+                Side::Source => Side::Destination,
+                Side::Destination => Side::Source,
+            }),
+        }
     }
 
     /// Remembers the files that are the same on both sides, as far as it isn't known already.
@@ -124,27 +165,105 @@ impl Memory {
     }
 
     fn is_kept(&self) -> bool {
-        self.state.is_some() && self.keeps
+        !matches!(self.keeper, Keeper::Nobody) && self.keeps
     }
 
-    /// Forgets what neither side has any more; what is deleted is forgotten then. Asked only where all listings are proven.
-    pub(super) fn forget_all_but(&self, from: &Tree, to: &Tree) {
-        let is_gone = |path: &&RelPath| from.get(path).is_none() && to.get(path).is_none();
-        for path in self.evidence.receipts.keys().filter(is_gone) {
-            self.record(path, None);
+    /// Forgets what is there no more, as far as listings prove that; what is deleted is forgotten then. A file of this machine is about
+    /// what its source or its destination has, since what is gone at the source alone may get another name there. One that machines
+    /// share is about what the server has, whatever part of it each of them sends.
+    pub(super) fn forget_gone(&self, from: &Tree, to: &Tree, filter: &Filter) {
+        let there = match &self.keeper {
+            Keeper::Server(server) if server.side() == Side::Destination => to,
+            Keeper::Nobody | Keeper::File(_) | Keeper::Server(_) => from,
+        };
+        if there.unproven().next().is_some() {
+            return;
+        }
+        let is_gone = |tree: &Tree, path: &RelPath| {
+            tree.get(path).is_none() && !tree.may_hide(path) && !tree.may_be_closed(path)
+        };
+        for path in self.evidence.receipts.keys().filter(|path| is_gone(there, path)) {
+            let stays = match &self.keeper {
+                Keeper::Server(server) => server.has_new(path) || !filter.admits_deep(path, false),
+                Keeper::Nobody | Keeper::File(_) => to.doubt(path).is_some() || !is_gone(to, path),
+            };
+            if !stays {
+                self.record(path, None);
+            }
+        }
+    }
+
+    /// Takes back what receipts say of the content of files that will look as they did then, the same size and time, and have another
+    /// content: by being sent, by a name that was another file's once, or by a time. If the run doesn't come to its end, or another
+    /// one writes what it knew before, they would tell of the old content. Where that can't be done, the files stay as they are.
+    /// Returns why.
+    pub(super) fn take_back(
+        &self,
+        plan: &mut Plan,
+        save: impl FnOnce(&ServerState) -> StoreResult<()>,
+    ) -> Option<String> {
+        let is_alike = |action: &Action| {
+            let Some(receipt) = self.evidence.receipts.get(&action.entry().path) else { return false };
+            let Some(source) = action.source.as_deref() else { return false };
+            let now = &receipt.destination;
+            let gets_its_time = || {
+                let times = source.mtime.zip(now.exact);
+                times.is_some_and(|(s, d)| s.agrees(&d, chrono::Duration::zero()))
+            };
+            // A file has its own time until it gets another.
+            let has_its_time =
+                || action.destination.as_deref().is_some_and(|gone| now.compare(gone) != Likeness::Changed);
+            source.size == Some(now.size)
+                && match action.deed {
+                    Deed::Copy | Deed::Replace | Deed::Touch => gets_its_time(),
+                    Deed::Rename => gets_its_time() || has_its_time(),
+                    Deed::CreateDir | Deed::Delete | Deed::DeleteDir => false,
+                }
+        };
+        let alike: Vec<usize> = (0..plan.actions.len())
+            .filter(|&i| plan.actions[i].obstacle.is_none() && is_alike(&plan.actions[i]))
+            .collect();
+        for path in alike.iter().map(|&i| &plan.actions[i].entry().path) {
+            let doubtful = self.evidence.receipts.get(path).map(|receipt| receipt.in_doubt());
+            self.record(path, doubtful);
+        }
+        match &self.keeper {
+            _ if alike.is_empty() => None,
+            Keeper::Nobody => None,
+            Keeper::File(state) => {
+                if let Err(e) = state.flush() {
+                    self.note(format!("{}; the next run asks the server instead", with_causes(&e)));
+                }
+                None
+            }
+            Keeper::Server(server) => {
+                let error = save(server).err()?;
+                for i in alike {
+                    plan.actions[i].obstacle = Some("what is remembered of it could not be taken back first");
+                }
+                Some(error.to_string())
+            }
         }
     }
 
     /// Asks the destination for the times of files that it dated itself.
-    pub(super) fn learn_times(&self, destination: &Pool) {
+    pub(super) fn learn_times(&self, destination: &Pool, retry: &RetryPolicy) {
         const QUESTIONS: usize = 256;
         let untimed = std::mem::take(&mut *self.untimed.lock().unwrap_or_else(PoisonError::into_inner));
-        let Some(mut lease) = (!untimed.is_empty()).then(|| destination.lease_now().ok().flatten()).flatten()
-        else {
+        if untimed.is_empty() {
             return;
-        };
+        }
+        // Another machine may send another version right after this one, and within the same second it would look the same.
+        if self.is_on_server() && !retry.wait(A_SECOND) {
+            return;
+        }
+        let Ok(Some(mut lease)) = destination.lease_now() else { return };
         // A listing that is exact tells a time of its own, which needn't be the one that MDTM tells.
         if lease.session().capabilities().exact_times {
+            // The next run of this machine lists them anyway; another one would know nothing of them.
+            if self.is_on_server() {
+                self.learn_listed(lease.session(), untimed);
+            }
             return;
         }
         for part in untimed.chunks(QUESTIONS) {
@@ -158,12 +277,49 @@ impl Memory {
         }
     }
 
-    /// Writes what waits, and returns what a person should know.
-    pub(super) fn finish(self) -> Vec<String> {
-        if let Some(Err(e)) = self.state.as_ref().map(State::flush) {
-            self.note(format!("{}; the next run asks the server instead", with_causes(&e)));
+    /// Lists the directories of files that their server dated itself.
+    fn learn_listed(&self, session: &mut dyn Session, untimed: Vec<(RelPath, Receipt)>) {
+        let dirs: BTreeSet<RelPath> = untimed.iter().filter_map(|(path, _)| path.parent()).collect();
+        let dirs: Vec<RelPath> = dirs.into_iter().collect();
+        let mut untimed: HashMap<RelPath, Receipt> = untimed.into_iter().collect();
+        for entry in session.list(&dirs).into_iter().flatten().flat_map(|listing| listing.entries) {
+            let Some(receipt) = untimed.remove(&entry.path) else { continue };
+            let is_exact = entry.mtime.is_some_and(|mtime| mtime.is_exact());
+            if entry.size == Some(receipt.destination.size)
+                && is_exact
+                && let Some(destination) = Seen::of(&entry, entry.mtime, self.now)
+            {
+                self.record(&entry.path, Some(Receipt { destination, ..receipt }));
+            }
         }
-        self.notes.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what waits, and returns what a person should know, and what went wrong.
+    pub(super) fn finish(
+        self,
+        dry: bool,
+        cancel: &Cancel,
+        save: impl FnOnce(&ServerState, &Receipts) -> StoreResult<()>,
+    ) -> (Vec<String>, Option<String>) {
+        let mut trouble = None;
+        match &self.keeper {
+            Keeper::Nobody => {}
+            Keeper::File(state) => {
+                if let Err(e) = state.flush() {
+                    self.note(format!("{}; the next run asks the server instead", with_causes(&e)));
+                }
+            }
+            Keeper::Server(_) if dry => {}
+            Keeper::Server(server) => {
+                if cancel.is_cancelled() {
+                    cancel.reprieve(LAST_DEEDS);
+                }
+                if let Err(e) = save(server, &self.evidence.receipts) {
+                    trouble = Some(format!("{e}; this run is not remembered"));
+                }
+            }
+        }
+        (self.notes.into_inner().unwrap_or_else(PoisonError::into_inner), trouble)
     }
 
     fn take(&self, action: &Action, outcome: &Outcome) {
@@ -176,7 +332,12 @@ impl Memory {
                 }
                 let receipt = match outcome.not_renamed {
                     Some(_) => self.receipt_of_sent(action, outcome),
-                    None => self.receipt_of_kept(action, outcome),
+                    None => {
+                        if let Keeper::Server(server) = &self.keeper {
+                            server.follow(&action.entry().path, &action.path);
+                        }
+                        self.receipt_of_kept(action, outcome)
+                    }
                 };
                 self.take_receipt(action, receipt);
             }
@@ -240,10 +401,15 @@ impl Memory {
     }
 
     fn record(&self, path: &RelPath, receipt: Option<Receipt>) {
-        if let Some(Err(e)) =
-            self.state.as_ref().map(|state| state.record(path, receipt.filter(|_| self.keeps)))
-        {
-            self.note(format!("{}; the next run asks the server instead", with_causes(&e)));
+        let receipt = receipt.filter(|_| self.keeps);
+        match &self.keeper {
+            Keeper::Nobody => {}
+            Keeper::File(state) => {
+                if let Err(e) = state.record(path, receipt) {
+                    self.note(format!("{}; the next run asks the server instead", with_causes(&e)));
+                }
+            }
+            Keeper::Server(server) => server.record(path, self.evidence.receipts.get(path), receipt),
         }
     }
 

@@ -1,12 +1,14 @@
-//! What outlives a run: receipts, in one SQLite file for each pair of places.
+//! What outlives a run: receipts, in one SQLite file for each pair of places, or [`packed`](pack) to be kept on a server.
 //!
-//! The file is a memory, never the truth: what doesn't fit a listing is ignored, and a file that can't be used is set aside
+//! The SQLite file is a memory, never the truth: what doesn't fit a listing is ignored, and a file that can't be used is set aside
 //! with a warning. It is written as the run goes, so that a run that is killed loses the last second of it.
 
 mod error;
+mod packed;
 mod schema;
 
 pub use error::{Aside, StateError};
+pub use packed::{MAGIC, PACK_LIMITS, PackError, PackLimits, pack, unpack};
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};

@@ -123,6 +123,15 @@ impl StoreError {
         matches!(self.0.source.downcast_ref(), Some(FtpError::Untrusted(distrust)) if distrust.why.is_none())
     }
 
+    /// Returns whether the store says that there is no such file. Over FTP this is also how one is refused that may not be read
+    /// (RFC 959 §4.2.1 has 550 for both).
+    pub fn is_absence(&self) -> bool {
+        let reply = self.0.source.downcast_ref::<FtpError>().and_then(FtpError::reply);
+        let io = self.0.source.downcast_ref::<io::Error>();
+        reply.is_some_and(|reply| reply.code() == 550) && self.remedy() == Remedy::Skip
+            || io.is_some_and(|e| e.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Returns whether somebody asked to stop.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.0.source.downcast_ref(), Some(FtpError::Cancelled))

@@ -50,6 +50,7 @@ struct Shared {
     cannot_set_times: bool,
     tells_checksums: bool,
     refuses_renames: bool,
+    has_others: bool,
 }
 
 impl MemoryStore {
@@ -87,6 +88,17 @@ impl MemoryStore {
     pub(crate) fn without_renames(self) -> Self {
         self.lock().refuses_renames = true;
         self
+    }
+
+    /// Others change it meanwhile, so that what a plan says of it may be over.
+    pub(crate) fn with_others(self) -> Self {
+        self.lock().has_others = true;
+        self
+    }
+
+    /// Returns how many operations there have been, by which faults are counted.
+    pub(crate) fn operations(&self) -> usize {
+        self.lock().operations
     }
 
     pub(crate) fn clear_faults(&self) {
@@ -242,7 +254,8 @@ impl Session for MemorySession {
             let Some(node) = shared.nodes.remove(from) else {
                 return if shared.nodes.contains_key(to) { Ok(()) } else { fail(io::ErrorKind::NotFound) };
             };
-            assert!(!shared.nodes.contains_key(to), "`{from}` is renamed onto `{to}`");
+            let is_free = shared.has_others || !shared.nodes.contains_key(to);
+            assert!(is_free, "`{from}` is renamed onto `{to}`");
             shared.nodes.insert(to.clone(), node);
             shared.journal.push(format!("rename {from} {to}"));
             Ok(())

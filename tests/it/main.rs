@@ -15,6 +15,7 @@ mod hostile;
 mod listings;
 mod names;
 mod parse_listing;
+mod remote_state;
 mod renames;
 mod scripted;
 mod serve;

@@ -121,6 +121,11 @@ pub(crate) struct SyncArgs {
     #[arg(long, value_name = "FILE", overrides_with = "no_state")]
     pub(crate) state: Option<PathBuf>,
 
+    /// Remember it on the server instead (of two, on DST), in a file .oneway-state beside the mirror, for machines that start empty;
+    /// not together with --state or --no-state
+    #[arg(long, conflicts_with_all = ["state", "no_state"])]
+    pub(crate) remote_state: bool,
+
     /// Take files of equal size as equal, remember them, and transfer nothing
     #[arg(long, conflicts_with_all = ["no_state", "delete", "compare"])]
     pub(crate) adopt: bool,

@@ -151,7 +151,7 @@ fn plant(dir: &Path, nodes: &Nodes) {
 /// Pushes from the disk, with a memory.
 fn push(dir: &Path, destination: &MemoryStore, state: &Path, options: &RunOptions) -> Report {
     let pair = Pair { source: "here".into(), destination: "there".into() };
-    let state = Some(StateOptions { file: state.to_owned(), pair });
+    let state = Some(StateOptions::File { file: state.to_owned(), pair });
     let (from, to): (Arc<dyn Store>, Arc<dyn Store>) =
         (Arc::new(LocalStore::new(dir)), Arc::new(destination.clone()));
     run(&from, &to, &RunOptions { state, ..options.clone() }, &Silent).unwrap()

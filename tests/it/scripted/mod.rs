@@ -18,6 +18,7 @@ mod greeting;
 mod listings;
 mod login;
 mod lost;
+mod remote_state;
 mod renames;
 mod replies;
 mod secrets;

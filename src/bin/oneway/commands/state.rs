@@ -8,17 +8,20 @@ use oneway::state::Pair;
 
 use crate::args::SyncArgs;
 
-/// Returns the state file of this run; `None` when nothing is to be kept, or there is no home to keep it in.
+/// Returns where this run remembers; `None` when nothing is to be kept, or there is no home to keep it in.
 pub(crate) fn options(args: &SyncArgs, source: &Place, destination: &Place) -> Option<StateOptions> {
     if args.no_state {
         return None;
+    }
+    if args.remote_state {
+        return Some(StateOptions::OnServer);
     }
     let pair = Pair { source: source.identity(), destination: destination.identity() };
     let file = match &args.state {
         Some(file) => file.clone(),
         None => state_dir()?.join("oneway").join(pair.file_name()),
     };
-    Some(StateOptions { file, pair })
+    Some(StateOptions::File { file, pair })
 }
 
 /// Returns the user's state directory (XDG Base Directory Specification 0.8).

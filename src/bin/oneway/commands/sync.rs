@@ -15,7 +15,7 @@ use oneway::model::Cancel;
 use oneway::plan::{GuardOptions, Presence};
 use oneway::pool::SessionCount;
 use oneway::report::{Detail, Mode, Report, format_named};
-use oneway::run::{RunOptions, run as run_mirror};
+use oneway::run::{RunOptions, StateOptions, run as run_mirror};
 
 use crate::args::{Compare, Format, RuleArg, SyncArgs};
 use crate::commands::{apart, connect, state};
@@ -38,8 +38,11 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         return Err(UsageError(text.to_owned()).into());
     }
     let mut options = RunOptions { state, ..options(args, mode, &cancel)? };
-    let state_file = options.state.as_ref().map(|state| state.file.as_path());
-    for path in apart::paths(&[&source, &destination], state_file, args.output.as_deref()) {
+    let state_file = match &options.state {
+        Some(StateOptions::File { file, .. }) => Some(file.clone()),
+        Some(StateOptions::OnServer) | None => None,
+    };
+    for path in apart::paths(&[&source, &destination], state_file.as_deref(), args.output.as_deref()) {
         options.filter.set_apart(path);
     }
     let common = connect::connection(&args.connection, args.show.verbose, &cancel)?;
@@ -194,6 +197,9 @@ fn complain_of(report: &Report) {
             "error: the listing of {dir}{side} is not proven, nothing is deleted below it: {}",
             doubt.0
         );
+    }
+    for trouble in &report.troubles {
+        complain!("error: {trouble}");
     }
     for note in &report.notes {
         complain!("note: {note}");

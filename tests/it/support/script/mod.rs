@@ -19,7 +19,7 @@
 //! ```text
 //! data open                 waits for the client's connection, or makes it after a PORT; the other data steps do so by
 //!                           themselves
-//! data send "a.txt\r\n"     also `data send 1000 x "abc"`
+//! data send "a.txt\r\n"     also `data send 1000 x "abc"`; `data endless "abc"` until the client hangs up
 //! data file                 the file that the command names; `data file 10` its first bytes only
 //! data recv                 to the end; `data recv 10` so many bytes
 //! data close                `data reset` does so with RST

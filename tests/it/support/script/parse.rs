@@ -51,6 +51,8 @@ pub(super) enum Step {
 pub(super) enum Data {
     Open,
     Send(Vec<u8>),
+    /// Sends until the client hangs up.
+    Endless(Vec<u8>),
     /// Sends the file that the command at hand names, or its first bytes.
     SendFile(Option<usize>),
     /// Receives to the end, or so many bytes.
@@ -162,6 +164,7 @@ fn data(what: &str, line: &str) -> Data {
             Some((count, bytes)) => Data::Send(text(bytes, line).repeat(number(count, line))),
             None => Data::Send(text(rest, line)),
         },
+        "endless" => Data::Endless(text(rest, line)),
         "file" => Data::SendFile(count(rest)),
         "recv" => Data::Receive(count(rest)),
         "close" => Data::Close,

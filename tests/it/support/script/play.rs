@@ -204,6 +204,13 @@ impl Connection<'_> {
                 self.open_data();
             }
             Data::Send(bytes) => self.send_data(bytes),
+            Data::Endless(bytes) => {
+                let block = bytes.repeat(65536 / bytes.len().max(1) + 1);
+                let shared = self.shared;
+                if let Some(stream) = self.open_data() {
+                    while stream.write_all(&block).is_ok() && !shared.stopped.load(Ordering::Relaxed) {}
+                }
+            }
             Data::SendFile(count) => {
                 let argument = self.command.splitn(2, |byte| *byte == b' ').nth(1).unwrap_or_default();
                 let path = Plain::resolve(&self.session, argument);
