@@ -2,6 +2,7 @@
 
 mod ask;
 mod contents;
+mod folding;
 mod memory;
 mod server_state;
 mod times;
@@ -145,6 +146,9 @@ pub fn run(
     if let Some(fetched) = fetched_from.or(fetched_to) {
         memory.take_over(fetched);
     }
+    let dry = options.mode != Mode::Sync;
+    let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+    let folding = folding::unfold(&mut from, &mut to, &destination, dry, run_id)?;
     if let (Some(model), Some(names)) = (source.store().names(), destination.store().names()) {
         names.follow(model, &to.tree);
     }
@@ -173,11 +177,10 @@ pub fn run(
     }
     let adopted = (compare.basis == Basis::Adopt).then(|| adopt(&mut plan));
     let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
-    let dry = options.mode != Mode::Sync || refusal.is_some();
-    let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+    let dry = dry || refusal.is_some();
     let server_pool = if server == Some(Side::Source) { &source } else { &destination };
     let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, run_id, &retry);
-    let mut troubles = Vec::new();
+    let mut troubles = folding.troubles;
     if !dry {
         troubles.extend(memory.take_back(&mut plan, |state| save(state, &memory.evidence.receipts)));
     }
@@ -215,7 +218,7 @@ pub fn run(
         outcomes,
         refusal,
         unproven: Vec::new(),
-        notes: Vec::new(),
+        notes: folding.notes,
         remarks: Vec::new(),
         troubles,
         stopped: None,

@@ -4,11 +4,13 @@
 //! finds a difference names it.
 
 mod clock;
+mod fold;
 mod march;
 mod rules;
 mod touch;
 
 pub use clock::{Clock, Sample, samples, tells_as_listed};
+pub use fold::{Folds, LeftOut, folds};
 pub use march::{Pair, march};
 pub use rules::{Finding, RULES, Rule};
 pub use touch::{needs_touch, newly_dated};

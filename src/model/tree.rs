@@ -101,6 +101,40 @@ impl Tree {
         true
     }
 
+    /// Says why the listing of a directory can't be taken for whole. The first reason stays.
+    pub fn add_doubt(&mut self, dir: RelPath, why: Unproven) {
+        self.unproven.entry(dir).or_insert(why);
+    }
+
+    /// Takes these paths out, with all that is below them.
+    pub fn remove_all(&mut self, paths: &BTreeSet<RelPath>) {
+        // The nearest one before a path in order is the one it may be within, unless that is itself within another.
+        let mut tops: BTreeSet<&RelPath> = BTreeSet::new();
+        for path in paths {
+            if tops.last().is_none_or(|top| !path.is_within(top)) {
+                tops.insert(path);
+            }
+        }
+        let is_out = |path: &RelPath| {
+            tops.range::<RelPath, _>(..=path).next_back().is_some_and(|top| path.is_within(top))
+        };
+        self.entries.retain(|entry| !is_out(&entry.path));
+        self.unproven.retain(|path, _| !is_out(path));
+        self.maybe_closed.retain(|path| !is_out(path));
+    }
+
+    /// Gives entries and directories other paths, no two of them the same one.
+    pub fn respell(&mut self, new: &BTreeMap<RelPath, RelPath>) {
+        let moved = |path: RelPath| new.get(&path).cloned().unwrap_or(path);
+        for entry in &mut self.entries {
+            entry.path = moved(entry.path.clone());
+        }
+        self.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        self.unproven =
+            std::mem::take(&mut self.unproven).into_iter().map(|(path, why)| (moved(path), why)).collect();
+        self.maybe_closed = std::mem::take(&mut self.maybe_closed).into_iter().map(moved).collect();
+    }
+
     /// Returns the directories that are not proven, with the reason.
     pub fn unproven(&self) -> impl Iterator<Item = (&RelPath, &Unproven)> {
         self.unproven.iter()
@@ -150,6 +184,21 @@ mod tests {
         assert_eq!(left, ["d", "d/y"]);
         assert!(tree.doubt(&path("d/z")).is_some());
         assert!(tree.doubt(&path("e")).is_none());
+    }
+
+    #[test]
+    fn what_is_removed_goes_with_all_below_it_and_what_is_respelled_is_in_order() {
+        let entries = ["a", "a-b", "a/b", "a/b/c", "b", "c"].map(|text| Entry::new(path(text), Kind::Dir));
+        let doubts =
+            BTreeMap::from([(path("a/b"), Unproven("cut".into())), (path("b"), Unproven("short".into()))]);
+        let mut tree = Tree::new(entries.into(), doubts);
+        tree.respell(&[(path("b"), path("z")), (path("a-b"), path("B"))].into());
+        let shown = |tree: &Tree| tree.entries().iter().map(|e| e.path.to_string()).collect::<Vec<_>>();
+        assert_eq!(shown(&tree), ["B", "a", "a/b", "a/b/c", "c", "z"]);
+        assert!(tree.doubt(&path("z/x")).is_some() && tree.doubt(&path("b")).is_none());
+        tree.remove_all(&[path("a"), path("a/b"), path("c")].into());
+        assert_eq!(shown(&tree), ["B", "z"]);
+        assert!(tree.doubt(&path("a/b")).is_none());
     }
 
     #[test]

@@ -51,6 +51,24 @@ struct Shared {
     tells_checksums: bool,
     refuses_renames: bool,
     has_others: bool,
+    folds_case: bool,
+}
+
+impl Shared {
+    /// Returns the path as it is spelled there, as far as it is there.
+    fn own(&self, path: &RelPath) -> RelPath {
+        if !self.folds_case {
+            return path.clone();
+        }
+        path.components().fold(RelPath::root(), |dir, name| {
+            let asked = dir.join(name).unwrap();
+            let is_it = |other: &&RelPath| {
+                let folded = |path: &RelPath| String::from_utf8_lossy(path.name()).to_lowercase();
+                other.parent().as_ref() == Some(&dir) && folded(other) == folded(&asked)
+            };
+            self.nodes.keys().find(is_it).cloned().unwrap_or(asked)
+        })
+    }
 }
 
 impl MemoryStore {
@@ -72,6 +90,12 @@ impl MemoryStore {
 
     pub(crate) fn with_session_limit(self, limit: usize) -> Self {
         self.lock().session_limit = limit;
+        self
+    }
+
+    /// Takes names that differ in case alone for one, and keeps the first spelling.
+    pub(crate) fn folding_case(self) -> Self {
+        self.lock().folds_case = true;
         self
     }
 
@@ -173,7 +197,8 @@ impl MemorySession {
         let mut results = vec![];
         for path in paths {
             results.push(self.step(operation, path).and_then(|mut shared| {
-                change(&mut shared, path).map_err(|e| StoreError::io(operation, path, "memory", e))?;
+                let own = shared.own(path);
+                change(&mut shared, &own).map_err(|e| StoreError::io(operation, path, "memory", e))?;
                 shared.journal.push(format!("{operation} {path}"));
                 Ok(())
             }));
@@ -207,6 +232,7 @@ impl Session for MemorySession {
         let mut results = vec![];
         for dir in dirs {
             results.push(self.step("list", dir).and_then(|shared| {
+                let dir = &shared.own(dir);
                 if !dir.is_root() && shared.nodes.get(dir) != Some(&Node::Dir) {
                     return Err(StoreError::io("list", dir, "memory", io::ErrorKind::NotFound.into()));
                 }
@@ -233,9 +259,12 @@ impl Session for MemorySession {
     }
 
     fn checksums(&mut self, _: ChecksumKind, files: &[RelPath]) -> Vec<StoreResult<Option<Checksum>>> {
-        let mut one = |file: &RelPath| match self.step("look at", file)?.nodes.get(file) {
-            Some(Node::File { content, .. }) => Ok(Some(blake3::hash(content).as_bytes()[..].into())),
-            _ => Ok(None),
+        let mut one = |file: &RelPath| {
+            let shared = self.step("look at", file)?;
+            match shared.nodes.get(&shared.own(file)) {
+                Some(Node::File { content, .. }) => Ok(Some(blake3::hash(content).as_bytes()[..].into())),
+                _ => Ok(None),
+            }
         };
         files.iter().map(&mut one).collect()
     }
@@ -244,19 +273,23 @@ impl Session for MemorySession {
         let mut one = |Renaming { from, to }: &Renaming| {
             let mut shared = self.step("rename", from)?;
             let fail = |kind: io::ErrorKind| Err(StoreError::io("rename", from, "memory", kind.into()));
-            let parent = to.parent().unwrap();
+            let parent = shared.own(&to.parent().unwrap());
             if shared.refuses_renames {
                 return fail(io::ErrorKind::PermissionDenied);
             }
             if !parent.is_root() && shared.nodes.get(&parent) != Some(&Node::Dir) {
                 return fail(io::ErrorKind::NotFound);
             }
-            let Some(node) = shared.nodes.remove(from) else {
-                return if shared.nodes.contains_key(to) { Ok(()) } else { fail(io::ErrorKind::NotFound) };
+            let own = shared.own(from);
+            let node = shared.nodes.remove(&own);
+            // The new name may be the old one in another spelling.
+            let new = shared.own(to);
+            let Some(node) = node else {
+                return if shared.nodes.contains_key(&new) { Ok(()) } else { fail(io::ErrorKind::NotFound) };
             };
-            let is_free = shared.has_others || !shared.nodes.contains_key(to);
+            let is_free = shared.has_others || !shared.nodes.contains_key(&new);
             assert!(is_free, "`{from}` is renamed onto `{to}`");
-            shared.nodes.insert(to.clone(), node);
+            shared.nodes.insert(new, node);
             shared.journal.push(format!("rename {from} {to}"));
             Ok(())
         };
@@ -269,7 +302,8 @@ impl Session for MemorySession {
             if shared.cannot_set_times {
                 return Ok(false);
             }
-            let Some(Node::File { mtime, .. }) = shared.nodes.get_mut(&file.path) else { return Ok(false) };
+            let own = shared.own(&file.path);
+            let Some(Node::File { mtime, .. }) = shared.nodes.get_mut(&own) else { return Ok(false) };
             *mtime = file.mtime;
             shared.journal.push(format!("date {}", file.path));
             Ok(true)
@@ -320,7 +354,7 @@ impl Session for MemorySession {
         _: Option<&ReadRequest>,
     ) -> StoreResult<Box<dyn Incoming + 's>> {
         let shared = self.step("read", &file.path)?;
-        let Some(Node::File { content, .. }) = shared.nodes.get(&file.path).cloned() else {
+        let Some(Node::File { content, .. }) = shared.nodes.get(&shared.own(&file.path)).cloned() else {
             let gone = io::ErrorKind::NotFound.into();
             return Err(StoreError::io("read", &file.path, "memory", gone));
         };
@@ -329,7 +363,8 @@ impl Session for MemorySession {
     }
 
     fn version(&mut self, file: &RelPath) -> StoreResult<Version> {
-        match self.step("look at", file)?.nodes.get(file) {
+        let shared = self.step("look at", file)?;
+        match shared.nodes.get(&shared.own(file)) {
             Some(Node::File { content, mtime }) => {
                 Ok(Version { size: Some(content.len() as u64), mtime: Some(*mtime) })
             }
@@ -339,7 +374,7 @@ impl Session for MemorySession {
 
     fn read_part<'s>(&'s mut self, part: &PartRequest) -> StoreResult<Box<dyn Incoming + 's>> {
         let shared = self.step("read", &part.path)?;
-        let Some(Node::File { content, .. }) = shared.nodes.get(&part.path) else {
+        let Some(Node::File { content, .. }) = shared.nodes.get(&shared.own(&part.path)) else {
             let gone = io::ErrorKind::NotFound.into();
             return Err(StoreError::io("read", &part.path, "memory", gone));
         };
@@ -415,9 +450,10 @@ impl Outgoing for MemoryOutgoing<'_> {
         let WriteRequest { path, mtime, .. } = request;
         let bytes = content.len() as u64;
         let mut shared = session.step("write", &path)?;
-        let parent = path.parent().unwrap();
+        let own = shared.own(&path);
+        let parent = own.parent().unwrap();
         let fits = (parent.is_root() || shared.nodes.get(&parent) == Some(&Node::Dir))
-            && shared.nodes.get(&path) != Some(&Node::Dir);
+            && shared.nodes.get(&own) != Some(&Node::Dir);
         if !fits {
             let why = io::ErrorKind::NotFound.into();
             return Err(StoreError::io("write", &path, "memory", why));
@@ -425,7 +461,7 @@ impl Outgoing for MemoryOutgoing<'_> {
         let sets = !shared.cannot_set_times;
         let now = Mtime::from_unix(2_000_000_000, 0).unwrap();
         let mtime = mtime.filter(|_| sets);
-        shared.nodes.insert(path.clone(), Node::File { content, mtime: mtime.unwrap_or(now) });
+        shared.nodes.insert(own, Node::File { content, mtime: mtime.unwrap_or(now) });
         shared.journal.push(format!("write {path}"));
         drop(shared);
         session.written.push((path, Ok(Written { bytes, time_set: mtime.is_some() })));

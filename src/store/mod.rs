@@ -138,6 +138,16 @@ pub trait Session: Send {
     /// Why it can't be asked.
     fn version(&mut self, file: &RelPath) -> StoreResult<Version>;
 
+    /// Returns whether two names are those of one file, of which the first is known to be there; `None` when that can't be told.
+    ///
+    /// # Errors
+    /// Why it can't be asked.
+    fn is_same_file(&mut self, file: &RelPath, other: &RelPath) -> StoreResult<Option<bool>> {
+        let (file, other) = (self.version(file)?, self.version(other)?);
+        let is_told = file.size.is_some() || file.mtime.is_some();
+        Ok(is_told.then_some(file == other))
+    }
+
     /// Opens a part of a file to be read. What makes sure of the file as a whole is its last part, and the same
     /// [`Session::version`] before and after.
     ///

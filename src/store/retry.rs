@@ -257,6 +257,10 @@ impl Session for Retrying {
         self.persist(|s| s.version(file))
     }
 
+    fn is_same_file(&mut self, file: &RelPath, other: &RelPath) -> StoreResult<Option<bool>> {
+        self.persist(|s| s.is_same_file(file, other))
+    }
+
     fn read_part<'s>(&'s mut self, part: &PartRequest) -> StoreResult<Box<dyn Incoming + 's>> {
         self.renew()?;
         self.inner.read_part(part)

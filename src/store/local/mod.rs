@@ -197,6 +197,16 @@ impl Session for LocalSession {
         Ok(Version { size: Some(meta.size), mtime: meta.mtime })
     }
 
+    fn is_same_file(&mut self, file: &RelPath, other: &RelPath) -> StoreResult<Option<bool>> {
+        let mut meta = |path: &RelPath| match self.root().and_then(|root| root.meta(path)) {
+            Err(e) if is_gone(&e) => Ok(None),
+            meta => meta.map(Some).map_err(|e| self.fail("look at", path, e)),
+        };
+        let number = |meta: Meta| (meta.device, meta.inode);
+        let (file, other) = (meta(file)?.map(number), meta(other)?.map(number));
+        Ok(file.is_some().then_some(file == other))
+    }
+
     fn read_part<'s>(&'s mut self, part: &PartRequest) -> StoreResult<Box<dyn Incoming + 's>> {
         part::read(self, part)
     }

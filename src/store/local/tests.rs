@@ -322,3 +322,18 @@ fn a_directory_that_may_not_be_read_or_searched_is_not_an_empty_one() {
     });
     set_mode(&dir, 0o755);
 }
+
+#[test]
+fn two_names_of_one_file_are_told_by_its_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("readme"), "x").unwrap();
+    fs::hard_link(at("readme"), at("README")).unwrap();
+    fs::write(at("other"), "x").unwrap();
+    let mut session = LocalStore::new(dir.path()).connect().unwrap();
+    let mut same = |file, other| session.is_same_file(&path(file), &path(other)).unwrap();
+    assert_eq!(same("readme", "README"), Some(true));
+    assert_eq!(same("readme", "other"), Some(false));
+    assert_eq!(same("readme", "Readme"), Some(false));
+    assert_eq!(same("gone", "GONE"), None);
+}

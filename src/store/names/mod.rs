@@ -190,6 +190,11 @@ impl Session for NamedSession {
         self.inner.version(&file)
     }
 
+    fn is_same_file(&mut self, file: &RelPath, other: &RelPath) -> StoreResult<Option<bool>> {
+        let (file, other) = (self.own("look at", file)?, self.own("look at", other)?);
+        self.inner.is_same_file(&file, &other)
+    }
+
     fn read_part<'s>(&'s mut self, part: &PartRequest) -> StoreResult<Box<dyn Incoming + 's>> {
         let path = self.own("read", &part.path)?;
         self.inner.read_part(&PartRequest { path, ..part.clone() })

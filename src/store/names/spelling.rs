@@ -10,7 +10,7 @@
 //! is addressed by the bytes it was read from, which are remembered only where they are others than the path's.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
@@ -95,6 +95,18 @@ impl Names {
             known.entry(path.as_bytes().into()).or_insert(own);
             self.has_known.store(true, Ordering::Release);
         }
+    }
+
+    /// Gives what is there other paths to be compared by; each is still addressed by its own bytes.
+    pub fn respell(&self, new: &BTreeMap<RelPath, RelPath>) {
+        let own = |path: &RelPath| Some(self.own(path).ok()?.name().into());
+        let spelled: Vec<(&RelPath, Box<[u8]>)> =
+            new.iter().filter_map(|(old, new)| Some((new, own(old)?))).collect();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for (path, bytes) in spelled {
+            known.insert(path.as_bytes().into(), Own::Name { bytes, text: None });
+        }
+        self.has_known.store(true, Ordering::Release);
     }
 
     /// Returns the paths whose last names are not composed, with these names.

@@ -14,6 +14,7 @@ mod bursts;
 mod clock;
 mod data;
 mod features;
+mod folding;
 mod greeting;
 mod listings;
 mod login;

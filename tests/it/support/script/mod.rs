@@ -85,6 +85,11 @@ impl ScriptServer {
         Self::start(script, Some(Plain::new(files)))
     }
 
+    /// The same with names that differ in case alone as one, as on Windows.
+    pub(crate) fn folding_case(files: Files, script: &str) -> Self {
+        Self::start(script, Some(Plain::new(files).folding_case()))
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

@@ -11,6 +11,8 @@ use crate::support::dir::Files;
 
 #[derive(Debug)]
 pub(super) struct Plain {
+    /// Names that differ in case alone are one, in the spelling that came first.
+    folds_case: bool,
     nodes: Mutex<BTreeMap<Vec<u8>, Node>>,
 }
 
@@ -54,7 +56,8 @@ pub(super) enum Answer {
 
 impl Plain {
     pub(super) fn new(files: Files) -> Self {
-        let plain = Self { nodes: Mutex::new(BTreeMap::from([(b"/".to_vec(), Node::Dir)])) };
+        let nodes = Mutex::new(BTreeMap::from([(b"/".to_vec(), Node::Dir)]));
+        let plain = Self { folds_case: false, nodes };
         for (path, content) in files.0 {
             let path = [b"/", path.into_vec().as_slice()].concat();
             let path = path.strip_suffix(b"/").unwrap_or(&path).to_vec();
@@ -69,6 +72,24 @@ impl Plain {
             }
         }
         plain
+    }
+
+    pub(super) fn folding_case(self) -> Self {
+        Self { folds_case: true, ..self }
+    }
+
+    /// Returns the path as it is spelled there, as far as it is there.
+    fn own(&self, path: &[u8]) -> Vec<u8> {
+        if !self.folds_case || path == b"/" {
+            return path.to_vec();
+        }
+        let mut asked = self.own(&parent(path));
+        if !asked.ends_with(b"/") {
+            asked.push(b'/');
+        }
+        asked.extend_from_slice(name(path));
+        let nodes = self.nodes.lock().expect(UNHARMED);
+        nodes.keys().find(|other| other.eq_ignore_ascii_case(&asked)).cloned().unwrap_or(asked)
     }
 
     /// Returns a file's content.
@@ -113,7 +134,7 @@ impl Plain {
     pub(super) fn answer(&self, session: &mut Session, command: &[u8]) -> Answer {
         let at = command.iter().position(|byte| *byte == b' ').unwrap_or(command.len());
         let (verb, argument) = (&command[..at], command.get(at + 1..).unwrap_or_default());
-        let path = Self::resolve(session, argument);
+        let path = self.own(&Self::resolve(session, argument));
         let restart = match verb {
             b"RETR" | b"STOR" => std::mem::take(&mut session.restart),
             _ => 0,
@@ -199,7 +220,7 @@ impl Plain {
         else {
             return reply("501 a time and a name, please");
         };
-        let path = Self::resolve(session, &name[1..]);
+        let path = self.own(&Self::resolve(session, &name[1..]));
         match self.nodes.lock().expect(UNHARMED).get_mut(&path) {
             Some(Node::File { modified, .. }) => {
                 *modified = String::from_utf8_lossy(time).into_owned();

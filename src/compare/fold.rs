@@ -1,0 +1,216 @@
+//! Names that differ in case alone, where the destination takes them for one: disks of Windows and macOS, and servers on them.
+//!
+//! ```text
+//! source            destination lists    what is done
+//! readme            README               README is compared with readme, and keeps its name
+//! readme, Readme    —                    Readme is sent, readme is left out
+//! readme, Readme    readme               readme is compared, Readme is left out
+//! ```
+//!
+//! What is looked for here is what would go wrong there. Whether the destination folds case is for others to find out.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::compare::{Pair, march};
+use crate::model::{Entry, RelPath, Tree};
+
+/// What is to be done where the destination folds case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folds {
+    /// What the destination lists in another spelling, with the path that the source has for it, and all below.
+    pub respelled: BTreeMap<RelPath, RelPath>,
+    /// What of the source can't be there.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A path of the source that would be another one of it at the destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Which.
+    pub path: RelPath,
+    /// The one that is mirrored.
+    pub kept: RelPath,
+    /// That is a directory, so that what is in it may come from either.
+    pub is_dir: bool,
+}
+
+/// Returns what would go wrong if the destination folded case; `None` when nothing would, or when its listing shows that it doesn't.
+pub fn folds(source: &Tree, destination: &Tree) -> Option<Folds> {
+    let respelled = respelled(source, destination);
+    let groups = alike(source.entries());
+    // Two names that differ in case alone are there side by side.
+    if (respelled.is_empty() && groups.is_empty()) || !alike(destination.entries()).is_empty() {
+        return None;
+    }
+    let new: HashSet<&RelPath> = respelled.values().collect();
+    let is_there = |path: &RelPath| {
+        new.contains(path) || (destination.get(path).is_some() && !respelled.contains_key(path))
+    };
+    let mut left_out: BTreeMap<RelPath, LeftOut> = BTreeMap::new();
+    // A directory comes before those in it, and what is in one that is left out goes with it.
+    for group in &groups {
+        if is_within_any(&group[0].path, &left_out) {
+            continue;
+        }
+        let kept = group.iter().find(|entry| is_there(&entry.path)).unwrap_or(&group[0]);
+        for entry in group.iter().filter(|entry| entry.path != kept.path) {
+            let (path, kept, is_dir) = (entry.path.clone(), kept.path.clone(), entry.is_dir());
+            left_out.insert(path.clone(), LeftOut { path, kept, is_dir });
+        }
+    }
+    let left_out = left_out.into_values().collect();
+    Some(Folds { respelled, left_out })
+}
+
+fn is_within_any(path: &RelPath, dirs: &BTreeMap<RelPath, LeftOut>) -> bool {
+    std::iter::successors(path.parent(), RelPath::parent).any(|dir| dirs.contains_key(&dir))
+}
+
+/// Returns what the destination alone has and the source has in another spelling.
+fn respelled(source: &Tree, destination: &Tree) -> BTreeMap<RelPath, RelPath> {
+    let mut wanted: HashMap<(RelPath, Vec<u8>), &RelPath> = HashMap::new();
+    let mut there = Vec::new();
+    for pair in march(source.entries(), destination.entries()) {
+        match pair {
+            Pair::Source(entry) => {
+                wanted.entry((parent(&entry.path), folded(entry.path.name()))).or_insert(&entry.path);
+            }
+            Pair::Destination(entry) => there.push(&entry.path),
+            Pair::Both(..) => {}
+        }
+    }
+    let mut respelled: BTreeMap<RelPath, RelPath> = BTreeMap::new();
+    if wanted.is_empty() {
+        return respelled;
+    }
+    // A directory comes before what is in it.
+    for path in there {
+        let dir = parent(path);
+        let dir = respelled.get(&dir).cloned().unwrap_or(dir);
+        let Ok(same) = dir.join(path.name()) else { continue };
+        let new = if source.get(&same).is_some() {
+            same
+        } else {
+            let twin = wanted.get(&(dir, folded(path.name())));
+            twin.map_or(same, |&twin| twin.clone())
+        };
+        if new != *path {
+            respelled.insert(path.clone(), new);
+        }
+    }
+    respelled
+}
+
+/// Returns the entries of one directory that are one name where case is folded, in groups, each in order.
+fn alike(entries: &[Entry]) -> Vec<Vec<&Entry>> {
+    // Most trees have none, so that numbers are compared first.
+    let mut keys: Vec<(u64, usize)> =
+        entries.iter().enumerate().map(|(i, entry)| (key(&entry.path), i)).collect();
+    keys.sort_unstable();
+    let mut groups: BTreeMap<(RelPath, Vec<u8>), Vec<&Entry>> = BTreeMap::new();
+    for same in keys.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+        for entry in same.iter().map(|&(_, i)| &entries[i]) {
+            let name = (parent(&entry.path), folded(entry.path.name()));
+            groups.entry(name).or_default().push(entry);
+        }
+    }
+    groups.into_values().filter(|group| group.len() > 1).collect()
+}
+
+fn key(path: &RelPath) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let bytes = path.as_bytes();
+    let (dir, name) = bytes.split_at(bytes.len() - path.name().len());
+    dir.hash(&mut hasher);
+    if name.is_ascii() {
+        name.iter().for_each(|byte| hasher.write_u8(byte.to_ascii_lowercase()));
+    } else {
+        folded(name).iter().for_each(|&byte| hasher.write_u8(byte));
+    }
+    hasher.finish()
+}
+
+fn parent(path: &RelPath) -> RelPath {
+    path.parent().unwrap_or_else(RelPath::root)
+}
+
+/// Returns a name as all its spellings are: character by character, as the file systems do it, so that `ß` stays `ß`. Where they
+/// disagree, two names are rather taken for one. Of what is no UTF-8, ASCII is folded.
+fn folded(name: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(name) {
+        Ok(text) if !text.is_ascii() => {
+            let one = |c: char, mut to: Box<dyn Iterator<Item = char>>| match (to.next(), to.next()) {
+                (Some(other), None) => other,
+                _ => c,
+            };
+            let upper = |c: char| one(c, Box::new(c.to_uppercase()));
+            let lower = |c: char| one(c, Box::new(c.to_lowercase()));
+            text.chars().map(|c| lower(upper(c))).nfc().collect::<String>().into_bytes()
+        }
+        _ => name.to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Kind;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::parse(text).unwrap()
+    }
+
+    /// A tree of files; with a `/` at its end, a path is a directory.
+    fn tree(paths: &[&str]) -> Tree {
+        let entry = |text: &&str| match text.strip_suffix('/') {
+            Some(dir) => Entry::new(path(dir), Kind::Dir),
+            None => Entry::new(path(text), Kind::File),
+        };
+        Tree::new(paths.iter().map(entry).collect(), BTreeMap::new())
+    }
+
+    /// Returns `old → new` of what is respelled, and `path = kept` of what is left out.
+    fn shown(source: &[&str], destination: &[&str]) -> Option<Vec<String>> {
+        let Folds { respelled, left_out } = folds(&tree(source), &tree(destination))?;
+        let respelled = respelled.iter().map(|(old, new)| format!("{old} → {new}"));
+        let left_out = left_out.iter().map(|left| format!("{} = {}", left.path, left.kept));
+        Some(respelled.chain(left_out).collect())
+    }
+
+    #[test]
+    fn what_differs_in_case_alone_is_found() {
+        for (source, destination, expected) in [
+            (&["readme", "a/", "a/readme"][..], &["a/", "a/b", "c"][..], None),
+            (&["readme"], &["README", "x"], Some(&["README → readme"][..])),
+            (&["Readme", "readme"], &[], Some(&["readme = Readme"])),
+            (&["Readme", "readme"], &["readme"], Some(&["Readme = readme"])),
+            (&["Readme", "readme"], &["README"], Some(&["README → Readme", "readme = Readme"])),
+            (&["A", "a", "B/", "b/", "b/x"], &[], Some(&["a = A", "b = B"])),
+            // Both are there: it doesn't fold.
+            (&["Readme", "readme"], &["Readme", "readme"], None),
+            (&["readme"], &["README", "x/", "x/A", "x/a"], None),
+            // With what is below, by their new directories.
+            (
+                &["Docs/", "Docs/A", "Docs/a", "Docs/New"],
+                &["docs/", "docs/a", "docs/new", "docs/old"],
+                Some(&[
+                    "docs → Docs",
+                    "docs/a → Docs/a",
+                    "docs/new → Docs/New",
+                    "docs/old → Docs/old",
+                    "Docs/A = Docs/a",
+                ]),
+            ),
+            // Nothing of what is left out is named twice.
+            (&["B/", "B/x", "b/", "b/X", "b/x"], &[], Some(&["b = B"])),
+            (&["é", "É", "ß", "ss"], &[], Some(&["é = É"])),
+            (&["σ", "ς"], &[], Some(&["σ = ς"])),
+        ] {
+            let expected = expected.map(|lines| lines.iter().map(ToString::to_string).collect());
+            assert_eq!(shown(source, destination), expected, "{source:?} {destination:?}");
+        }
+    }
+}
