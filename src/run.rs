@@ -182,7 +182,8 @@ pub fn run(
     let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, run_id, &retry);
     let mut troubles = folding.troubles;
     if !dry {
-        troubles.extend(memory.take_back(&mut plan, |state| save(state, &memory.evidence.receipts)));
+        let is_pull = source.store().is_remote() && !destination.store().is_remote();
+        troubles.extend(memory.take_back(&mut plan, is_pull, |state| save(state, &memory.evidence.receipts)));
     }
     observer.event(&Event::Planned { plan: &plan, dry });
     let outcomes = if dry {

@@ -196,12 +196,16 @@ impl Memory {
     /// Takes back what receipts say of the content of files that will look as they did then, the same size and time, and have another
     /// content: by being sent, by a name that was another file's once, or by a time. If the run doesn't come to its end, or another
     /// one writes what it knew before, they would tell of the old content. Where that can't be done, the files stay as they are.
-    /// Returns why.
+    /// Returns why. Where files are pulled to this machine, their content is read, not remembered.
     pub(super) fn take_back(
         &self,
         plan: &mut Plan,
+        is_pull: bool,
         save: impl FnOnce(&ServerState) -> StoreResult<()>,
     ) -> Option<String> {
+        if is_pull {
+            return None;
+        }
         let is_alike = |action: &Action| {
             let Some(receipt) = self.evidence.receipts.get(&action.entry().path) else { return false };
             let Some(source) = action.source.as_deref() else { return false };

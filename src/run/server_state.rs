@@ -114,9 +114,13 @@ impl ServerState {
         self.side
     }
 
-    /// Takes a receipt, or the end of one, for the next [`ServerState::save`]. `known` is the one there was.
+    /// Takes a receipt, or the end of one, for the next [`ServerState::save`]. `known` is the one that the run began with.
     pub(super) fn record(&self, path: &RelPath, known: Option<&Receipt>, receipt: Option<Receipt>) {
         let mut pending = self.lock();
+        let known = match &pending.base {
+            Some(base) => base.get(path),
+            None => known,
+        };
         // A new time of the side without a memory is new in each run, and found out from the content each time.
         pending.worthwhile |= match (known, receipt) {
             (Some(known), Some(new)) => {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::{
-    Daemon, Dir, Direction, Files, Output, Sandbox, Software, assert_same_tree, files, for_each_daemon,
+    Daemon, Dir, Direction, Files, Output, Sandbox, Software, assert_same_tree, files, for_each_known_daemon,
 };
 
 const STATE: &str = ".oneway-state";
@@ -60,7 +60,7 @@ fn changed_site() -> Files {
 
 /// Two servers that keep times, and one that doesn't.
 fn for_each_server(test: impl Fn(&Daemon)) {
-    for_each_daemon(|daemon, _| test(daemon));
+    for_each_known_daemon(|daemon, _| test(daemon));
     let sandbox = Sandbox::new();
     if let Some(daemon) = Daemon::prepare(Software::Vsftpd).config("mdtm_write=NO").start(&sandbox) {
         test(&daemon);
@@ -90,6 +90,21 @@ fn a_fresh_checkout_sends_what_changed_and_nothing_else() {
             assert_eq!(Machine::new(7, site()).push(options, &url).changes(), ["replace assets/app.js"]);
         });
     }
+}
+
+#[test]
+fn a_file_that_got_another_name_since_is_known_by_its_content() {
+    for_each_server(|daemon| {
+        let url = daemon.url("/site");
+        let renamed = || files! {"index.html" => "<h1>hi</h1>", "assets/app.js" => "let a = 1", "img/new.svg" => "<svg/>", "robots.txt" => ""};
+        Machine::new(1, site()).push(&[], &url);
+        let output = Machine::new(2, renamed()).push(&["--delete"], &url);
+        assert_eq!(output.changes(), ["create_dir img", "rename assets/logo.svg"], "{output}");
+        // What is known of it goes with it.
+        assert_eq!(Machine::new(3, renamed()).push(&["--delete"], &url).changes(), [""; 0]);
+        let back = Machine::new(4, site()).push(&["--delete"], &url);
+        assert_eq!(back.changes(), ["delete_dir img", "rename img/new.svg"], "{back}");
+    });
 }
 
 #[test]
@@ -143,7 +158,7 @@ fn a_stale_file_makes_nothing_wrong_count_as_unchanged() {
 /// Builds that can be repeated give all files the same time.
 #[test]
 fn what_looks_as_before_is_told_by_its_content() {
-    for_each_daemon(|daemon, _| {
+    for_each_known_daemon(|daemon, _| {
         let url = daemon.url("/site");
         for (number, files) in [site(), changed_site(), site(), site()].into_iter().enumerate() {
             let machine = Machine::new(1, files);
@@ -156,7 +171,7 @@ fn what_looks_as_before_is_told_by_its_content() {
 
 #[test]
 fn the_file_is_no_part_of_the_mirror() {
-    for_each_daemon(|daemon, _| {
+    for_each_known_daemon(|daemon, _| {
         let url = daemon.url("/site");
         Machine::new(1, site()).push(&[], &url);
         let machine = Machine::new(2, site());
@@ -188,10 +203,15 @@ fn the_file_is_no_part_of_the_mirror() {
 
 #[test]
 fn a_dry_run_reads_it_and_writes_nothing() {
-    for_each_daemon(|daemon, sandbox| {
+    for_each_known_daemon(|daemon, sandbox| {
         let src = sandbox.tree("src", site());
         let url = daemon.url("/site");
-        sandbox.oneway(["diff", "--remote-state", &src, &url]).expect_status(1);
+        let output = sandbox.oneway(["diff", "-vv", "--remote-state", &src, &url]).expect_status(1);
+        assert_eq!(
+            output.stderr.matches("* connected to").count(),
+            1,
+            "a missing file costs no session\n{output}"
+        );
         sandbox.oneway(["sync", "-n", "--remote-state", &src, &url]).expect_status(0);
         assert!(!daemon.root().has("site"));
         Machine::new(1, site()).push(&[], &url);
@@ -204,7 +224,7 @@ fn a_dry_run_reads_it_and_writes_nothing() {
 
 #[test]
 fn what_somebody_else_sends_to_the_same_place_is_not_forgotten() {
-    for_each_daemon(|daemon, _| {
+    for_each_known_daemon(|daemon, _| {
         let url = daemon.url("/site");
         let parts: [&[&str]; 2] = [&["--include", "/assets/", "--exclude", "/*"], &["--exclude", "/assets/"]];
         for number in 1..4 {
@@ -218,7 +238,7 @@ fn what_somebody_else_sends_to_the_same_place_is_not_forgotten() {
 
 #[test]
 fn what_was_adopted_is_known_to_the_next_machine() {
-    for_each_daemon(|daemon, _| {
+    for_each_known_daemon(|daemon, _| {
         daemon.root().dir("site").add(site());
         let url = daemon.url("/site");
         Machine::new(1, site()).push(&["--adopt"], &url);
@@ -229,7 +249,7 @@ fn what_was_adopted_is_known_to_the_next_machine() {
 
 #[test]
 fn where_it_cannot_be_written_the_run_says_so_and_the_files_are_there() {
-    for_each_daemon(|daemon, sandbox| {
+    for_each_known_daemon(|daemon, sandbox| {
         let src = sandbox.tree("src", site());
         // Nobody replaces a directory by a file.
         daemon.root().dir("site").dir(STATE).write("x", "x");
@@ -246,7 +266,7 @@ fn where_it_cannot_be_written_the_run_says_so_and_the_files_are_there() {
 
 #[test]
 fn a_stopped_run_leaves_what_it_knows() {
-    for_each_daemon(|daemon, sandbox| {
+    for_each_known_daemon(|daemon, sandbox| {
         let src = sandbox.tree("src", files! {});
         for i in 0..60 {
             src.write(format!("f{i:02}"), [i; 30_000]);

@@ -275,7 +275,7 @@ impl Client {
             return self.open_after_refusal(reply, &flight);
         }
         let passive = match &flight.door {
-            Door::Passive(verb) => Some(self.connect_to(*verb, &reply, flight.transfer.verb())?),
+            Door::Passive(verb) => Some(self.connect_to(*verb, &reply, &flight)?),
             Door::Active(_) => None,
         };
         if flight.held {
@@ -307,16 +307,19 @@ impl Client {
     }
 
     /// Connects to the port that the server names.
-    fn connect_to(&mut self, verb: Verb, reply: &Reply, transfer: Verb) -> Result<Link, FtpError> {
+    fn connect_to(&mut self, verb: Verb, reply: &Reply, flight: &Flight) -> Result<Link, FtpError> {
         let port = port_of(verb, reply).expect("the door is open");
         self.control.note(Direction::Noted, &format_args!("data connection to port {port}"));
         let timeout = self.options.timeouts.connect;
         match connect_passive(self.peer, port, timeout, &self.options.cancel) {
             Ok(stream) => {
                 self.notes.connects.store(true, Ordering::Relaxed);
-                self.data_link(stream, self.connected(transfer))
+                self.data_link(stream, self.connected(flight.transfer.verb()))
             }
             Err(source) => {
+                if let Some(refusal) = self.refusal_behind(&source, flight) {
+                    return Err(refusal);
+                }
                 // The server waits for a connection that can't come; a new session had better use the other command.
                 self.control.give_up();
                 if verb == Verb::Epsv && source.kind() != io::ErrorKind::Interrupted {
@@ -325,6 +328,23 @@ impl Client {
                 Err(FtpError::DataConnect { how: format!("{verb}, port {port}"), source })
             }
         }
+    }
+
+    /// Returns the refusal of a transfer whose command left behind the one for the port: with it, ProFTPD 1.3.8 closes the port at once.
+    fn refusal_behind(&mut self, source: &io::Error, flight: &Flight) -> Option<FtpError> {
+        /// A refusal is there by now, or was never said.
+        const SOON: Duration = Duration::from_secs(1);
+        let is_closed =
+            matches!(source.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset);
+        if !is_closed || flight.held || flight.offset > 0 {
+            return None;
+        }
+        self.control.set_timeout(SOON);
+        let reply = self.control.reply();
+        self.control.set_timeout(self.options.timeouts.reply);
+        let refusal =
+            reply.ok().filter(|reply| matches!(reply.class(), Class::Transient | Class::Permanent))?;
+        Some(FtpError::refused(flight.transfer.verb(), refusal))
     }
 
     /// The server gave no port or takes none, so the commands behind are refused as well; then the careful way is tried.

@@ -135,5 +135,10 @@ proptest! {
         let journal = server.journal();
         turn.run(&server, &Silent);
         prop_assert_eq!(server.journal(), journal);
+        // Nor has one after all was sent again.
+        Turn { basis: Basis::Always, ..turn.clone() }.run(&server, &Silent);
+        let journal = server.journal();
+        turn.run(&server, &Silent);
+        prop_assert_eq!(server.journal(), journal);
     }
 }
