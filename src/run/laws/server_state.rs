@@ -104,6 +104,22 @@ fn lies(server: &MemoryStore) -> Vec<String> {
     receipts.iter().filter_map(tells_lies).collect()
 }
 
+/// Runs that are killed leave the receipt of a file that is gone, and then another one has its name.
+#[test]
+fn what_a_file_was_before_is_not_believed_of_the_one_that_gets_its_name() {
+    let turn = |contents, killed_at| Turn { contents, basis: Basis::Checksum, killed_at };
+    let mut renamed = 0;
+    for (deleted_at, renamed_at) in (0..20).flat_map(|i| (0..20).map(move |j| (i, j))) {
+        let server = MemoryStore::default();
+        turn([Some(1), None, Some(2)], None).run(&server, &Silent);
+        turn([Some(1), None, None], Some(deleted_at)).run(&server, &Silent);
+        turn([None, None, Some(1)], Some(renamed_at)).run(&server, &Silent);
+        renamed += usize::from(server.journal().contains(&"rename a c".to_owned()));
+        assert_eq!(lies(&server), Vec::<String>::new(), "{deleted_at} {renamed_at}");
+    }
+    assert!(renamed > 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
