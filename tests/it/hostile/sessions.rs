@@ -41,7 +41,7 @@ fn d2_46_a_storm_of_goodbyes_ends_in_bounded_time() {
         let output = trial
             .pull(&["--retries", "2", "--delete", "--max-delete", "100%", "--sessions", "4"])
             .any_status();
-        assert!(begun.elapsed() < Duration::from_secs(25), "{what}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(50), "{what}: {:?}", begun.elapsed());
         assert!(output.stderr.contains("oneway: error: "), "{output}");
         assert_eq!(trial.local(), "extra = \"stays\"\n", "{what}");
         let again = trial.pull(&["--retries", "0", "--delete", "--max-delete", "100%"]);
@@ -81,7 +81,7 @@ fn d2_47_whoever_stalls_is_left() {
         let trial = Trial::with(two_files(), script).having(files! {"extra" => "stays"});
         let begun = Instant::now();
         let output = trial.pull(&["--retries", "0", "--delete", "--max-delete", "100%"]).any_status();
-        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
         output.tells(&["within 1s"]);
         assert_eq!(trial.local(), "extra = \"stays\"\n", "{script}");
         drop(trial.server.finish_unchecked());
@@ -99,7 +99,7 @@ fn d2_47_whoever_stalls_is_left() {
         let trial = Trial::with(files! {}, script).having(files! {"d/a" => "x".repeat(3_000_000)});
         let begun = Instant::now();
         trial.push(&["--retries", "0"]).expect_status(3).tells(&["within 1s"]);
-        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
         assert!(!trial.server.finish_unchecked().tree().contains("d/a "));
     });
 }

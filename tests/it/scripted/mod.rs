@@ -48,7 +48,7 @@ pub(crate) const TWO_FILES: &str = "a.txt = \"content of a\"\nb.txt = \"content 
 pub(crate) const SILENCE: &str = "pause 60s";
 
 /// Longer than any run of these tests takes unless it waits for something that never comes.
-const BOUNDED: Duration = Duration::from_secs(30);
+const BOUNDED: Duration = Duration::from_secs(60);
 
 impl Trial {
     /// A server with these files; the script says what is odd about it.

@@ -243,7 +243,7 @@ impl Connection<'_> {
     /// port that the client named.
     fn open_data(&mut self) -> Option<&mut Line> {
         if self.data.is_none() {
-            let begun = Instant::now();
+            let (begun, mut gone) = (Instant::now(), false);
             let listener = self.listener.take();
             if listener.is_none()
                 && let Some(Ok(stream)) = self.active.take().map(TcpStream::connect)
@@ -258,12 +258,14 @@ impl Connection<'_> {
                     self.data = Some(self.data_line(stream));
                     break;
                 }
-                if begun.elapsed() > DATA_LIMIT || self.stopped() {
+                // Whoever has hung up owes no connection.
+                gone = has_hung_up(self.stream.socket());
+                if gone || begun.elapsed() > DATA_LIMIT || self.stopped() {
                     break;
                 }
                 thread::sleep(POLL);
             }
-            if self.data.is_none() {
+            if self.data.is_none() && !gone {
                 let command = String::from_utf8_lossy(&self.command).into_owned();
                 self.violation(&format!("no data connection came for {command:?}"));
             }
@@ -443,6 +445,14 @@ impl Connection<'_> {
     fn violation(&self, what: &str) {
         self.shared.violation(format!("connection {}: {what}", self.number + 1));
     }
+}
+
+/// Returns whether the client has closed its end, whatever of it is still unread.
+fn has_hung_up(stream: &TcpStream) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut polled = [PollFd::new(stream, PollFlags::RDHUP)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut polled, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
 /// Closes with RST: what is sent behind a closed read side is answered so, and nothing is waited for.
