@@ -15,8 +15,8 @@ use std::time::Instant;
 use crate::compare::{Basis, CompareOptions, Side, Times, newly_dated};
 use crate::execute::{Event, ExecuteOptions, Hashes, Observer, execute};
 use crate::filter::Filter;
-use crate::model::{Cancel, Receipts, RelPath, Remedy, Tree};
-use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, candidates, check, plan, rename};
+use crate::model::{Cancel, Links, Receipts, RelPath, Remedy, Tree};
+use crate::plan::{GuardOptions, LeftOut, Plan, PlanOptions, Presence, candidates, check, plan, rename};
 use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report};
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
@@ -44,6 +44,8 @@ pub struct RunOptions {
     pub renames: bool,
     /// Which files are sent, by whether the destination has them.
     pub presence: Presence,
+    /// What becomes of symbolic links of the source.
+    pub links: Links,
     /// What a plan must not exceed.
     pub guard: GuardOptions,
     /// Give files the modification times of their sources.
@@ -74,6 +76,7 @@ impl Default for RunOptions {
             delete: false,
             renames: true,
             presence: Presence::default(),
+            links: Links::default(),
             guard: GuardOptions::default(),
             carry_times: true,
             rate: None,
@@ -153,7 +156,8 @@ pub fn run(
         names.follow(model, &to.tree);
     }
 
-    let times_kept = options.carry_times && destination.lease()?.session().capabilities().sets_times;
+    let able = destination.lease()?.session().capabilities();
+    let times_kept = options.carry_times && able.sets_times;
     let times = if times_kept { options.compare.times } else { Times::NotOlder };
     memory.sets_times = times_kept;
     let compare = CompareOptions { times, ..options.compare };
@@ -168,6 +172,8 @@ pub fn run(
         delete: options.delete,
         presence: options.presence,
         leave_times: memory.is_on_server(),
+        links: options.links,
+        makes_links: able.makes_links,
     };
     let mut plan = plan(&from.tree, &to.tree, &to.keeps, &memory.evidence, &plan_options);
     if options.renames && !matches!(compare.basis, Basis::Adopt | Basis::Always) {
@@ -219,6 +225,7 @@ pub fn run(
         outcomes,
         refusal,
         unproven: Vec::new(),
+        unfollowed: from.unfollowed.values().cloned().collect(),
         notes: folding.notes,
         remarks: Vec::new(),
         troubles,
@@ -236,7 +243,8 @@ pub fn run(
         if pool.store().is_in_clear_text() {
             report.notes.push(format!("the server has no TLS, so {side} is spoken to in clear text"));
         }
-        let unproven = scanned.tree.unproven();
+        // What could not be followed is told apart.
+        let unproven = scanned.tree.unproven().filter(|(path, _)| !scanned.unfollowed.contains_key(path));
         report.unproven.extend(unproven.map(|(dir, why)| (side.to_owned(), dir.clone(), why.clone())));
         if let Some(limit) = pool.shrunk_to() {
             let sessions = if limit == 1 { "session" } else { "sessions" };
@@ -294,6 +302,7 @@ fn scan_side(pool: &Pool, side: Side, options: &RunOptions, observer: &dyn Obser
         filter: &options.filter,
         max_depth: options.max_depth,
         max_bytes: options.max_bytes,
+        links: if side == Side::Source { options.links } else { Links::Skip },
         cancel: &options.cancel,
     };
     let scanned = scan(pool, &scan_options, &|entries| observer.event(&Event::Listed { side, entries }));
@@ -328,15 +337,26 @@ fn add_state_notes(report: &mut Report, from: &Scanned, source_is_remote: bool) 
 
 /// Adds what a person should know and no action shows.
 fn add_notes(report: &mut Report, times_lost: bool, remembers: bool) {
-    let links = report.plan.skipped.iter().filter(|e| e.kind == crate::model::Kind::Symlink).count();
-    let others = report.plan.skipped.len() - links;
     let many =
         |n: usize, one: &str, more: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {more}") };
-    if links > 0 {
-        report.notes.push(format!("{} left out", many(links, "symbolic link was", "symbolic links were")));
-    }
-    if others > 0 {
-        report.notes.push(format!("{} left out", many(others, "special file was", "special files were")));
+    for &why in LeftOut::ALL {
+        let skipped = report.plan.skipped.iter().filter(|skipped| skipped.why == why).count();
+        if skipped == 0 {
+            continue;
+        }
+        let (one, more) = match why {
+            LeftOut::Special => ("special file was", "special files were"),
+            _ => ("symbolic link was", "symbolic links were"),
+        };
+        let left_out = format!("{} left out", many(skipped, one, more));
+        report.notes.push(match why {
+            LeftOut::Link | LeftOut::Special => left_out,
+            LeftOut::Unmakeable => format!("{left_out}: {} can't make any", report.destination),
+            LeftOut::Untold => format!("{left_out}: {} doesn't tell where to", report.source),
+            LeftOut::Outside => {
+                format!("{left_out}, which may lead out of {}; -v says which", report.destination)
+            }
+        });
     }
     if !report.plan.spared.is_empty() {
         let spared = many(report.plan.spared.len(), "extra path was", "extra paths were");

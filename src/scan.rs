@@ -3,13 +3,16 @@
 //! Directories wait in one queue; workers take some, list them in one batch and put the directories they found back. The
 //! filter is applied on the way, so that a directory that is left out is not even listed.
 
+mod links;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::filter::Filter;
-use crate::model::{Cancel, Entry, RelPath, Remedy, Tree, Unproven, is_state, is_temporary};
+use crate::model::{Cancel, Entry, Links, RelPath, Remedy, Tree, Unproven, is_state, is_temporary};
 use crate::pool::{Pool, growing_crew};
+use crate::scan::links::{Places, Unfollowed};
 use crate::store::{DirListing, StoreError, StoreResult};
 
 /// What a scan is to look at.
@@ -22,6 +25,8 @@ pub struct ScanOptions<'a> {
     /// Memory that the entries may take, in bytes, roughly. Where more would be needed, directories stay unread: a server can make
     /// up trees without end.
     pub max_bytes: u64,
+    /// What is to become of symbolic links. Those that are followed are in the tree as what they lead to.
+    pub links: Links,
     /// The wish to stop.
     pub cancel: &'a Cancel,
 }
@@ -33,6 +38,8 @@ pub struct Scanned {
     pub tree: Tree,
     /// Directories that could not be listed. Each is unproven in the tree, too.
     pub failures: Vec<(RelPath, StoreError)>,
+    /// Why links, or directories below them, could not be followed. They are left out of the tree, and in doubt there.
+    pub unfollowed: BTreeMap<RelPath, String>,
     /// Directories that hold something outside the filter, so that they can't be removed.
     pub keeps: BTreeSet<RelPath>,
     /// What has the name of the file that receipts are kept in, sorted. It is never part of the tree.
@@ -51,6 +58,7 @@ pub fn scan(
 ) -> StoreResult<Scanned> {
     let queue = Queue::new();
     let found = Mutex::new(Found::default());
+    let places = Mutex::new(Places::default());
     let stranded = Mutex::new(None);
     // A session on this machine lists directories in parallel by itself.
     let most = if pool.store().is_remote() { usize::MAX } else { 1 };
@@ -79,7 +87,16 @@ pub fn scan(
                 queue.done(dirs.len(), next);
                 continue;
             }
-            let listings = lease.session().list(&dirs);
+            let mut listings = lease.session().list(&dirs);
+            if options.links != Links::Skip {
+                links::complete(lease.session(), &dirs, &mut listings);
+            }
+            if options.links == Links::Follow {
+                let name = pool.store().name();
+                let unfollowed =
+                    links::follow(lease.session(), name, &dirs, &mut listings, options.filter, &places);
+                found.lock().expect("no holder panics").unfollow(unfollowed);
+            }
             for (dir, listing) in dirs.iter().zip(listings) {
                 match listing {
                     Ok(listing) => {
@@ -112,12 +129,22 @@ pub fn scan(
     if let (false, Some(error)) = (finished, stranded.into_inner().expect("no holder panics")) {
         return Err(error);
     }
-    let Found { entries, unproven, failures, keeps, states, may_hide, saw_hidden, maybe_closed, .. } =
-        found.into_inner().expect("no holder panics");
+    let Found {
+        entries,
+        unproven,
+        failures,
+        unfollowed,
+        keeps,
+        states,
+        may_hide,
+        saw_hidden,
+        maybe_closed,
+        ..
+    } = found.into_inner().expect("no holder panics");
     let tree = Tree::new(entries, unproven)
         .with_unseen_hidden(may_hide && !saw_hidden)
         .with_maybe_closed(maybe_closed);
-    Ok(Scanned { tree, failures, keeps, states })
+    Ok(Scanned { tree, failures, unfollowed, keeps, states })
 }
 
 #[derive(Default)]
@@ -125,6 +152,7 @@ struct Found {
     entries: Vec<Entry>,
     unproven: BTreeMap<RelPath, Unproven>,
     failures: Vec<(RelPath, StoreError)>,
+    unfollowed: BTreeMap<RelPath, String>,
     keeps: BTreeSet<RelPath>,
     states: BTreeSet<RelPath>,
     /// Some listing may leave out names that begin with a dot.
@@ -189,6 +217,13 @@ impl Found {
             self.unproven.extend(dirs.iter().map(|dir| (dir.clone(), too_large(options))));
         }
         self.is_full
+    }
+
+    fn unfollow(&mut self, unfollowed: Unfollowed) {
+        for (path, why) in unfollowed {
+            self.unproven.insert(path.clone(), Unproven(why.clone()));
+            self.unfollowed.insert(path, why);
+        }
     }
 
     fn fail(&mut self, dir: &RelPath, error: StoreError) {

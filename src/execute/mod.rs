@@ -21,10 +21,10 @@ use std::time::Instant;
 use crate::execute::copy::copy_files;
 use crate::execute::in_place::{rename_files, set_times};
 use crate::execute::limit::Limiter;
-use crate::model::{Cancel, Mtime, RelPath, Remedy};
+use crate::model::{Cancel, Kind, Mtime, RelPath, Remedy, temporary_for};
 use crate::plan::{Action, Deed, Phase, Plan};
 use crate::pool::{Pool, crew};
-use crate::store::{RetryPolicy, Session, StoreError, StoreResult};
+use crate::store::{LinkRequest, RetryPolicy, Session, StoreError, StoreResult};
 
 /// How a plan is carried out.
 #[derive(Clone, Debug)]
@@ -192,11 +192,23 @@ impl Run<'_> {
                 Phase::Room | Phase::Folders | Phase::Removals => self.in_order(&indices),
                 Phase::Renames => rename_files(self, &indices),
                 Phase::Times => set_times(self, &indices),
-                Phase::Files | Phase::Late => copy_files(self, indices),
+                Phase::Files | Phase::Late => self.files_then_links(indices),
                 Phase::Deletions => {
                     self.side_by_side(&indices, |session, part| self.change(session, Deed::Delete, part));
                 }
             }
+        }
+    }
+
+    /// Sends files, and makes links when all of those are there: nothing of this run goes by a new link.
+    fn files_then_links(&self, indices: Vec<usize>) {
+        let is_link = |&i: &usize| self.action(i).kind() == Kind::Symlink;
+        let (links, files): (Vec<usize>, Vec<usize>) = indices.into_iter().partition(is_link);
+        if !files.is_empty() {
+            copy_files(self, files);
+        }
+        if !links.is_empty() && !self.is_stopped() {
+            self.in_order(&links);
         }
     }
 
@@ -257,7 +269,11 @@ impl Run<'_> {
             Deed::CreateDir => session.make_dirs(&paths),
             Deed::Delete => session.remove_files(&paths),
             Deed::DeleteDir => session.remove_dirs(&paths),
-            Deed::Copy | Deed::Replace | Deed::Rename | Deed::Touch => {
+            Deed::Copy | Deed::Replace => {
+                let links: Vec<LinkRequest> = indices.iter().map(|&i| self.link_request(i)).collect();
+                session.make_links(&links)
+            }
+            Deed::Rename | Deed::Touch => {
                 unreachable!("they have phases of their own")
             }
         };
@@ -281,6 +297,16 @@ impl Run<'_> {
             self.settle(i, outcome);
         }
         lost.map_or(Ok(()), |e| Err((left, e)))
+    }
+
+    fn link_request(&self, i: usize) -> LinkRequest {
+        let action = self.action(i);
+        let target = action.entry().target.clone();
+        LinkRequest {
+            path: action.path.clone(),
+            temporary: temporary_for(&action.path, self.options.run_id, i, 0),
+            target: target.expect("only links are made here, and only those of known target"),
+        }
     }
 
     /// Without its room or its folder, nothing below can be done.

@@ -291,7 +291,8 @@ fn is_out_of_ports(reply: &Reply) -> bool {
 /// Returns whether the text of a 5xx speaks of something that passes.
 fn is_passing(reply: &Reply) -> bool {
     const WORDS: [&str; 4] = ["broken pipe", "too many", "timed out", "closed by the remote host"];
-    contains_any(reply, &WORDS)
+    // A link that leads to itself does so the next time, too.
+    contains_any(reply, &WORDS) && !contains_any(reply, &["too many levels"])
 }
 
 fn contains_any(reply: &Reply, words: &[&str]) -> bool {
@@ -334,6 +335,7 @@ mod tests {
             (to(Verb::Retr), 450, "File busy", Retry),
             (to(Verb::Retr), 550, "Failed to open file.", Skip),
             (to(Verb::Retr), 550, "Broken pipe", Retry),
+            (to(Verb::Size), 550, "loop: Too many levels of symbolic links", Skip),
             (to(Verb::Stor), 553, "Could not create file.", Skip),
             (to(Verb::Stor), 452, "Insufficient storage space", Abort),
             (to(Verb::Stor), 552, "Quota exceeded", Abort),

@@ -254,7 +254,7 @@ fn literal(verb: Verb, argument: &str) -> Command {
 
 /// Returns the path of a 257 reply. Quotes in it are doubled (RFC 959 appendix II) except on Pure-FTPd and inetutils; where an
 /// undoubled one stands inside, the path goes to the last quote. Only an absolute path without control bytes is one.
-fn parse_pwd(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn parse_pwd(text: &[u8]) -> Option<Vec<u8>> {
     let open = text.iter().position(|&b| b == b'"')?;
     let inner = &text[open + 1..];
     let mut path = Vec::new();

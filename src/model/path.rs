@@ -86,6 +86,12 @@ impl RelPath {
         if other.is_root() { self.clone() } else { self.join_known(&other.0) }
     }
 
+    /// Returns this path as it is seen from `dir`, which is above it or itself; `None` when it isn't.
+    pub fn below(&self, dir: &Self) -> Option<Self> {
+        let rest = self.is_within(dir).then(|| &self.0[dir.0.len()..])?;
+        Some(Self(rest.strip_prefix(b"/").unwrap_or(rest).into()))
+    }
+
     fn join_known(&self, name: &[u8]) -> Self {
         if self.is_root() {
             return Self(name.into());
@@ -246,6 +252,9 @@ mod tests {
         assert!(p.is_within(&path("a")) && p.is_within(&p) && p.is_within(&RelPath::root()));
         assert!(!path("ab").is_within(&path("a")) && !path("a").is_within(&path("a/b")));
         assert_eq!(path("a").append(&path("b/c")), path("a/b/c"));
+        assert_eq!(p.below(&path("a")), Some(path("b/c")));
+        assert_eq!((p.below(&p), p.below(&RelPath::root())), (Some(RelPath::root()), Some(p.clone())));
+        assert_eq!(path("ab/c").below(&path("a")), None);
     }
 
     proptest! {

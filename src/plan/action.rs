@@ -10,9 +10,9 @@ use crate::model::{Entry, Kind, RelPath};
 pub enum Deed {
     /// A directory is made.
     CreateDir,
-    /// A file is sent that wasn't there.
+    /// A file is sent, or a link made, that wasn't there.
     Copy,
-    /// A file is sent over one that was.
+    /// A file is sent, or a link made, over something that was.
     Replace,
     /// A file of the destination gets another name.
     Rename,
@@ -61,13 +61,13 @@ pub enum Phase {
     Renames,
     /// Files get the times of their sources.
     Times,
-    /// Files are sent.
+    /// Files are sent, and links made.
     Files,
     /// Files that only the destination has are removed.
     Deletions,
     /// Directories that only the destination has are removed.
     Removals,
-    /// Files are sent to where a directory was.
+    /// Files and links go to where a directory was.
     Late,
 }
 
@@ -141,6 +141,48 @@ pub struct Spared {
     pub kind: Kind,
     /// Why, for people.
     pub why: String,
+}
+
+/// Something of the source that isn't mirrored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which path.
+    pub path: RelPath,
+    /// What stands there.
+    pub kind: Kind,
+    /// Why.
+    pub why: LeftOut,
+}
+
+/// Why something isn't mirrored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// A symbolic link, and nobody asked for those.
+    Link,
+    /// A link, and the destination can't have any.
+    Unmakeable,
+    /// A link of which nobody knows where it points.
+    Untold,
+    /// A link that may lead out of the destination.
+    Outside,
+    /// A device, a FIFO, a socket.
+    Special,
+}
+
+impl LeftOut {
+    /// Every reason.
+    pub const ALL: &[Self] = &[Self::Link, Self::Unmakeable, Self::Untold, Self::Outside, Self::Special];
+
+    /// Returns the reason for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "a symbolic link, which only --links mirrors",
+            Self::Unmakeable => "a symbolic link, which the destination can't make",
+            Self::Untold => "a symbolic link, and the server doesn't tell where it points",
+            Self::Outside => "a symbolic link that leads, or may lead, out of the destination",
+            Self::Special => "a device or another special file",
+        }
+    }
 }
 
 /// Files from this size on start first, the largest first, so that none of them is left alone at the end.

@@ -18,14 +18,14 @@ mod action;
 mod guard;
 mod renames;
 
-pub use action::{Action, Deed, Phase, Spared};
+pub use action::{Action, Deed, LeftOut, Phase, Skipped, Spared};
 pub use guard::{GuardOptions, MaxDelete, Refusal, check};
 pub use renames::{Candidates, candidates, rename};
 
 use std::collections::BTreeSet;
 
 use crate::compare::{Case, CompareOptions, Pair, Reason, difference, march, needs_touch};
-use crate::model::{Entry, Evidence, Kind, RelPath, Tree};
+use crate::model::{Entry, Evidence, Kind, Links, RelPath, Tree, stays_inside};
 
 /// What is to be planned.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,6 +38,10 @@ pub struct PlanOptions {
     pub presence: Presence,
     /// Leave files of equal content the times they have: those of one side are of its checkout, and others each time.
     pub leave_times: bool,
+    /// What becomes of symbolic links. Those that are followed are in no tree.
+    pub links: Links,
+    /// Whether links can be made at the destination.
+    pub makes_links: bool,
 }
 
 /// Which files are sent, by whether the destination has them.
@@ -57,8 +61,8 @@ pub enum Presence {
 pub struct Plan {
     /// The actions, in the order of their execution.
     pub actions: Vec<Action>,
-    /// Entries of the source that are no files or directories and are left out.
-    pub skipped: Vec<Entry>,
+    /// Entries of the source that are no files or directories and are left out, with the reason.
+    pub skipped: Vec<Skipped>,
     /// What only the destination has and is kept although deletion was asked for, with the reason.
     pub spared: Vec<Spared>,
     /// Files that are the same on both sides, or are left as they are by --update and the like.
@@ -112,32 +116,48 @@ impl Planner<'_> {
     }
 
     fn only_source(&mut self, source: &Entry) {
+        if let Some(why) = self.left_out(source) {
+            return self.skip(source, why);
+        }
         match source.kind {
-            Kind::Symlink | Kind::Other => self.skip(source),
-            Kind::Dir | Kind::File if self.options.presence == Presence::OnlyExisting => {}
+            _ if self.options.presence == Presence::OnlyExisting => {}
             Kind::Dir => self.act(Deed::CreateDir, Phase::Folders, Reason::Missing, Some(source), None),
-            Kind::File => self.act(Deed::Copy, Phase::Files, Reason::Missing, Some(source), None),
+            Kind::File | Kind::Symlink | Kind::Other => {
+                self.act(Deed::Copy, Phase::Files, Reason::Missing, Some(source), None);
+            }
         }
     }
 
     fn both(&mut self, source: &Entry, destination: &Entry) {
+        if self.options.links == Links::Copy && is_same_link(source, destination) {
+            self.plan.unchanged += 1;
+            return;
+        }
+        // What a link or a device stands for isn't carried, and what stands in its place isn't ours to remove.
+        if let Some(why) = self.left_out(source) {
+            return self.skip(source, why);
+        }
         match (source.kind, destination.kind) {
-            // What a link or a device stands for isn't carried, and what stands in its place isn't ours to remove.
-            (Kind::Symlink | Kind::Other, _) => self.skip(source),
             (Kind::Dir, Kind::Dir) => {}
             (Kind::File, Kind::File) => self.both_files(source, destination),
+            (Kind::Symlink, Kind::Symlink) if self.options.presence == Presence::OnlyNew => {
+                self.plan.unchanged += 1;
+            }
+            (Kind::Symlink, Kind::Symlink) => {
+                self.act(Deed::Replace, Phase::Files, Reason::Checksum, Some(source), Some(destination));
+            }
             // Neither a new nor an existing file: what is there stays as it is.
             _ if self.options.presence != Presence::Any => self.leave_alone(&source.path),
-            (Kind::File, Kind::Symlink) => {
+            (Kind::File, Kind::Symlink) | (Kind::Symlink, Kind::File) => {
                 self.act(Deed::Replace, Phase::Files, Reason::Kind, Some(source), Some(destination));
             }
             (Kind::Dir, Kind::File) => self.dir_for_file(source, destination),
-            (Kind::File, Kind::Dir) => self.file_for_dir(source, destination),
+            (Kind::File | Kind::Symlink, Kind::Dir) => self.file_for_dir(source, destination),
             (Kind::Dir, Kind::Symlink) => {
                 let why = "it is a symbolic link at the destination, and nothing is written through one";
                 self.refuse(Deed::CreateDir, source, destination, why);
             }
-            (Kind::File | Kind::Dir, Kind::Other) => {
+            (Kind::Other, _) | (_, Kind::Other) => {
                 let deed = if source.is_dir() { Deed::CreateDir } else { Deed::Replace };
                 let why = "it is a device or another special file at the destination";
                 self.refuse(deed, source, destination, why);
@@ -236,8 +256,22 @@ impl Planner<'_> {
                 .any(|e| e.kind == Kind::Other)
     }
 
-    fn skip(&mut self, source: &Entry) {
-        self.plan.skipped.push(source.clone());
+    /// Returns why an entry of the source isn't mirrored; `None` when it is.
+    fn left_out(&self, source: &Entry) -> Option<LeftOut> {
+        match (source.kind, &source.target) {
+            (Kind::File | Kind::Dir, _) => None,
+            (Kind::Other, _) => Some(LeftOut::Special),
+            (Kind::Symlink, _) if self.options.links != Links::Copy => Some(LeftOut::Link),
+            (Kind::Symlink, _) if !self.options.makes_links => Some(LeftOut::Unmakeable),
+            (Kind::Symlink, None) => Some(LeftOut::Untold),
+            (Kind::Symlink, Some(target)) => {
+                (!stays_inside(&source.path, target)).then_some(LeftOut::Outside)
+            }
+        }
+    }
+
+    fn skip(&mut self, source: &Entry, why: LeftOut) {
+        self.plan.skipped.push(Skipped { path: source.path.clone(), kind: source.kind, why });
         self.leave_alone(&source.path);
     }
 
@@ -307,6 +341,12 @@ impl Planner<'_> {
         self.plan.spared.extend(full);
         self.plan.spared.sort_by(|a, b| a.path.cmp(&b.path));
     }
+}
+
+/// Returns whether both are links that are known to point to the same.
+fn is_same_link(source: &Entry, destination: &Entry) -> bool {
+    let are_links = (source.kind, destination.kind) == (Kind::Symlink, Kind::Symlink);
+    are_links && source.target.is_some() && source.target == destination.target
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ fn path(text: &str) -> RelPath {
     RelPath::parse(text).unwrap()
 }
 
-/// A tree of names: `d/` is a directory, `l@` a link, `p!` a device, `f` a file of 1 byte, `f=7` one of 7.
+/// A tree of names: `d/` is a directory, `l@` a link, `l@t` one to `t`, `p!` a device, `f` a file of 1 byte, `f=7` one of 7.
 fn tree(names: &[&str]) -> Tree {
     tree_with(names, &[])
 }
@@ -17,8 +17,12 @@ fn tree_with(names: &[&str], unproven: &[&str]) -> Tree {
     let entries = names.iter().map(|name| {
         if let Some(dir) = name.strip_suffix('/') {
             Entry::new(path(dir), Kind::Dir)
-        } else if let Some(link) = name.strip_suffix('@') {
-            Entry::new(path(link), Kind::Symlink)
+        } else if let Some((link, target)) = name.split_once('@') {
+            let target = Some(target).filter(|target| !target.is_empty());
+            Entry {
+                target: target.map(|target| target.as_bytes().into()),
+                ..Entry::new(path(link), Kind::Symlink)
+            }
         } else if let Some(device) = name.strip_suffix('!') {
             Entry::new(path(device), Kind::Other)
         } else {
@@ -50,6 +54,8 @@ const DELETE: PlanOptions = PlanOptions {
     delete: true,
     presence: Presence::Any,
     leave_times: false,
+    links: Links::Skip,
+    makes_links: true,
 };
 
 fn lines(plan: &Plan) -> Vec<String> {
@@ -249,4 +255,57 @@ fn the_guards_count_files() {
     assert_eq!(verdict(&[], &allowed), Ok(()));
     let none = GuardOptions { max_delete: Some(MaxDelete::Count(0)), ..allowed };
     assert!(verdict(&[], &none).is_err());
+}
+
+fn copied(source: &[&str], destination: &[&str], options: &PlanOptions) -> Vec<String> {
+    let options = PlanOptions { links: Links::Copy, ..*options };
+    lines(&plan(&tree(source), &tree(destination), &BTreeSet::new(), &Evidence::default(), &options))
+}
+
+#[test]
+fn links_are_made_where_they_are_missing_or_point_elsewhere() {
+    let source = ["a@x", "b@x", "c@x", "d@x", "e@x", "f@x", "x"];
+    let destination = ["a@x", "b@y", "c@", "d", "e/", "e/mine", "f!", "gone@x", "x"];
+    assert_eq!(
+        copied(&source, &destination, &DELETE),
+        [
+            "replace b checksum",
+            "replace c checksum",
+            "replace d kind",
+            "delete e/mine extra",
+            "delete gone extra",
+            "delete_dir e kind",
+            "replace e kind",
+            "refused f",
+        ]
+    );
+    let keep = PlanOptions { delete: false, ..DELETE };
+    let kept = copied(&source, &destination, &keep);
+    assert_eq!(
+        kept,
+        ["replace b checksum", "replace c checksum", "replace d kind", "refused f", "refused e"]
+    );
+    let new = PlanOptions { presence: Presence::OnlyNew, ..keep };
+    assert_eq!(
+        copied(&source, &["b@y", "d", "e/"], &new),
+        ["copy a missing", "copy c missing", "copy f missing", "copy x missing"]
+    );
+    let existing = PlanOptions { presence: Presence::OnlyExisting, ..keep };
+    assert_eq!(copied(&source, &["b@y", "d", "e/"], &existing), ["replace b checksum"]);
+}
+
+#[test]
+fn a_link_that_cannot_be_made_is_left_out_with_all_in_its_place() {
+    let source = ["absolute@/x", "out@../x", "round@d/../..", "d/", "d/up@../../x", "d/ok@../x", "untold@"];
+    let destination = ["d/", "out/", "out/mine", "untold"];
+    let skipped = ["skipped absolute", "skipped d/up", "skipped out", "skipped round", "skipped untold"];
+    assert_eq!(copied(&source, &destination, &DELETE), [&["copy d/ok missing"][..], &skipped[..]].concat());
+    let unable = PlanOptions { makes_links: false, ..DELETE };
+    let none = copied(&["l@x", "same@x", "other@x"], &["same@x", "other@y"], &unable);
+    assert_eq!(none, ["skipped l", "skipped other"]);
+}
+
+#[test]
+fn a_directory_never_takes_the_place_of_a_link() {
+    assert_eq!(copied(&["d/", "d/f"], &["d@x", "x/"], &DELETE), ["delete_dir x extra", "refused d"]);
 }

@@ -57,7 +57,7 @@ impl Format for Json {
             let text = format!("the listing of `{dir}` on {side} is not proven: {}", doubt.0);
             line(out, &Warning { event: "warning", text: &text })?;
         }
-        for note in report.troubles.iter().chain(&report.notes) {
+        for note in report.troubles.iter().chain(&report.unfollowed).chain(&report.notes) {
             line(out, &Warning { event: "warning", text: note })?;
         }
         line(

@@ -63,6 +63,8 @@ pub struct Report {
     pub refusal: Option<Refusal>,
     /// Directories whose listing is not proven, by side.
     pub unproven: Vec<(String, RelPath, Unproven)>,
+    /// What of the source could not be followed through symbolic links, with the reason. What the destination has there is kept.
+    pub unfollowed: Vec<String>,
     /// What a person should know and no action shows.
     pub notes: Vec<String>,
     /// What a person may want to know who asks for more.
@@ -88,6 +90,7 @@ impl Report {
             outcomes: Vec::new(),
             refusal: None,
             unproven: Vec::new(),
+            unfollowed: Vec::new(),
             notes: Vec::new(),
             remarks: Vec::new(),
             troubles: Vec::new(),
@@ -103,7 +106,14 @@ impl Report {
             (Some(stop), _) => stop.exit_status(),
             (None, _) if self.early.is_some() => self.early.unwrap_or_default(),
             (None, Some(_)) => 5,
-            (None, None) if self.failed() > 0 || !self.unproven.is_empty() || !self.troubles.is_empty() => 3,
+            (None, None)
+                if self.failed() > 0
+                    || !self.unproven.is_empty()
+                    || !self.troubles.is_empty()
+                    || !self.unfollowed.is_empty() =>
+            {
+                3
+            }
             (None, None) if self.mode == Mode::Diff && !self.plan.actions.is_empty() => 1,
             (None, None) => 0,
         }

@@ -68,6 +68,7 @@ fn sample(mode: Mode) -> Report {
         outcomes: if mode == Mode::Sync { outcomes } else { vec![] },
         refusal: None,
         unproven: vec![],
+        unfollowed: vec![],
         notes: vec![],
         remarks: vec![],
         troubles: vec![],
@@ -209,4 +210,41 @@ fn a_rename_shows_both_names_and_a_touch_both_times() {
     // A time that wasn't taken was not set.
     report.outcomes[1].time_set = Some(false);
     assert!(written(&report, "text", false).starts_with("changed: 1 renamed, 0 B"));
+}
+
+#[test]
+fn links_are_shown_with_their_targets() {
+    let link = |name: &str, target: &str| Entry {
+        target: Some(target.as_bytes().into()),
+        ..Entry::new(path(name), Kind::Symlink)
+    };
+    let mut report = sample(Mode::Diff);
+    report.plan.actions = vec![
+        action(Deed::Copy, Reason::Missing, Some(link("a", "x\x1b")), None),
+        action(Deed::Replace, Reason::Checksum, Some(link("b", "x")), Some(link("b", "y"))),
+        action(Deed::Replace, Reason::Kind, Some(link("c", "x")), Some(file("c", 1, 0))),
+        action(Deed::Replace, Reason::Kind, Some(file("d", 1, 0)), Some(link("d", "x"))),
+    ];
+    let text = written(&report, "text", false);
+    let lines: Vec<&str> = text.lines().take(4).collect();
+    assert_eq!(
+        lines,
+        [
+            "+ a  new, a link to `x\\x1b`",
+            "~ b  a link to `y` → `x`",
+            "~ c  is a file there",
+            "~ d  is a symlink there"
+        ]
+    );
+    let json = written(&report, "json", false);
+    let second = json.lines().nth(1).unwrap();
+    assert!(
+        second.contains(r#""action":"replace","path":"b","kind":"symlink","reason":"checksum""#),
+        "{second}"
+    );
+    assert!(second.ends_with(r#""target":"x"}"#), "{second}");
+    report.plan.actions.clear();
+    report.unfollowed.push("cannot follow `l` on here: it isn't there".into());
+    assert_eq!(report.exit_status(), 3);
+    assert!(written(&report, "json", false).contains(r#"{"event":"warning","text":"cannot follow `l`"#));
 }

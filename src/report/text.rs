@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::compare::Reason;
-use crate::model::Precision;
+use crate::model::{Kind, Precision, escape};
 use crate::plan::{Action, Deed};
 use crate::report::{Detail, Format, Mode, Report, human_bytes};
 
@@ -27,7 +27,7 @@ impl Format for Text {
                 writeln!(out, "= {}  kept: {}", spared.path, spared.why)?;
             }
             for skipped in &report.plan.skipped {
-                writeln!(out, "= {}  left out: {}", skipped.path, skipped.kind.as_str())?;
+                writeln!(out, "= {}  left out: {}", skipped.path, skipped.why.as_str())?;
             }
         }
         let dry = report.mode != Mode::Sync;
@@ -118,7 +118,14 @@ fn reason(action: &Action) -> String {
         let at = if mtime.precision == Precision::Day { mtime.as_listed() } else { mtime.at };
         at.format(pattern).to_string()
     };
+    let target = |entry: Option<&crate::model::Entry>| {
+        let target = entry.and_then(|entry| entry.target.as_deref());
+        target.map_or_else(|| "somewhere unknown".to_owned(), |target| format!("`{}`", escape(target)))
+    };
+    let is_link = new.is_some_and(|new| new.kind == Kind::Symlink);
     match action.reason {
+        Reason::Missing if is_link => format!("new, a link to {}", target(new)),
+        Reason::Checksum if is_link => format!("a link to {} → {}", target(old), target(new)),
         Reason::Missing if action.entry().is_dir() => "new".to_owned(),
         Reason::Missing if action.deed == Deed::Rename => format!("same content, {}", size(new)),
         Reason::Missing => format!("new, {}", size(new)),

@@ -22,7 +22,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, Mode, OFlags, fchmod, mkdirat, openat, readlinkat, renameat, statat, unlinkat, utimensat,
+    AtFlags, Mode, OFlags, fchmod, mkdirat, openat, readlinkat, renameat, statat, symlinkat, unlinkat,
+    utimensat,
 };
 use rustix::io::Errno;
 
@@ -145,6 +146,15 @@ impl Rooted {
         }
         let (dir, name) = self.inner_place(path)?;
         Ok(mkdirat(&dir, name, Mode::from_raw_mode(0o777))?)
+    }
+
+    /// Makes a symbolic link. Where it points is up to the caller; nothing here ever goes by it.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or what the system says.
+    pub fn make_link(&self, path: &RelPath, target: &[u8]) -> io::Result<()> {
+        let (dir, name) = self.inner_place(path)?;
+        Ok(symlinkat(target, &dir, name)?)
     }
 
     /// Removes anything that is no directory; of a symbolic link the link itself.

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::execute::Silent;
 use crate::filter::Verdict;
-use crate::model::{Mtime, Remedy};
+use crate::model::{Mtime, Remedy, stays_inside};
 use crate::plan::{Deed, MaxDelete, Phase};
 use crate::store::memory::{MemoryStore, Node};
 
@@ -56,7 +56,62 @@ fn grown(wild: impl Iterator<Item = (RelPath, Node)>) -> Nodes {
 }
 
 fn special() -> impl Strategy<Value = Node> {
-    prop_oneof![6 => node(), 1 => Just(Node::Symlink), 1 => Just(Node::Other)]
+    prop_oneof![6 => node(), 1 => Just(Node::Symlink("a".into())), 1 => Just(Node::Other)]
+}
+
+/// As [`special`], with more links, to each other and to anywhere.
+fn linked() -> impl Strategy<Value = Node> {
+    let target = "(/|[.][.]/){0,2}[abx.](/[abx]){0,2}";
+    prop_oneof![4 => node(), 3 => target.prop_map(|target| Node::Symlink(target.into()))]
+}
+
+/// Returns a tree as it looks to whoever follows its links, and what can't be followed: links to nothing, and what leads back to
+/// a directory above it.
+fn through_links(nodes: &Nodes) -> (Nodes, Vec<RelPath>) {
+    /// Goes from a true directory as a system does; `None` where there is nothing.
+    fn resolve(nodes: &Nodes, dir: &RelPath, target: &[u8], hops: usize) -> Option<RelPath> {
+        let mut at = dir.clone();
+        if target.starts_with(b"/") || hops > 40 {
+            return None;
+        }
+        for part in target.split(|&b| b == b'/') {
+            at = match part {
+                b"" | b"." => at,
+                b".." => at.parent()?,
+                name => {
+                    let next = at.join(name).unwrap();
+                    match nodes.get(&next)? {
+                        Node::Symlink(target) => resolve(nodes, &at, target, hops + 1)?,
+                        _ => next,
+                    }
+                }
+            };
+        }
+        Some(at)
+    }
+    let (mut seen, mut lost) = (Nodes::new(), vec![]);
+    // A path as it looks, with the true directories on the way.
+    let mut todo = vec![(RelPath::root(), vec![RelPath::root()])];
+    while let Some((dir, chain)) = todo.pop() {
+        let real = chain.last().unwrap();
+        for (path, node) in nodes.iter().filter(|(path, _)| path.parent().as_ref() == Some(real)) {
+            let shown = dir.join(path.name()).unwrap();
+            let there = match node {
+                Node::Symlink(target) => resolve(nodes, real, target, 0),
+                _ => Some(path.clone()),
+            };
+            let node = there.as_ref().map(|there| if there.is_root() { &Node::Dir } else { &nodes[there] });
+            match (there, node) {
+                (Some(there), Some(Node::Dir)) if !chain.contains(&there) => {
+                    seen.insert(shown.clone(), Node::Dir);
+                    todo.push((shown, [&chain[..], &[there]].concat()));
+                }
+                (Some(_), Some(node)) if *node != Node::Dir => drop(seen.insert(shown, node.clone())),
+                _ => lost.push(shown),
+            }
+        }
+    }
+    (seen, lost)
 }
 
 fn options() -> RunOptions {
@@ -134,10 +189,62 @@ proptest! {
         mirror(&source, &destination, &options()).unwrap();
         let after = destination.nodes();
         for (path, node) in &b {
-            let stays = *node == Node::Other || matches!(a.get(path), Some(Node::Symlink | Node::Other));
+            let stays = *node == Node::Other || matches!(a.get(path), Some(Node::Symlink(_) | Node::Other));
             if stays {
                 prop_assert_eq!(after.get(path), Some(node), "{:?}", path);
             }
+        }
+    }
+
+    #[test]
+    fn with_links_followed_the_destination_is_the_source_as_it_looks_through_them(
+        a in nodes(linked()), b in nodes(special()),
+    ) {
+        let (source, destination) = (MemoryStore::new(a.clone()), MemoryStore::new(b.clone()));
+        let options = RunOptions { links: Links::Follow, ..options() };
+        let report = mirror(&source, &destination, &options).unwrap();
+        prop_assert_eq!(source.nodes(), a.clone(), "the source is never changed");
+        let (seen, lost) = through_links(&a);
+        prop_assert_eq!(report.unfollowed.is_empty(), lost.is_empty(), "{:?}", report.unfollowed);
+        let is_lost = |path: &RelPath| lost.iter().any(|lost| path.is_within(lost));
+        let after = destination.nodes();
+        // Nothing goes because of what could not be followed, and no link is ever made.
+        for (path, node) in b.iter().filter(|(path, _)| is_lost(path)) {
+            let gave_way = seen.keys().any(|known| path.is_within(known) && known != path);
+            prop_assert!(after.get(path) == Some(node) || gave_way, "{path:?} was {node:?}");
+        }
+        let links = |nodes: &Nodes| nodes.iter().filter(|(_, node)| matches!(node, Node::Symlink(_))).count();
+        prop_assert!(links(&after) <= links(&b));
+        if report.failed() == 0 && lost.is_empty() {
+            let has_devices = |nodes: &Nodes| nodes.values().any(|node| *node == Node::Other);
+            if !has_devices(&seen) && !has_devices(&b) {
+                prop_assert_eq!(comparable(&after), comparable(&seen));
+            }
+            prop_assert_eq!(mirror(&source, &destination, &options).unwrap().plan.actions, vec![]);
+        }
+    }
+
+    #[test]
+    fn with_links_copied_none_leads_out_and_a_second_run_has_nothing_to_do(
+        a in nodes(linked()), b in nodes(linked()),
+    ) {
+        let (source, destination) = (MemoryStore::new(a.clone()), MemoryStore::new(b.clone()));
+        let options = RunOptions { links: Links::Copy, ..options() };
+        let report = mirror(&source, &destination, &options).unwrap();
+        let after = destination.nodes();
+        for (path, node) in &after {
+            let Node::Symlink(target) = node else { continue };
+            let is_made = a.get(path) == Some(node) && stays_inside(path, target);
+            prop_assert!(is_made || b.get(path) == Some(node), "{path:?} -> {target:?}");
+        }
+        if report.failed() == 0 {
+            for (path, node) in &a {
+                let is_left_out = |path: &RelPath| report.plan.skipped.iter().any(|s| path.is_within(&s.path));
+                if matches!(node, Node::Symlink(_)) && !is_left_out(path) {
+                    prop_assert_eq!(after.get(path), Some(node));
+                }
+            }
+            prop_assert_eq!(mirror(&source, &destination, &options).unwrap().plan.actions, vec![]);
         }
     }
 

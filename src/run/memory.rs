@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::compare::{Basis, Case, CompareOptions, Pair as Both, Side, difference, march};
 use crate::execute::{Event, Observer, Outcome};
 use crate::filter::Filter;
-use crate::model::{Cancel, Evidence, Likeness, Mtime, Receipt, Receipts, RelPath, Seen, Tree};
+use crate::model::{Cancel, Evidence, Kind, Likeness, Mtime, Receipt, Receipts, RelPath, Seen, Tree};
 use crate::plan::{Action, Deed, Plan};
 use crate::pool::Pool;
 use crate::run::StateOptions;
@@ -328,6 +328,12 @@ impl Memory {
 
     fn take(&self, action: &Action, outcome: &Outcome) {
         match action.deed {
+            // A link is compared by itself; a receipt of a file that was there is over.
+            Deed::Copy | Deed::Replace if action.kind() == Kind::Symlink => {
+                if self.evidence.receipts.contains_key(&action.path) {
+                    self.record(&action.path, None);
+                }
+            }
             Deed::Copy | Deed::Replace => self.take_receipt(action, self.receipt_of_sent(action, outcome)),
             Deed::Touch => self.take_receipt(action, self.receipt_of_kept(action, outcome)),
             Deed::Rename => {

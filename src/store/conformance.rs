@@ -12,8 +12,8 @@ use crate::store::ftp::{FtpStore, RemoteRoot};
 use crate::store::local::LocalStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Charset, Dating, Named, Names, PartRequest, ReadRequest, Renaming, Session, Settle, Store, StoreResult,
-    Version, WriteRequest, Written,
+    Charset, Dating, LinkRequest, Named, Names, PartRequest, ReadRequest, Renaming, Session, Settle, Store,
+    StoreResult, Version, WriteRequest, Written,
 };
 
 fn path(text: &str) -> RelPath {
@@ -297,4 +297,85 @@ fn sessions_of_one_store_see_each_others_work() {
         write(&mut *one, "a", b"x").unwrap();
         assert_eq!(read(&mut *other, "a").unwrap(), b"x");
     }
+}
+
+fn to_link(name: &str, target: &str) -> LinkRequest {
+    let temporary = path(&format!("{name}.part"));
+    LinkRequest { path: path(name), temporary, target: target.as_bytes().into() }
+}
+
+#[test]
+fn a_link_is_made_by_its_target_and_takes_the_place_of_a_file_or_a_link_but_of_no_directory() {
+    each_store(|session| {
+        all_ok(session.make_dirs(&[path("d")]));
+        write(session, "d/f", b"x").unwrap();
+        let links = [to_link("l", "d"), to_link("d/ü", "gone/ö"), to_link("no/l", "d"), to_link("d", "l")];
+        let made: Vec<bool> = session.make_links(&links).iter().map(Result::is_ok).collect();
+        if !session.capabilities().makes_links {
+            assert_eq!(made, [false; 4]);
+            assert_eq!(names(session, &RelPath::root()), ["dir d"]);
+            return;
+        }
+        assert_eq!(made, [true, true, false, false]);
+        all_ok(session.make_links(&[to_link("d/f", "../l"), to_link("l", "d/ü")]));
+        assert_eq!(names(session, &RelPath::root()), ["dir d", "symlink l"]);
+        assert_eq!(names(session, &path("d")), ["symlink d/f", "symlink d/ü"]);
+        let listing = session.list(&[path("d")]).remove(0).unwrap();
+        for entry in listing.entries {
+            let target = String::from_utf8(entry.target.unwrap().into()).unwrap();
+            assert_eq!(target, if entry.path == path("d/f") { "../l" } else { "gone/ö" });
+        }
+        all_ok(session.remove_files(&[path("l"), path("d/f"), path("d/ü")]));
+        assert_eq!(names(session, &path("d")), [""; 0]);
+    });
+}
+
+#[test]
+fn what_a_link_leads_to_is_told_and_read_through_it() {
+    each_store(|session| {
+        if !session.capabilities().makes_links {
+            return;
+        }
+        all_ok(session.make_dirs(&[path("d"), path("d/e")]));
+        write(session, "d/e/f", b"content").unwrap();
+        let links = [
+            to_link("l", "d/e"),
+            to_link("d/e/self", "../../l"),
+            to_link("file", "l/f"),
+            to_link("gone", "d/x"),
+            to_link("round", "round"),
+        ];
+        all_ok(session.make_links(&links));
+        let links = ["l", "l/self", "file", "gone", "round"].map(path);
+        let followed = session.follow(&[&[RelPath::root(), path("d/e")], &links[..]].concat());
+        let ok: Vec<bool> = followed.iter().map(Result::is_ok).collect();
+        assert_eq!(ok, [true, true, true, true, true, false, false]);
+        let [root, e, l, back, file] = &followed.into_iter().flatten().collect::<Vec<_>>()[..] else {
+            panic!("five were followed")
+        };
+        assert_eq!((l.entry.kind, &l.entry.path, &l.entry.target), (Kind::Dir, &path("l"), &None));
+        assert_eq!((file.entry.size, file.entry.mtime), (Some(7), Some(mtime())));
+        assert_eq!((file.entry.kind, &file.place, &file.entry.target), (Kind::File, &None, &None));
+        // The same place by all ways to it.
+        assert!(e.place.is_some() && e.place == l.place && e.place == back.place && e.place != root.place);
+
+        assert_eq!(names(session, &path("l")), ["file l/f", "symlink l/self"]);
+        assert_eq!(names(session, &path("l/self")), ["file l/self/f", "symlink l/self/self"]);
+        for name in ["file", "l/f", "l/self/f"] {
+            assert_eq!(read(session, name).unwrap(), b"content", "{name}");
+            let part = PartRequest { path: path(name), size: 7, range: 3..7 };
+            let mut incoming = session.read_part(&part).unwrap();
+            while incoming.read(&mut [0; 9]).unwrap() > 0 {}
+            assert_eq!(incoming.finish().unwrap(), 4);
+            assert_eq!(
+                session.version(&path(name)).unwrap(),
+                Version { size: Some(7), mtime: Some(mtime()) }
+            );
+        }
+        if let Some(kind) = session.checksum_kind() {
+            let sums = session.checksums(kind, &["d/e/f", "file", "l/f", "l/self/f"].map(path));
+            let sums: Vec<_> = sums.into_iter().map(|sum| sum.unwrap().unwrap()).collect();
+            assert!(sums.iter().all(|sum| *sum == sums[0]));
+        }
+    });
 }

@@ -6,16 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::model::{Checksum, ChecksumKind, Entry, Kind, Mtime, RelPath, Remedy, Unproven};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Renaming, Session,
-    Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// What is at one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
     Dir,
-    File { content: Vec<u8>, mtime: Mtime },
-    Symlink,
+    File {
+        content: Vec<u8>,
+        mtime: Mtime,
+    },
+    /// With its target.
+    Symlink(Vec<u8>),
     Other,
 }
 
@@ -24,7 +28,7 @@ impl Node {
         match self {
             Self::Dir => Kind::Dir,
             Self::File { .. } => Kind::File,
-            Self::Symlink => Kind::Symlink,
+            Self::Symlink(_) => Kind::Symlink,
             Self::Other => Kind::Other,
         }
     }
@@ -142,6 +146,55 @@ impl MemoryStore {
     }
 }
 
+impl Shared {
+    /// Returns where `path` leads when links are followed. What is outside isn't there.
+    fn resolve(&self, path: &RelPath) -> io::Result<RelPath> {
+        const MOST_LINKS: usize = 40;
+        let mut todo: Vec<Vec<u8>> = path.components().map(<[u8]>::to_vec).collect();
+        todo.reverse();
+        let (mut at, mut links) = (RelPath::root(), 0);
+        while let Some(name) = todo.pop() {
+            match &name[..] {
+                b"" | b"." => continue,
+                b".." => {
+                    at = at.parent().ok_or(io::ErrorKind::NotFound)?;
+                    continue;
+                }
+                _ => {}
+            }
+            let next = self.own(&at.join(&name).map_err(io::Error::other)?);
+            match self.nodes.get(&next) {
+                None => return Err(io::ErrorKind::NotFound.into()),
+                Some(Node::Symlink(_)) if links == MOST_LINKS => return Err(io::Error::other("a loop")),
+                Some(Node::Symlink(target)) => {
+                    links += 1;
+                    if target.starts_with(b"/") {
+                        return Err(io::ErrorKind::NotFound.into());
+                    }
+                    todo.extend(target.rsplit(|&b| b == b'/').map(<[u8]>::to_vec));
+                }
+                Some(_) => at = next,
+            }
+        }
+        Ok(at)
+    }
+
+    /// Returns what is at the end of `path` when links are followed.
+    fn through(&self, path: &RelPath) -> Option<&Node> {
+        self.nodes.get(&self.resolve(path).ok()?)
+    }
+
+    fn entry(path: RelPath, node: &Node) -> Entry {
+        match node {
+            Node::File { content, mtime } => Entry::file(path, content.len() as u64, Some(*mtime)),
+            Node::Symlink(target) => {
+                Entry { target: Some(target.clone().into()), ..Entry::new(path, Kind::Symlink) }
+            }
+            other => Entry::new(path, other.kind()),
+        }
+    }
+}
+
 impl Store for MemoryStore {
     fn name(&self) -> &str {
         "memory"
@@ -213,7 +266,12 @@ fn no(kind: io::ErrorKind) -> io::Result<()> {
 
 impl Session for MemorySession {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sets_times: !self.store.lock().cannot_set_times, exact_times: true, is_far: false }
+        Capabilities {
+            sets_times: !self.store.lock().cannot_set_times,
+            exact_times: true,
+            is_far: false,
+            makes_links: true,
+        }
     }
 
     fn is_usable(&self) -> bool {
@@ -232,16 +290,13 @@ impl Session for MemorySession {
         let mut results = vec![];
         for dir in dirs {
             results.push(self.step("list", dir).and_then(|shared| {
-                let dir = &shared.own(dir);
-                if !dir.is_root() && shared.nodes.get(dir) != Some(&Node::Dir) {
-                    return Err(StoreError::io("list", dir, "memory", io::ErrorKind::NotFound.into()));
+                let place = shared.resolve(dir).map_err(|e| StoreError::io("list", dir, "memory", e))?;
+                if !place.is_root() && shared.nodes.get(&place) != Some(&Node::Dir) {
+                    return Err(StoreError::io("list", dir, "memory", io::ErrorKind::NotADirectory.into()));
                 }
-                let here = shared.nodes.iter().filter(|(path, _)| path.parent().as_ref() == Some(dir));
-                let entries = here.map(|(path, node)| match node {
-                    Node::File { content, mtime } => {
-                        Entry::file(path.clone(), content.len() as u64, Some(*mtime))
-                    }
-                    other => Entry::new(path.clone(), other.kind()),
+                let here = shared.nodes.iter().filter(|(path, _)| path.parent().as_ref() == Some(&place));
+                let entries = here.map(|(path, node)| {
+                    Shared::entry(dir.join(path.name()).expect("it is a name there, too"), node)
                 });
                 let doubt = shared.doubtful.contains(dir).then(|| Unproven("told so".into()));
                 Ok(DirListing { entries: entries.collect(), doubt, may_hide: false, may_be_closed: false })
@@ -311,6 +366,34 @@ impl Session for MemorySession {
         files.iter().map(&mut one).collect()
     }
 
+    fn follow(&mut self, links: &[RelPath]) -> Vec<StoreResult<Referent>> {
+        let mut results = vec![];
+        for link in links {
+            results.push(self.step("follow", link).and_then(|shared| {
+                let place = shared.resolve(link).map_err(|e| StoreError::io("follow", link, "memory", e))?;
+                let node = if place.is_root() { &Node::Dir } else { &shared.nodes[&place] };
+                let is_dir = *node == Node::Dir;
+                let place = is_dir.then(|| [b"/", place.as_bytes()].concat().into());
+                Ok(Referent { entry: Shared::entry(link.clone(), node), place })
+            }));
+        }
+        results
+    }
+
+    fn make_links(&mut self, links: &[LinkRequest]) -> Vec<StoreResult<()>> {
+        let paths: Vec<RelPath> = links.iter().map(|link| link.path.clone()).collect();
+        self.each("link", &paths, |shared, path| {
+            let parent = path.parent().unwrap();
+            let is_in_dir = parent.is_root() || shared.nodes.get(&parent) == Some(&Node::Dir);
+            if !is_in_dir || shared.nodes.get(path) == Some(&Node::Dir) {
+                return no(io::ErrorKind::NotFound);
+            }
+            let link = links.iter().find(|link| link.path == *path).unwrap();
+            shared.nodes.insert(path.clone(), Node::Symlink(link.target.to_vec()));
+            Ok(())
+        })
+    }
+
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
         self.each("make", dirs, |shared, path| {
             let parent = path.parent().unwrap();
@@ -354,7 +437,7 @@ impl Session for MemorySession {
         _: Option<&ReadRequest>,
     ) -> StoreResult<Box<dyn Incoming + 's>> {
         let shared = self.step("read", &file.path)?;
-        let Some(Node::File { content, .. }) = shared.nodes.get(&shared.own(&file.path)).cloned() else {
+        let Some(Node::File { content, .. }) = shared.through(&file.path).cloned() else {
             let gone = io::ErrorKind::NotFound.into();
             return Err(StoreError::io("read", &file.path, "memory", gone));
         };
@@ -363,8 +446,7 @@ impl Session for MemorySession {
     }
 
     fn version(&mut self, file: &RelPath) -> StoreResult<Version> {
-        let shared = self.step("look at", file)?;
-        match shared.nodes.get(&shared.own(file)) {
+        match self.step("look at", file)?.through(file) {
             Some(Node::File { content, mtime }) => {
                 Ok(Version { size: Some(content.len() as u64), mtime: Some(*mtime) })
             }
@@ -374,7 +456,7 @@ impl Session for MemorySession {
 
     fn read_part<'s>(&'s mut self, part: &PartRequest) -> StoreResult<Box<dyn Incoming + 's>> {
         let shared = self.step("read", &part.path)?;
-        let Some(Node::File { content, .. }) = shared.nodes.get(&shared.own(&part.path)) else {
+        let Some(Node::File { content, .. }) = shared.through(&part.path) else {
             let gone = io::ErrorKind::NotFound.into();
             return Err(StoreError::io("read", &part.path, "memory", gone));
         };

@@ -65,6 +65,8 @@ pub struct Capabilities {
     /// Whether the line is so long that one connection may not fill it, and a round trip costs more than the work of most
     /// commands.
     pub is_far: bool,
+    /// Whether [`Session::make_links`] can make symbolic links.
+    pub makes_links: bool,
 }
 
 /// One worker's connection to a store.
@@ -105,6 +107,21 @@ pub trait Session: Send {
         let _ = kind;
         files.iter().map(|_| Ok(None)).collect()
     }
+
+    /// Returns what symbolic links lead to. It can be read below the links' own paths from then on. The root is taken for a link to
+    /// itself.
+    ///
+    /// An error means that a link leads to nothing, or that this can't be told.
+    fn follow(&mut self, links: &[RelPath]) -> Vec<StoreResult<Referent>>;
+
+    /// Lists the symbolic links in directories once more, where [`Session::list`] may not show all of them, or not where they point.
+    /// Empty where it shows all there is to know.
+    fn list_links(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<Vec<Entry>>> {
+        dirs.iter().map(|_| Ok(Vec::new())).collect()
+    }
+
+    /// Makes symbolic links, in the place of files or links of those names. What a link points to is of no concern.
+    fn make_links(&mut self, links: &[LinkRequest]) -> Vec<StoreResult<()>>;
 
     /// Makes directories, in this order. One that is already there is no error.
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>>;
@@ -215,6 +232,27 @@ pub struct Dating {
     pub path: RelPath,
     /// The time it gets.
     pub mtime: Mtime,
+}
+
+/// What a symbolic link leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referent {
+    /// What it is, as if it stood in the place of the link.
+    pub entry: Entry,
+    /// Where a directory truly is, the same for all ways to it; `None` for what is no directory, and where the store doesn't
+    /// tell.
+    pub place: Option<Box<[u8]>>,
+}
+
+/// A symbolic link to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkRequest {
+    /// Its name.
+    pub path: RelPath,
+    /// A name in the same directory that nothing has, for the time until it can take the place of what is there.
+    pub temporary: RelPath,
+    /// Where it points.
+    pub target: Box<[u8]>,
 }
 
 /// A file to be read.

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{Cancel, Checksum, ChecksumKind, Mtime, RelPath, Remedy};
+use crate::model::{Cancel, Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Renaming, Session,
-    Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
 /// How often and after which pauses something is tried again.
@@ -222,6 +222,18 @@ impl Session for Retrying {
 
     fn checksums(&mut self, kind: ChecksumKind, files: &[RelPath]) -> Vec<StoreResult<Option<Checksum>>> {
         self.repeat(files, Order::Free, |s, part| s.checksums(kind, part))
+    }
+
+    fn follow(&mut self, links: &[RelPath]) -> Vec<StoreResult<Referent>> {
+        self.repeat(links, Order::Free, |s, part| s.follow(part))
+    }
+
+    fn list_links(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<Vec<Entry>>> {
+        self.repeat(dirs, Order::Free, |s, part| s.list_links(part))
+    }
+
+    fn make_links(&mut self, links: &[LinkRequest]) -> Vec<StoreResult<()>> {
+        self.repeat(links, Order::Free, |s, part| s.make_links(part))
     }
 
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {

@@ -12,6 +12,7 @@ mod daemons;
 mod docs;
 mod heavy;
 mod hostile;
+mod links;
 mod listings;
 mod names;
 mod parse_listing;

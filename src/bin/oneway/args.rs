@@ -102,6 +102,11 @@ pub(crate) struct SyncArgs {
     #[arg(long, value_name = "FILE")]
     filter_from: Vec<PathBuf>,
 
+    /// Symbolic links of SRC: leave them out, with a note; mirror what they lead to, be it outside of SRC; or make links, which
+    /// only a local DST can have, and only where they lead to something inside it. Devices and FIFOs are always left out
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = LinksHow::Skip)]
+    pub(crate) links: LinksHow,
+
     /// Don't carry modification times
     #[arg(long)]
     pub(crate) no_times: bool,
@@ -277,6 +282,16 @@ pub(crate) enum Compare {
     Checksum,
     /// Send every file
     Always,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LinksHow {
+    /// Leave them out
+    Skip,
+    /// Mirror what they lead to, as if it stood there
+    Follow,
+    /// Make links
+    Copy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

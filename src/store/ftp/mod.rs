@@ -1,6 +1,7 @@
 //! A tree on an FTP server.
 
 mod download;
+mod links;
 mod listing;
 mod part;
 mod publish;

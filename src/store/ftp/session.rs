@@ -9,12 +9,13 @@ use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::listing::Limits;
 use crate::ftp::reply::Reply;
-use crate::model::{Checksum, ChecksumKind, Mtime, RelPath, Remedy};
+use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Lesson, Means, Publisher, Rider};
-use crate::store::ftp::{Learned, ListingChoice, download, listing, part, rename, upload};
+use crate::store::ftp::{Learned, ListingChoice, download, links, listing, part, rename, upload};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Renaming,
-    ServerClock, Session, Settle, StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Referent, Renaming, ServerClock, Session, Settle, StoreError, StoreResult, Version, WriteRequest,
+    Written,
 };
 
 /// A session on an FTP server.
@@ -273,6 +274,7 @@ impl Session for FtpSession {
             sets_times: self.time_setter().is_some(),
             exact_times: self.lists_exactly(),
             is_far: self.is_far(),
+            makes_links: false,
         }
     }
 
@@ -394,6 +396,27 @@ impl Session for FtpSession {
             });
         }
         results
+    }
+
+    fn follow(&mut self, links: &[RelPath]) -> Vec<StoreResult<Referent>> {
+        self.leave_ahead();
+        let followed = links::follow(self, links).into_iter().zip(links);
+        followed.map(|(referent, link)| referent.map_err(|e| self.fail("follow", link, e))).collect()
+    }
+
+    fn list_links(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<Vec<Entry>>> {
+        self.leave_ahead();
+        let listed = links::list(self, dirs).into_iter().zip(dirs);
+        listed.map(|(links, dir)| links.map_err(|e| self.fail("list", dir, e))).collect()
+    }
+
+    /// `SITE SYMLINK` of ProFTPD's mod_site_misc makes each target absolute, demands that it exists, and takes no blanks: what it makes
+    /// is not the link that was asked for.
+    fn make_links(&mut self, links: &[LinkRequest]) -> Vec<StoreResult<()>> {
+        let refuse = |link: &LinkRequest| {
+            StoreError::new("create", &link.path, &self.name, Remedy::Skip, "FTP can't make symbolic links")
+        };
+        links.iter().map(|link| Err(refuse(link))).collect()
     }
 
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {

@@ -1,7 +1,7 @@
 //! What a directory on the local disk holds.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
@@ -10,24 +10,25 @@ use crate::rooted::Rooted;
 use crate::store::DirListing;
 use crate::store::local::{bytes_of, is_gone, with_rights};
 
-/// Reads one directory. What vanishes meanwhile is left out: it isn't there any more.
-pub(super) fn list_dir(path: &Path, dir: &RelPath) -> io::Result<DirListing> {
+/// Reads the directory `below` the one at `path`, for entries that are in `dir`. What vanishes meanwhile is left out: it isn't
+/// there any more.
+pub(super) fn list_dir(path: &Path, below: &RelPath, dir: &RelPath) -> io::Result<DirListing> {
     let root = Rooted::open(path)?;
-    let listing = read_entries(path, dir).map_err(|error| with_rights(&root, dir, error))?;
+    let place = below_path(path, below);
+    let listing = read_entries(&place, dir).map_err(|error| with_rights(&root, below, error))?;
     // walkdir goes by path and through links, and finds nothing in what is no directory. So what it found counts only if
     // a walk without links leads to a directory, too. The root may be a link.
-    match root.meta(dir)?.kind() {
+    match root.meta(below)?.kind() {
         Kind::Dir => Ok(listing),
         _ => Err(io::ErrorKind::NotADirectory.into()),
     }
 }
 
-fn read_entries(root: &Path, dir: &RelPath) -> io::Result<DirListing> {
-    let place = if dir.is_root() { root.to_owned() } else { root.join(os_path(dir)) };
+fn read_entries(place: &Path, dir: &RelPath) -> io::Result<DirListing> {
     let mut listing = DirListing::default();
     let mut odd_names = 0;
     let mut odd_name = String::new();
-    for found in WalkDir::new(&place).min_depth(1).max_depth(1).follow_links(false) {
+    for found in WalkDir::new(place).min_depth(1).max_depth(1).follow_links(false) {
         let found = match found {
             Ok(found) => found,
             Err(e) if e.depth() > 0 && e.io_error().is_some_and(is_gone) => continue,
@@ -62,7 +63,7 @@ fn cause(error: walkdir::Error) -> io::Error {
     error.into_io_error().unwrap_or_else(|| io::Error::other("a link leads back to where it is"))
 }
 
-fn entry_of(path: RelPath, meta: &std::fs::Metadata, place: &Path) -> Entry {
+pub(super) fn entry_of(path: RelPath, meta: &std::fs::Metadata, place: &Path) -> Entry {
     use std::os::unix::fs::MetadataExt;
     let kind = match meta.file_type() {
         t if t.is_file() => Kind::File,
@@ -83,7 +84,9 @@ fn entry_of(path: RelPath, meta: &std::fs::Metadata, place: &Path) -> Entry {
     }
 }
 
-fn os_path(path: &RelPath) -> &Path {
+/// Returns the system's path of what is `below` the directory at `path`.
+pub(super) fn below_path(path: &Path, below: &RelPath) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
-    Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()))
+    // Joined to nothing, a path would end in a separator, which follows a link.
+    if below.is_root() { path.to_owned() } else { path.join(std::ffi::OsStr::from_bytes(below.as_bytes())) }
 }

@@ -1,9 +1,10 @@
 //! A tree on the local disk.
 //!
 //! Directories are read in parallel with rayon; everything that writes goes through [`Rooted`], so that no symbolic link
-//! below the root is ever written through.
+//! below the root is ever written through, nor read through unless it was followed on purpose.
 
 mod checksum;
+mod follow;
 mod listing;
 mod part;
 mod transfer;
@@ -17,15 +18,18 @@ use rayon::prelude::*;
 use crate::model::{Checksum, ChecksumKind, Kind, Mtime, RelPath};
 use crate::rooted::{Meta, Rooted};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Renaming, Session,
-    Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
 };
+
+use follow::Followed;
 
 /// A directory of this machine.
 #[derive(Debug)]
 pub struct LocalStore {
     path: PathBuf,
     name: String,
+    followed: Arc<Followed>,
 }
 
 impl LocalStore {
@@ -33,7 +37,7 @@ impl LocalStore {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = bytes_of(&path);
-        Self { name: crate::model::escape(&name), path }
+        Self { name: crate::model::escape(&name), path, followed: Arc::default() }
     }
 }
 
@@ -51,6 +55,7 @@ impl Store for LocalStore {
             path: self.path.clone(),
             name: self.name.clone(),
             root: None,
+            followed: Arc::clone(&self.followed),
             written: Vec::new(),
         }))
     }
@@ -62,6 +67,8 @@ struct LocalSession {
     name: String,
     /// Opened at the first use, since the root may yet have to be made.
     root: Option<Arc<Rooted>>,
+    /// Links that may be read through.
+    followed: Arc<Followed>,
     written: Vec<(RelPath, StoreResult<Written>)>,
 }
 
@@ -73,6 +80,12 @@ impl LocalSession {
         let root = Arc::new(Rooted::open(&self.path)?);
         self.root = Some(Arc::clone(&root));
         Ok(root)
+    }
+
+    /// Opens the directory from which `path` can be read without going by a link, and returns its path from there.
+    fn base_of(&mut self, path: &RelPath) -> io::Result<(Arc<Rooted>, RelPath)> {
+        let root = self.root()?;
+        self.followed.base_of(&root, path)
     }
 
     fn fail(&self, operation: &'static str, path: &RelPath, error: io::Error) -> StoreError {
@@ -104,7 +117,7 @@ impl LocalSession {
 
 impl Session for LocalSession {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sets_times: true, exact_times: true, is_far: false }
+        Capabilities { sets_times: true, exact_times: true, is_far: false, makes_links: true }
     }
 
     fn root_exists(&mut self) -> StoreResult<bool> {
@@ -120,14 +133,16 @@ impl Session for LocalSession {
     }
 
     fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
-        dirs.par_iter()
-            .map(|dir| listing::list_dir(&self.path, dir).map_err(|e| self.fail("list", dir, e)))
-            .collect()
+        let list = |dir| match self.followed.nearest(dir) {
+            Some((place, below)) => listing::list_dir(&place, &below, dir),
+            None => listing::list_dir(&self.path, dir, dir),
+        };
+        dirs.par_iter().map(|dir| list(dir).map_err(|e| self.fail("list", dir, e))).collect()
     }
 
     fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>> {
         let one = |this: &mut Self, path: &RelPath| {
-            let meta = this.root().and_then(|root| root.meta(path));
+            let meta = this.base_of(path).and_then(|(root, path)| root.meta(&path));
             meta.map(|meta| meta.mtime).map_err(|e| this.fail("look at", path, e))
         };
         files.iter().map(|path| one(self, path)).collect()
@@ -141,10 +156,29 @@ impl Session for LocalSession {
         let root = self.root();
         let checksum = |path: &RelPath| {
             let root = root.as_ref().map_err(|e| io::Error::new(e.kind(), e.to_string()))?;
-            let (file, _) = root.open_file(path)?;
+            let (root, path) = self.followed.base_of(root, path)?;
+            let (file, _) = root.open_file(&path)?;
             checksum::of(kind, file).map(Some)
         };
         files.par_iter().map(|path| checksum(path).map_err(|e| self.fail("read", path, e))).collect()
+    }
+
+    fn follow(&mut self, links: &[RelPath]) -> Vec<StoreResult<Referent>> {
+        let follow = |link| self.followed.follow(&self.path, link).map_err(|e| self.fail("follow", link, e));
+        links.par_iter().map(follow).collect()
+    }
+
+    fn make_links(&mut self, links: &[LinkRequest]) -> Vec<StoreResult<()>> {
+        let make = |root: &Rooted, LinkRequest { path, temporary, target }: &LinkRequest| {
+            root.make_link(temporary, target)?;
+            // There is nobody to tell of what stays behind; the next run knows it by its name.
+            root.rename(temporary, path).inspect_err(|_| drop(root.remove_file(temporary)))
+        };
+        let one = |this: &mut Self, link: &LinkRequest| {
+            let made = this.root().and_then(|root| make(&root, link));
+            made.map_err(|e| this.fail_in_dir("create", &link.path, e))
+        };
+        links.iter().map(|link| one(self, link)).collect()
     }
 
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {
@@ -192,7 +226,7 @@ impl Session for LocalSession {
     }
 
     fn version(&mut self, file: &RelPath) -> StoreResult<Version> {
-        let meta = self.root().and_then(|root| root.meta(file));
+        let meta = self.base_of(file).and_then(|(root, file)| root.meta(&file));
         let meta = meta.map_err(|e| self.fail("look at", file, e))?;
         Ok(Version { size: Some(meta.size), mtime: meta.mtime })
     }

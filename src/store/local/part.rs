@@ -13,7 +13,7 @@ pub(super) fn read<'s>(
     session: &'s mut LocalSession,
     part: &PartRequest,
 ) -> StoreResult<Box<dyn Incoming + 's>> {
-    let opened = session.root().and_then(|root| root.open_file(&part.path));
+    let opened = session.base_of(&part.path).and_then(|(root, path)| root.open_file(&path));
     let (file, _) = opened.map_err(|e| session.fail("read", &part.path, e))?;
     Ok(Box::new(LocalPart { session, file, request: part.clone(), read: 0 }))
 }

@@ -313,7 +313,7 @@ fn a_directory_that_may_not_be_read_or_searched_is_not_an_empty_one() {
     where_permissions_bind(|| {
         for (mode, said) in [(0o300, "0300"), (0o400, "0400"), (0, "0000")] {
             set_mode(&dir, mode);
-            let error = listing::list_dir(&root, &path("d")).unwrap_err();
+            let error = listing::list_dir(&root, &path("d"), &path("d")).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
             let text =
                 format!("Permission denied (os error 13); the directory has mode {said} and belongs to");
@@ -336,4 +336,90 @@ fn two_names_of_one_file_are_told_by_its_number() {
     assert_eq!(same("readme", "other"), Some(false));
     assert_eq!(same("readme", "Readme"), Some(false));
     assert_eq!(same("gone", "GONE"), None);
+}
+
+#[test]
+fn only_a_link_that_was_followed_is_read_through() {
+    let mut sandbox = Sandbox::new();
+    symlink("../outside", sandbox.at("way")).unwrap();
+    symlink("../outside", sandbox.at("other")).unwrap();
+    symlink("a", sandbox.temp.path().join("outside/within")).unwrap();
+    assert!(sandbox.session.read(&from("way/a"), None).is_err());
+    let followed = sandbox.session.follow(&[path("way")]).remove(0).unwrap();
+    assert_eq!(followed.entry.kind, Kind::Dir);
+    assert!(sandbox.session.read(&from("way/a"), None).is_ok());
+    assert_eq!(sandbox.list("way").unwrap().entries.len(), 2);
+    for name in ["way/within", "other/a"] {
+        assert!(sandbox.session.read(&from(name), None).is_err(), "{name}");
+    }
+    assert!(sandbox.list("other").is_err());
+    // Another store of the same place knows nothing of it, and nothing is ever written by that way.
+    let mut other = LocalStore::new(sandbox.temp.path().join("root")).connect().unwrap();
+    assert!(other.read(&from("way/a"), None).is_err());
+    assert!(sandbox.write(&to("way/new"), "theirs").is_err());
+    assert!(sandbox.session.make_dirs(&[path("way/new")])[0].is_err());
+    assert!(sandbox.session.remove_files(&[path("way/a")])[0].is_err());
+    // A link that is turned elsewhere later is gone by as it was.
+    fs::remove_file(sandbox.at("way")).unwrap();
+    symlink("d", sandbox.at("way")).unwrap();
+    let mut block = [0; 9];
+    assert_eq!(sandbox.session.read(&from("way/a"), None).unwrap().read(&mut block).unwrap(), 4);
+    assert_eq!(&block[..4], b"mine");
+}
+
+#[test]
+fn what_is_no_file_is_not_opened_behind_a_link_either() {
+    let mut sandbox = Sandbox::new();
+    make_fifo(&sandbox.at("fifo"));
+    symlink("fifo", sandbox.at("link")).unwrap();
+    symlink("/dev/zero", sandbox.at("device")).unwrap();
+    for name in ["link", "device"] {
+        assert_eq!(sandbox.session.follow(&[path(name)])[0].as_ref().unwrap().entry.kind, Kind::Other);
+        assert!(sandbox.session.read(&from(name), None).is_err());
+    }
+    // It becomes one when all is decided already: nobody waits for its other end.
+    fs::write(sandbox.at("file"), "x").unwrap();
+    symlink("file", sandbox.at("to file")).unwrap();
+    assert_eq!(sandbox.session.follow(&[path("to file")])[0].as_ref().unwrap().entry.kind, Kind::File);
+    fs::remove_file(sandbox.at("file")).unwrap();
+    make_fifo(&sandbox.at("file"));
+    for name in ["to file", "file"] {
+        let error = sandbox.session.read(&from(name), None).map(drop).unwrap_err();
+        assert!(error.to_string().ends_with(": it is no regular file"), "{error}");
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_told_with_its_target() {
+    let mut sandbox = Sandbox::new();
+    for (name, target, told) in [
+        ("gone", "../else/where", "it points to `../else/where`, and nothing is there"),
+        ("round", "round", "Too many levels of symbolic links (os error 40)"),
+        ("through", "d/a/x", "Not a directory (os error 20)"),
+    ] {
+        symlink(target, sandbox.at(name)).unwrap();
+        let error = sandbox.session.follow(&[path(name)]).remove(0).unwrap_err();
+        assert!(error.to_string().ends_with(told), "{error}");
+    }
+}
+
+#[test]
+fn a_link_is_made_in_one_step_and_leaves_nothing_when_it_cannot_be() {
+    let mut sandbox = Sandbox::new();
+    let dir = sandbox.at("d");
+    let request = |name: &str, target: &str| {
+        let WriteRequest { path, temporary, .. } = to(name);
+        LinkRequest { path, temporary, target: target.as_bytes().into() }
+    };
+    fs::create_dir(dir.join("sub")).unwrap();
+    let made =
+        sandbox.session.make_links(&[request("d/a", "x"), request("d/sub", "x"), request("way/l", "x")]);
+    assert_eq!(made.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(names(&dir), ["a", "sub"]);
+    assert_eq!(fs::read_link(dir.join("a")).unwrap(), Path::new("x"));
+    assert!(made[1].as_ref().unwrap_err().to_string().starts_with("cannot create `d/sub` on "));
+    // Not by way of a link.
+    symlink("../outside", sandbox.at("way")).unwrap();
+    assert!(sandbox.session.make_links(&[request("way/a", "x")])[0].is_err());
+    sandbox.assert_outside_is_as_it_was();
 }

@@ -15,7 +15,7 @@ pub(super) fn read<'s>(
     session: &'s mut LocalSession,
     file: &ReadRequest,
 ) -> StoreResult<Box<dyn Incoming + 's>> {
-    let opened = session.root().and_then(|root| root.open_file(&file.path));
+    let opened = session.base_of(&file.path).and_then(|(root, path)| root.open_file(&path));
     let (handle, before) = opened.map_err(|e| session.fail("read", &file.path, e))?;
     Ok(Box::new(LocalIncoming { session, file: handle, path: file.path.clone(), before, bytes: 0 }))
 }

@@ -11,10 +11,11 @@ pub use spelling::{NameError, Names};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::{Checksum, ChecksumKind, Mtime, RelPath, Remedy};
+use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, Outgoing, PartRequest, Parts, ReadRequest, Renaming,
-    ServerClock, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
+    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Referent, Renaming, ServerClock, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest,
+    Written,
 };
 
 /// A store whose names are read and written as they are spelled there.
@@ -98,6 +99,14 @@ impl NamedSession {
             .collect()
     }
 
+    fn own_link(&self, link: &LinkRequest) -> StoreResult<LinkRequest> {
+        let target = self.names.write_target(&link.target);
+        let target =
+            target.map_err(|why| StoreError::new("create", &link.path, &self.store, Remedy::Skip, why))?;
+        let path = self.own("create", &link.path)?;
+        Ok(LinkRequest { path, temporary: self.own("create", &link.temporary)?, target })
+    }
+
     fn own_read(&self, file: &ReadRequest) -> StoreResult<ReadRequest> {
         Ok(ReadRequest { path: self.own("read", &file.path)?, ..file.clone() })
     }
@@ -146,6 +155,38 @@ impl Session for NamedSession {
 
     fn checksums(&mut self, kind: ChecksumKind, files: &[RelPath]) -> Vec<StoreResult<Option<Checksum>>> {
         self.each("read", files, |inner, there| inner.checksums(kind, there))
+    }
+
+    fn follow(&mut self, links: &[RelPath]) -> Vec<StoreResult<Referent>> {
+        let mut followed = self.each("follow", links, |inner, there| inner.follow(there));
+        for (path, referent) in links.iter().zip(&mut followed) {
+            if let Ok(referent) = referent {
+                referent.entry.path = path.clone();
+            }
+        }
+        followed
+    }
+
+    fn list_links(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<Vec<Entry>>> {
+        let listed = self.each("list", dirs, |inner, there| {
+            let listed = inner.list_links(there).into_iter().zip(there);
+            listed.map(|(links, own)| links.map(|links| (own.clone(), links))).collect()
+        });
+        let read = |(dir, listed): (&RelPath, StoreResult<_>)| {
+            let (own, entries) = listed?;
+            let listing = DirListing { entries, ..DirListing::default() };
+            Ok(self.names.read_listing(dir, &own, listing).entries)
+        };
+        dirs.iter().zip(listed).map(read).collect()
+    }
+
+    fn make_links(&mut self, links: &[LinkRequest]) -> Vec<StoreResult<()>> {
+        let own: Vec<StoreResult<LinkRequest>> = links.iter().map(|link| self.own_link(link)).collect();
+        let there: Vec<LinkRequest> = own.iter().filter_map(|own| own.as_ref().ok()).cloned().collect();
+        let mut made = self.inner.make_links(&there).into_iter();
+        own.into_iter()
+            .map(|own| own.and_then(|_| made.next().expect("a result for each link that was handed on")))
+            .collect()
     }
 
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>> {

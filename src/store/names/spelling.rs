@@ -165,10 +165,30 @@ impl Names {
         self.adapts && self.saw_latin_1.load(Ordering::Relaxed) && !self.saw_utf_8.load(Ordering::Relaxed)
     }
 
+    /// Returns a link's target as text; `None` where it is none, so that nobody can tell where the link points. It isn't composed: it
+    /// names what is there, in its form.
+    pub(super) fn read_target(&self, target: &[u8]) -> Option<Box<[u8]>> {
+        self.decode(target).ok().map(|text| text.as_bytes().into())
+    }
+
+    /// Returns a link's target as it is written there.
+    ///
+    /// # Errors
+    /// Why it can't be written.
+    pub(super) fn write_target(&self, target: &[u8]) -> Result<Box<[u8]>, NameError> {
+        let Some(charset) = self.charset else { return Ok(target.into()) };
+        let encoded = std::str::from_utf8(target).ok().and_then(|text| charset.encode(text));
+        encoded.map(|bytes| (*bytes).into()).ok_or_else(|| NameError::Unencodable(charset.name()))
+    }
+
     /// Gives the entries of a listing the paths they are compared by. `dir` is the directory's, `own` what it is there.
     pub(super) fn read_listing(&self, dir: &RelPath, own: &RelPath, mut listing: DirListing) -> DirListing {
         // What is ASCII stays as it is, in a directory that does.
-        let stays = |entry: &Entry| dir == own && entry.path.name().is_ascii();
+        let stays = |entry: &Entry| {
+            dir == own
+                && entry.path.name().is_ascii()
+                && entry.target.as_ref().is_none_or(|target| target.is_ascii())
+        };
         if listing.entries.iter().all(stays) {
             return listing;
         }
@@ -178,6 +198,7 @@ impl Names {
                 read.push((entry, None));
                 continue;
             }
+            entry.target = entry.target.and_then(|target| self.read_target(&target));
             match self.read(dir, entry.path.name()) {
                 Ok((path, own)) => {
                     entry.path = path;

@@ -11,13 +11,13 @@ use anyhow::Context as _;
 use oneway::compare::{Basis, CompareOptions};
 use oneway::config::Connection;
 use oneway::filter::{Filter, Verdict};
-use oneway::model::Cancel;
+use oneway::model::{Cancel, Links};
 use oneway::plan::{GuardOptions, Presence};
 use oneway::pool::SessionCount;
 use oneway::report::{Detail, Mode, Report, format_named};
 use oneway::run::{RunOptions, StateOptions, run as run_mirror};
 
-use crate::args::{Compare, Format, RuleArg, SyncArgs};
+use crate::args::{Compare, Format, LinksHow, RuleArg, SyncArgs};
 use crate::commands::{apart, connect, state};
 use crate::exit::{self, UsageError};
 use crate::signals::Signals;
@@ -115,6 +115,11 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
             (_, true) => Presence::OnlyExisting,
             _ => Presence::Any,
         },
+        links: match args.links {
+            LinksHow::Skip => Links::Skip,
+            LinksHow::Follow => Links::Follow,
+            LinksHow::Copy => Links::Copy,
+        },
         guard: GuardOptions { max_delete: args.max_delete, allow_empty_source: args.allow_empty_source },
         carry_times: !args.no_times,
         rate: args.bwlimit,
@@ -200,6 +205,9 @@ fn complain_of(report: &Report) {
     }
     for trouble in &report.troubles {
         complain!("error: {trouble}");
+    }
+    for unfollowed in &report.unfollowed {
+        complain!("error: {unfollowed}; what the destination has there stays");
     }
     for note in &report.notes {
         complain!("note: {note}");

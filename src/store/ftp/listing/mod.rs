@@ -77,6 +77,11 @@ fn believe(
     listing
 }
 
+/// Returns whether directories are listed by MLSD.
+pub(super) fn is_by_mlsd(session: &FtpSession) -> bool {
+    !stat::serves(session) && has_mlsd(session)
+}
+
 fn has_mlsd(session: &FtpSession) -> bool {
     let wanted = matches!(session.choice, ListingChoice::Auto | ListingChoice::Mlsd);
     wanted && session.client.features().has_mlsd()

@@ -46,6 +46,27 @@ fn what_was_read_is_addressed_by_its_own_bytes_with_all_below_it() {
 }
 
 #[test]
+fn targets_of_links_are_text_too_in_the_form_they_have() {
+    let (latin_1, utf_8) = (Names::of_server(Charset::named("latin1")), Names::of_server(None));
+    for (names, there, text) in [
+        (&latin_1, &b"../caf\xe9"[..], Some("../café")),
+        (&utf_8, b"../caf\xe9", Some("../café")),
+        (&utf_8, "u\u{308}/x".as_bytes(), Some("u\u{308}/x")),
+        (&Names::of_server(Charset::named("shift_jis")), b"\xff\xff", None),
+    ] {
+        let mut link = Entry::new(path("l"), Kind::Symlink);
+        link.target = Some(there.into());
+        let listing = DirListing { entries: vec![link], ..DirListing::default() };
+        let read = names.read_listing(&RelPath::root(), &RelPath::root(), listing);
+        assert_eq!(read.doubt, None);
+        assert_eq!(read.entries[0].target.as_deref(), text.map(str::as_bytes));
+    }
+    assert_eq!(&*latin_1.write_target("../café".as_bytes()).unwrap(), b"../caf\xe9");
+    assert_eq!(&*utf_8.write_target("../café".as_bytes()).unwrap(), "../café".as_bytes());
+    assert!(latin_1.write_target("漢".as_bytes()).is_err());
+}
+
+#[test]
 fn new_names_are_latin_1_only_where_all_that_was_seen_is() {
     let (latin_1, utf_8) = (&b"caf\xe9"[..], "caf\u{e9}s".as_bytes());
     for (seen, new, there) in [
