@@ -60,6 +60,13 @@ impl StateError {
         Self::Sqlite { deed, path: path.to_owned(), source }
     }
 
+    /// Returns whether another run has the file for itself just now.
+    pub(super) fn is_busy(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        matches!(self, Self::Sqlite { source, .. }
+            if matches!(source.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked)))
+    }
+
     /// Returns whether the file is one of ours that can't be used any more. One that is locked, or on a full disk, or of something
     /// else, is not.
     pub fn is_damage(&self) -> bool {

@@ -89,7 +89,10 @@ impl State {
         if !path.exists() {
             return Ok(Receipts::new());
         }
-        receipts(&schema::open_to_read(path, pair)?, path)
+        match schema::open_to_read(path, pair)? {
+            Some(connection) => receipts(&connection, path),
+            None => Ok(Receipts::new()),
+        }
     }
 
     /// Remembers a receipt; `None` forgets the one there is. It is on the disk within a second, or after [`State::flush`].

@@ -1,7 +1,7 @@
 //! The tables of a state file, and receipts as rows.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Statement, TransactionBehavior, params};
 
@@ -29,12 +29,27 @@ const TABLES: &str = "
 /// Opens the file, or makes it, and makes sure that it is of this program, this version and this pair. Nothing is written to one
 /// that isn't.
 pub(super) fn open(path: &Path, pair: &Pair) -> Result<Connection, StateError> {
+    let began = Instant::now();
+    loop {
+        match open_once(path, pair) {
+            // SQLite doesn't wait by itself for another run that is changing the journal's mode, too.
+            Err(e) if e.is_busy() && began.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+}
+
+/// How long another run may be busy with the file, and how often it's looked at.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(10);
+
+fn open_once(path: &Path, pair: &Pair) -> Result<Connection, StateError> {
     let fail = |e| StateError::sqlite("open", path, e);
     if std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0) {
         drop(open_to_read(path, pair)?);
     }
     let mut connection = Connection::open(path).map_err(fail)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
+    connection.busy_timeout(PATIENCE).map_err(fail)?;
     // Written ahead, so that a reader never waits and a kill at any moment leaves the file whole.
     connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
     connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
@@ -61,13 +76,27 @@ pub(super) fn close(connection: &Connection) {
     let _ = connection.pragma_update(None, "journal_mode", "DELETE");
 }
 
-/// Opens a file that is there, to look at it alone.
-pub(super) fn open_to_read(path: &Path, pair: &Pair) -> Result<Connection, StateError> {
+/// Opens a file that is there, to look at it alone; `None` where nothing is in it yet: another run is about to make its tables.
+pub(super) fn open_to_read(path: &Path, pair: &Pair) -> Result<Option<Connection>, StateError> {
     let fail = |e| StateError::sqlite("open", path, e);
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
-    examine(&connection, path, pair)?;
-    Ok(connection)
+    connection.busy_timeout(PATIENCE).map_err(fail)?;
+    match examine(&connection, path, pair) {
+        Ok(()) => Ok(Some(connection)),
+        Err(StateError::Foreign { .. }) if is_blank(&connection).unwrap_or(false) => Ok(None),
+        // It has been made in between.
+        Err(e @ StateError::Foreign { .. }) => {
+            examine(&connection, path, pair).map_err(|_| e).map(|()| Some(connection))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// Returns whether a database has nothing in it and belongs to nobody.
+fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(application == 0 && tables == 0)
 }
 
 /// Makes sure that the file is of this program, this version and this pair. Whether it's whole shows when all of it is read.

@@ -139,6 +139,18 @@ fn an_empty_file_is_a_new_one() {
     assert!(opened(&file).1.is_empty());
 }
 
+/// As another run that has just begun leaves it, for a moment.
+#[test]
+fn a_database_without_anything_in_it_is_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.sqlite");
+    Connection::open(&file).unwrap().pragma_update(None, "journal_mode", "WAL").unwrap();
+    assert!(fs::metadata(&file).unwrap().len() > 0);
+    assert!(State::peek(&file, &pair()).unwrap().is_empty());
+    open(&file).record(&path("a"), Some(receipt(1))).unwrap();
+    assert_eq!(opened(&file).1.len(), 1);
+}
+
 #[test]
 fn a_look_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
