@@ -4,6 +4,7 @@ mod ask;
 mod contents;
 mod folding;
 mod memory;
+mod notes;
 mod server_state;
 mod times;
 
@@ -16,7 +17,7 @@ use crate::compare::{Basis, CompareOptions, Side, Times, newly_dated};
 use crate::execute::{Event, ExecuteOptions, Hashes, Observer, execute};
 use crate::filter::Filter;
 use crate::model::{Cancel, Links, Receipts, RelPath, Remedy, Tree};
-use crate::plan::{GuardOptions, LeftOut, Plan, PlanOptions, Presence, candidates, check, plan, rename};
+use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, candidates, check, plan, rename};
 use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report};
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
@@ -239,24 +240,14 @@ pub fn run(
     }
     report.notes.extend(note_of_zone(&destination));
     for (pool, scanned) in [(&source, &from), (&destination, &to)] {
-        let side = pool.store().name();
-        if pool.store().is_in_clear_text() {
-            report.notes.push(format!("the server has no TLS, so {side} is spoken to in clear text"));
-        }
-        // What could not be followed is told apart.
-        let unproven = scanned.tree.unproven().filter(|(path, _)| !scanned.unfollowed.contains_key(path));
-        report.unproven.extend(unproven.map(|(dir, why)| (side.to_owned(), dir.clone(), why.clone())));
-        if let Some(limit) = pool.shrunk_to() {
-            let sessions = if limit == 1 { "session" } else { "sessions" };
-            report.notes.push(format!("{side} allows no more than {limit} {sessions}"));
-        }
+        notes::of_side(&mut report, pool, scanned);
     }
     report.notes.extend(adopted);
     let (notes, trouble) = memory.finish(dry, &options.cancel, save);
     report.notes.extend(notes);
     report.troubles.extend(trouble);
-    add_state_notes(&mut report, &from, source.store().is_remote());
-    add_notes(&mut report, options.carry_times && !times_kept, options.state.is_some());
+    notes::of_states(&mut report, &from, source.store().is_remote());
+    notes::of_plan(&mut report, options.carry_times && !times_kept, options.state.is_some());
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -320,66 +311,6 @@ fn scan_side(pool: &Pool, side: Side, options: &RunOptions, observer: &dyn Obser
                 .with_hint("the source must be a directory that exists"))
         }
         scanned => scanned,
-    }
-}
-
-/// Tells of files of the source that have the name of the one that receipts are kept in. In the root of a server it is that one.
-fn add_state_notes(report: &mut Report, from: &Scanned, source_is_remote: bool) {
-    for path in &from.states {
-        let is_ours = source_is_remote && path.parent().is_some_and(|dir| dir.is_root());
-        if !is_ours {
-            report.notes.push(format!(
-                "`{path}` was left out: that is the name of the file that receipts are kept in"
-            ));
-        }
-    }
-}
-
-/// Adds what a person should know and no action shows.
-fn add_notes(report: &mut Report, times_lost: bool, remembers: bool) {
-    let many =
-        |n: usize, one: &str, more: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {more}") };
-    for &why in LeftOut::ALL {
-        let skipped = report.plan.skipped.iter().filter(|skipped| skipped.why == why).count();
-        if skipped == 0 {
-            continue;
-        }
-        let (one, more) = match why {
-            LeftOut::Special => ("special file was", "special files were"),
-            _ => ("symbolic link was", "symbolic links were"),
-        };
-        let left_out = format!("{} left out", many(skipped, one, more));
-        report.notes.push(match why {
-            LeftOut::Link | LeftOut::Special => left_out,
-            LeftOut::Unmakeable => format!("{left_out}: {} can't make any", report.destination),
-            LeftOut::Untold => format!("{left_out}: {} doesn't tell where to", report.source),
-            LeftOut::Outside => {
-                format!("{left_out}, which may lead out of {}; -v says which", report.destination)
-            }
-        });
-    }
-    if !report.plan.spared.is_empty() {
-        let spared = many(report.plan.spared.len(), "extra path was", "extra paths were");
-        report.notes.push(format!("{spared} kept at the destination; -v says why"));
-    }
-    let mut refused = report.outcomes.iter().filter_map(|outcome| outcome.not_renamed.as_ref());
-    if let Some(why) = refused.next() {
-        let files = many(1 + refused.count(), "file was sent", "files were sent");
-        report.notes.push(format!("{files} under a new name instead of being renamed: {why}"));
-    }
-    let undated = report.outcomes.iter().filter(|outcome| outcome.time_set == Some(false)).count();
-    if undated > 0 && !times_lost {
-        report
-            .notes
-            .push(format!("{} without the time of the source", many(undated, "file is", "files are")));
-    }
-    if times_lost {
-        let told = if remembers {
-            "what changed since the last run is told by what was remembered of it"
-        } else {
-            "only files that are newer at the source are sent again"
-        };
-        report.notes.push(format!("{} can't set times; {told}", report.destination));
     }
 }
 
