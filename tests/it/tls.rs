@@ -143,3 +143,31 @@ fn sessions_whose_tickets_are_used_up_give_way_to_new_ones() {
 fn few() -> Files {
     Files((0..12).map(|n| (format!("f{n}").into(), Some(vec![b'x'; n * 30_000]))).collect())
 }
+
+#[test]
+fn a_client_shows_its_certificate_to_servers_that_ask() {
+    for software in [Software::Vsftpd, Software::Proftpd] {
+        let sandbox = Sandbox::new();
+        let certificate = Certificate::new(&sandbox);
+        let Some(daemon) = Daemon::prepare(software).tls_for_known(&certificate).start(&sandbox) else {
+            continue;
+        };
+        let (src, url) = (sandbox.tree("src", files! {"a" => "a", "b" => "b"}), daemon.protected_url("/"));
+        let run = |shown: &[&str]| {
+            let arguments =
+                [&["sync", "--retries", "0", "--pin", &certificate.pin], shown, &[&*src, &*url]].concat();
+            sandbox.command(arguments).env("ONEWAY_PASSWORD", PASSWORD).run()
+        };
+        run(&[]).expect_status(4);
+        let [shown, key] =
+            [&certificate.client, &certificate.client_key].map(|file| file.display().to_string());
+        run(&["--client-cert", &shown, "--client-key", &key]).expect_status(0);
+        assert_same_tree(&src, daemon.root());
+        let output = run(&["--client-cert", &shown, "--client-key", &shown]).expect_status(2);
+        assert!(output.stderr.contains("no private key"), "{output}");
+        let other = certificate.key.display().to_string();
+        let output = run(&["--client-cert", &shown, "--client-key", &other]).expect_status(2);
+        assert!(output.stderr.contains("can't be used"), "{output}");
+        run(&["--client-cert", &shown]).expect_status(2);
+    }
+}

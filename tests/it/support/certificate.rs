@@ -21,6 +21,10 @@ pub(crate) struct Certificate {
     pub(crate) key: PathBuf,
     /// The authority's certificate, PEM.
     pub(crate) authority: PathBuf,
+    /// A client's certificate that the authority vouches for, PEM.
+    pub(crate) client: PathBuf,
+    /// Its key, PEM.
+    pub(crate) client_key: PathBuf,
     /// SHA-256 of the server's certificate.
     pub(crate) pin: String,
 }
@@ -57,6 +61,12 @@ impl Certificate {
         let leaf_key = KeyPair::generate().expect("there is randomness");
         let leaf = leaf.signed_by(&leaf_key, &root).expect("the authority vouches for it");
 
+        let mut client = CertificateParams::default();
+        client.distinguished_name.push(DnType::CommonName, "A client of the tests");
+        client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let client_key = KeyPair::generate().expect("there is randomness");
+        let client = client.signed_by(&client_key, &root).expect("the authority vouches for it");
+
         let write = |name: &str, text: &str| {
             let path = sandbox.path(name);
             fs::write(&path, text).expect("the sandbox has room");
@@ -66,6 +76,8 @@ impl Certificate {
         Self {
             certificate: write("server.pem", &leaf.pem()),
             key: write("server.key", &leaf_key.serialize_pem()),
+            client: write("client.pem", &client.pem()),
+            client_key: write("client.key", &client_key.serialize_pem()),
             authority: write("authority.pem", &root.pem()),
             pin: Sha256::digest(leaf.der()).iter().map(|byte| format!("{byte:02x}")).collect(),
         }

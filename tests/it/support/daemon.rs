@@ -208,6 +208,15 @@ impl Options {
         options.config(&lines)
     }
 
+    /// As [`Options::tls`], for clients alone that show a certificate of the same authority.
+    pub(crate) fn tls_for_known(self, certificate: &Certificate) -> Self {
+        let lines = match self.software {
+            Software::Vsftpd => vsftpd::known_clients(&certificate.authority.display()),
+            Software::Proftpd => proftpd::known_clients(&certificate.authority.display()),
+        };
+        self.tls(certificate).config(&lines)
+    }
+
     /// Begins TLS before its greeting. vsftpd alone.
     pub(crate) fn implicit_tls(mut self, certificate: &Certificate) -> Self {
         self.implicit = true;

@@ -66,3 +66,7 @@ const PASSWORD_HASH: &str = "$5$oneway$DxKZ5Yz59u6MgeELueMzrl2XTWBjKWQXqkVM9ijp1
 pub(super) fn tls(certificate: &impl Display, key: &impl Display) -> String {
     format!("TLSEngine on\nTLSRequired on\nTLSECCertificateFile {certificate}\nTLSECCertificateKeyFile {key}")
 }
+
+pub(super) fn known_clients(authority: &impl Display) -> String {
+    format!("TLSCACertificateFile {authority}\nTLSVerifyClient on")
+}

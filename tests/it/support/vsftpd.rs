@@ -78,3 +78,7 @@ force_local_data_ssl=YES
 require_ssl_reuse=YES"
     )
 }
+
+pub(super) fn known_clients(authority: &impl Display) -> String {
+    format!("require_cert=YES\nvalidate_cert=YES\nca_certs_file={authority}")
+}
