@@ -27,7 +27,8 @@ def both_ways(name, title, tree, **more):
 WORKS = [
     *both_ways("small", "{files} files of 1–8 KiB in {dirs} directories", "small", goals={"floor": 1.20, "peer": 0.65}),
     *both_ways("big", "one file of {mib} MiB", "big", goals={"peer": 1.05}),
-    *both_ways("tls-big", "one file of {mib} MiB over TLS", "big", tls=True, goals={"peer": 0.90}),
+    Work("tls-big-pull", "one file of {mib} MiB over TLS, pulled", "big", push=False, tls=True, goals={"peer": 0.90}),
+    Work("tls-big-push", "one file of {mib} MiB over TLS, pushed", "big", push=True, tls=True),
     *both_ways("tls-small", "{files} files of 1–8 KiB in {dirs} directories over TLS", "small", tls=True),
     *both_ways("noop-flat", "nothing to do, {files} files in {dirs} directories", "flat", same=True, goals={"peer": 0.50}),
     *both_ways("noop-deep", "nothing to do, {files} files in {dirs} directories", "deep", same=True),
