@@ -87,7 +87,10 @@ impl Client {
             Err(e) if e.is_of_tls_version() && !notes.newer_tls.swap(true, Ordering::Relaxed) => {
                 Self::connect_once(options, notes, session).map_err(|other| match other {
                     // Neither version was taken, so it wasn't about the version.
-                    FtpError::Tls(_) => e,
+                    FtpError::Tls(_) => {
+                        notes.newer_tls.store(false, Ordering::Relaxed);
+                        e
+                    }
                     other => other,
                 })
             }

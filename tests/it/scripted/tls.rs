@@ -191,3 +191,15 @@ fn a_greeting_in_clear_text_does_not_say_how_far_listings_can_be_believed() {
     assert!(output.stderr.contains("not proven"), "{}", output.stderr);
     trial.finish();
 }
+
+/// A server that fails at both versions for once has no version that it wants.
+#[test]
+fn a_handshake_that_fails_by_chance_does_not_change_the_version() {
+    let failure = "< 234 go on\npause 50ms\n<| \\x15\\x03\\x03\\0\\x02\\x02\\x28\npause 50ms\ndrop";
+    let script = format!("once RETR\ndrop\nnth 2 AUTH\n{failure}\nnth 3 AUTH\n{failure}");
+    let trial = Trial::with(two_files(), &script);
+    let output = trial.protected_pull(&["-vv", "--retries", "3"]).expect_status(0);
+    assert_eq!(trial.local(), TWO_FILES);
+    assert!(output.stderr.matches("TLS 1.2").count() >= 2 && !output.stderr.contains("TLS 1.3"), "{output}");
+    assert_eq!(trial.finish().sent(&["AUTH"]).len(), 4);
+}
