@@ -5,8 +5,10 @@ mod links;
 mod listing;
 mod part;
 mod publish;
+mod questions;
 mod rename;
 mod session;
+mod settle;
 mod upload;
 
 use std::collections::HashSet;

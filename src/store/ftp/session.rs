@@ -4,14 +4,14 @@ use std::collections::{HashMap, hash_map};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::ftp::client::{ChecksumWay, Client, Flight, TimeSetter, command, read_time};
+use crate::ftp::client::{ChecksumWay, Client, Flight, TimeSetter, command};
 use crate::ftp::command::{Command, Verb};
-use crate::ftp::error::{FtpError, is_unsupported};
+use crate::ftp::error::FtpError;
 use crate::ftp::listing::Limits;
 use crate::ftp::reply::Reply;
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
-use crate::store::ftp::publish::{Lesson, Means, Publisher, Rider};
-use crate::store::ftp::{Learned, ListingChoice, download, links, listing, part, rename, upload};
+use crate::store::ftp::publish::{Publisher, Rider};
+use crate::store::ftp::{Learned, ListingChoice, download, links, listing, part, questions, rename, upload};
 use crate::store::{
     Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
     Referent, Renaming, ServerClock, Session, Settle, StoreError, StoreResult, Version, WriteRequest,
@@ -33,7 +33,7 @@ pub(crate) struct FtpSession {
     pub(super) ahead: Option<Ahead>,
     /// Uploads that don't have their final names yet.
     pub(super) publisher: Publisher,
-    written: Vec<(RelPath, StoreResult<Written>)>,
+    pub(super) written: Vec<(RelPath, StoreResult<Written>)>,
 }
 
 /// What the sessions of a store have in common.
@@ -94,80 +94,6 @@ impl FtpSession {
         by_mlsd && self.client.features().has_mlsd() && !rounded
     }
 
-    /// Takes a file whose upload is complete.
-    pub(super) fn add_upload(&mut self, request: WriteRequest, bytes: u64) {
-        let (temporary, path) = (self.full(&request.temporary), self.full(&request.path));
-        self.publisher.add(request, temporary, path, bytes, Some(listing::now()));
-    }
-
-    /// Sends what uploads still need. The replies are to be heard before any other.
-    pub(super) fn send_riders(&mut self) -> Result<Vec<Rider>, FtpError> {
-        let (commands, riders): (Vec<Command>, Vec<Rider>) = self.riders()?.into_iter().unzip();
-        for command in &commands {
-            self.client.send(command)?;
-        }
-        Ok(riders)
-    }
-
-    /// Hears the replies to riders.
-    pub(super) fn hear_riders(&mut self, riders: &[Rider]) -> Result<(), FtpError> {
-        for (i, rider) in riders.iter().enumerate() {
-            let reply = self.client.hear()?;
-            self.take_reply(*rider, riders.get(i + 1), reply);
-        }
-        Ok(())
-    }
-
-    /// Does for all uploads what they still need, in as many flights as it takes.
-    fn publish_all(&mut self) -> Result<(), FtpError> {
-        loop {
-            let (commands, riders): (Vec<Command>, Vec<Rider>) = self.riders()?.into_iter().unzip();
-            if riders.is_empty() {
-                return Ok(());
-            }
-            for (i, reply) in self.client.call_all(&commands).into_iter().enumerate() {
-                self.take_reply(riders[i], riders.get(i + 1), reply?);
-            }
-        }
-    }
-
-    /// Once the session is lost, nothing more becomes of what was still to be done. `lost` says how, where that is known.
-    fn hear_of_lost(&mut self, lost: Option<&FtpError>) {
-        if self.client.is_usable() {
-            return;
-        }
-        let cause = || match lost {
-            Some(FtpError::Timeout { clock, after }) => FtpError::Timeout { clock: *clock, after: *after },
-            _ => FtpError::Closed,
-        };
-        for (request, verdict) in self.publisher.give_up(cause) {
-            let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
-            self.written.push((request.path, verdict));
-        }
-    }
-
-    fn riders(&mut self) -> Result<Vec<(Command, Rider)>, FtpError> {
-        let clock = self.learned.lock().expect("no holder panics").clock;
-        let (features, setter) = (self.client.features(), self.time_setter());
-        let means = Means { features, setter, clock };
-        self.publisher.riders(&means)
-    }
-
-    fn take_reply(&mut self, rider: Rider, next: Option<&Rider>, reply: Reply) {
-        let last = next.is_none_or(|next| !next.is_for_the_file_of(&rider));
-        let clock = self.learned.lock().expect("no holder panics").clock;
-        let (lesson, published) = self.publisher.hear(rider, last, reply, clock, &self.clock);
-        match lesson {
-            Lesson::Nothing => {}
-            Lesson::Lacks(verb) => self.client.refuse(verb),
-            Lesson::Clock(clock) => self.learned.lock().expect("no holder panics").clock = clock,
-        }
-        if let Some((request, verdict)) = published {
-            let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
-            self.written.push((request.path, verdict));
-        }
-    }
-
     /// Returns whether the next download may be announced behind the one that runs.
     pub(super) fn may_pair(&self) -> bool {
         self.client.has_pairs_ahead() && !self.learned.lock().expect("no holder panics").sizes_changed
@@ -196,14 +122,14 @@ impl FtpSession {
     }
 
     /// Makes sure that no announced transfer is in the way of other commands.
-    fn leave_ahead(&mut self) {
+    pub(super) fn leave_ahead(&mut self) {
         if self.ahead.take().is_some() {
             self.lose_track();
         }
     }
 
     /// Sends one command for each path, in windows, and returns what was answered. A path that can't be sent has an error.
-    fn ask_each(&mut self, verb: Verb, paths: &[RelPath]) -> Vec<Result<Reply, FtpError>> {
+    pub(super) fn ask_each(&mut self, verb: Verb, paths: &[RelPath]) -> Vec<Result<Reply, FtpError>> {
         self.leave_ahead();
         let commands: Vec<Result<Command, FtpError>> =
             paths.iter().map(|path| command(verb, self.full(path))).collect();
@@ -336,30 +262,7 @@ impl Session for FtpSession {
     }
 
     fn mtimes(&mut self, files: &[RelPath]) -> Vec<StoreResult<Option<Mtime>>> {
-        if !self.client.features().may(Verb::Mdtm) {
-            return files.iter().map(|_| Ok(None)).collect();
-        }
-        let answers = self.ask_each(Verb::Mdtm, files);
-        let mut results = Vec::with_capacity(files.len());
-        for (path, answer) in files.iter().zip(answers) {
-            results.push(match answer {
-                // A time that can't be read is as good as none; any other 2xx is the reply to something else.
-                Ok(reply) if reply.code() == 213 => {
-                    Ok(read_time(reply).ok().map(|mtime| self.clock.read_exact(mtime)))
-                }
-                Ok(reply) if reply.is_ok() => {
-                    read_time(reply).map(Some).map_err(|e| self.fail("look at", path, e))
-                }
-                Ok(reply) => {
-                    if is_unsupported(&reply) {
-                        self.client.refuse(Verb::Mdtm);
-                    }
-                    Ok(None)
-                }
-                Err(e) => Err(self.fail("look at", path, e)),
-            });
-        }
-        results
+        questions::mtimes(self, files)
     }
 
     fn checksum_kind(&self) -> Option<ChecksumKind> {
@@ -368,34 +271,7 @@ impl Session for FtpSession {
 
     fn checksums(&mut self, kind: ChecksumKind, files: &[RelPath]) -> Vec<StoreResult<Option<Checksum>>> {
         self.leave_ahead();
-        let way = ChecksumWay::choose(self.client.features()).filter(|way| way.kind == kind);
-        let Some(way) = way else { return files.iter().map(|_| Ok(None)).collect() };
-        // Chosen anew each time: a session that took another's place doesn't know of it.
-        if let Some(prepare) = way.prepare()
-            && let Err(e) = self.client.demand(&prepare)
-        {
-            if e.reply().is_some() {
-                self.client.refuse(Verb::Hash);
-                return files.iter().map(|_| Ok(None)).collect();
-            }
-            let root = RelPath::root();
-            let error = self.fail("look at", &root, e);
-            return files.iter().map(|_| Err(error.again())).collect();
-        }
-        let commands: Vec<Option<Command>> =
-            files.iter().map(|path| way.command(&self.full(path)).ok()).collect();
-        let sendable: Vec<Command> = commands.iter().flatten().cloned().collect();
-        let mut answers = self.client.call_all_patiently(&sendable).into_iter();
-        let mut results = Vec::with_capacity(files.len());
-        for (path, command) in files.iter().zip(commands) {
-            let answer = command.and_then(|_| answers.next());
-            results.push(match answer {
-                None => Ok(None),
-                Some(Ok(reply)) => Ok(way.read(&reply)),
-                Some(Err(e)) => Err(self.fail("look at", path, e)),
-            });
-        }
-        results
+        questions::checksums(self, kind, files)
     }
 
     fn follow(&mut self, links: &[RelPath]) -> Vec<StoreResult<Referent>> {
@@ -440,34 +316,7 @@ impl Session for FtpSession {
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
         self.leave_ahead();
-        if self.time_setter().is_none() {
-            return files.iter().map(|_| Ok(false)).collect();
-        }
-        // Uploads that are not published yet are not to be waited for here.
-        let others = (std::mem::take(&mut self.publisher), std::mem::take(&mut self.written));
-        for file in files {
-            let path = self.full(&file.path);
-            // What can't be sent was never listed, either.
-            if command(Verb::Mdtm, path.as_slice()).is_ok() {
-                self.publisher.add_dating(file, path);
-            }
-        }
-        if self.publish_all().is_err() {
-            self.client.give_up();
-        }
-        self.hear_of_lost(None);
-        let mut dated: HashMap<RelPath, StoreResult<Written>> =
-            std::mem::replace(&mut self.written, others.1).into_iter().collect();
-        self.publisher = others.0;
-        let mut results = Vec::with_capacity(files.len());
-        for file in files {
-            results.push(match dated.remove(&file.path) {
-                Some(Ok(written)) => Ok(written.time_set),
-                Some(Err(_)) => Err(self.fail("set the time of", &file.path, FtpError::Closed)),
-                None => Ok(false),
-            });
-        }
-        results
+        self.date(files)
     }
 
     fn read<'s>(
@@ -502,17 +351,6 @@ impl Session for FtpSession {
     }
 
     fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
-        // Careful servers have no next flight that anything could ride on.
-        let now = which == Settle::All || !self.client.has_flights(Verb::Stor);
-        if now {
-            self.leave_ahead();
-        }
-        // A loss shows below, for each file it concerns.
-        let lost = if now && self.client.is_usable() { self.publish_all().err() } else { None };
-        if lost.is_some() {
-            self.client.give_up();
-        }
-        self.hear_of_lost(lost.as_ref());
-        std::mem::take(&mut self.written)
+        self.settle_uploads(which)
     }
 }

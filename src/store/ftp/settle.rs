@@ -1,0 +1,138 @@
+//! From the session's side of publishing: what uploads still need is sent, alone or with what opens the next one, and each reply goes to
+//! the file it is about.
+
+use std::collections::HashMap;
+
+use crate::ftp::client::command;
+use crate::ftp::command::{Command, Verb};
+use crate::ftp::error::FtpError;
+use crate::ftp::reply::Reply;
+use crate::model::RelPath;
+use crate::store::ftp::listing;
+use crate::store::ftp::publish::{Lesson, Means, Rider};
+use crate::store::ftp::session::FtpSession;
+use crate::store::{Dating, Settle, StoreResult, WriteRequest, Written};
+
+impl FtpSession {
+    /// Takes a file whose upload is complete.
+    pub(super) fn add_upload(&mut self, request: WriteRequest, bytes: u64) {
+        let (temporary, path) = (self.full(&request.temporary), self.full(&request.path));
+        self.publisher.add(request, temporary, path, bytes, Some(listing::now()));
+    }
+
+    /// Sends what uploads still need. The replies are to be heard before any other.
+    pub(super) fn send_riders(&mut self) -> Result<Vec<Rider>, FtpError> {
+        let (commands, riders): (Vec<Command>, Vec<Rider>) = self.riders()?.into_iter().unzip();
+        for command in &commands {
+            self.client.send(command)?;
+        }
+        Ok(riders)
+    }
+
+    /// Hears the replies to riders.
+    pub(super) fn hear_riders(&mut self, riders: &[Rider]) -> Result<(), FtpError> {
+        for (i, rider) in riders.iter().enumerate() {
+            let reply = self.client.hear()?;
+            self.take_reply(*rider, riders.get(i + 1), reply);
+        }
+        Ok(())
+    }
+
+    /// Does for all uploads what they still need, in as many flights as it takes.
+    fn publish_all(&mut self) -> Result<(), FtpError> {
+        loop {
+            let (commands, riders): (Vec<Command>, Vec<Rider>) = self.riders()?.into_iter().unzip();
+            if riders.is_empty() {
+                return Ok(());
+            }
+            for (i, reply) in self.client.call_all(&commands).into_iter().enumerate() {
+                self.take_reply(riders[i], riders.get(i + 1), reply?);
+            }
+        }
+    }
+
+    /// Once the session is lost, nothing more becomes of what was still to be done. `lost` says how, where that is known.
+    fn hear_of_lost(&mut self, lost: Option<&FtpError>) {
+        if self.client.is_usable() {
+            return;
+        }
+        let cause = || match lost {
+            Some(FtpError::Timeout { clock, after }) => FtpError::Timeout { clock: *clock, after: *after },
+            _ => FtpError::Closed,
+        };
+        for (request, verdict) in self.publisher.give_up(cause) {
+            let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
+            self.written.push((request.path, verdict));
+        }
+    }
+
+    fn riders(&mut self) -> Result<Vec<(Command, Rider)>, FtpError> {
+        let clock = self.learned.lock().expect("no holder panics").clock;
+        let (features, setter) = (self.client.features(), self.time_setter());
+        let means = Means { features, setter, clock };
+        self.publisher.riders(&means)
+    }
+
+    fn take_reply(&mut self, rider: Rider, next: Option<&Rider>, reply: Reply) {
+        let last = next.is_none_or(|next| !next.is_for_the_file_of(&rider));
+        let clock = self.learned.lock().expect("no holder panics").clock;
+        let (lesson, published) = self.publisher.hear(rider, last, reply, clock, &self.clock);
+        match lesson {
+            Lesson::Nothing => {}
+            Lesson::Lacks(verb) => self.client.refuse(verb),
+            Lesson::Clock(clock) => self.learned.lock().expect("no holder panics").clock = clock,
+        }
+        if let Some((request, verdict)) = published {
+            let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
+            self.written.push((request.path, verdict));
+        }
+    }
+
+    /// Gives files that have their names already the times they are to have. Returns for each whether it has it.
+    pub(super) fn date(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
+        if self.time_setter().is_none() {
+            return files.iter().map(|_| Ok(false)).collect();
+        }
+        // Uploads that are not published yet are not to be waited for here.
+        let others = (std::mem::take(&mut self.publisher), std::mem::take(&mut self.written));
+        for file in files {
+            let path = self.full(&file.path);
+            // What can't be sent was never listed, either.
+            if command(Verb::Mdtm, path.as_slice()).is_ok() {
+                self.publisher.add_dating(file, path);
+            }
+        }
+        if self.publish_all().is_err() {
+            self.client.give_up();
+        }
+        self.hear_of_lost(None);
+        let mut dated: HashMap<RelPath, StoreResult<Written>> =
+            std::mem::replace(&mut self.written, others.1).into_iter().collect();
+        self.publisher = others.0;
+        let mut results = Vec::with_capacity(files.len());
+        for file in files {
+            results.push(match dated.remove(&file.path) {
+                Some(Ok(written)) => Ok(written.time_set),
+                Some(Err(_)) => Err(self.fail("set the time of", &file.path, FtpError::Closed)),
+                None => Ok(false),
+            });
+        }
+        results
+    }
+
+    /// Does what uploads still need, as far as it can't ride on a next one, and returns what became of those that are decided.
+    pub(super) fn settle_uploads(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
+        // Careful servers have no next flight that anything could ride on.
+        let now = which == Settle::All || !self.client.has_flights(Verb::Stor);
+        if now {
+            self.leave_ahead();
+        }
+        // A loss shows below, for each file it concerns.
+        let lost = if now && self.client.is_usable() { self.publish_all().err() } else { None };
+        if lost.is_some() {
+            self.client.give_up();
+        }
+        self.hear_of_lost(lost.as_ref());
+        std::mem::take(&mut self.written)
+    }
+}
