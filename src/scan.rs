@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::filter::Filter;
-use crate::model::{Cancel, Entry, Links, RelPath, Remedy, Tree, Unproven, is_state, is_temporary};
+use crate::model::{Cancel, Entry, Kind, Links, RelPath, Remedy, Tree, Unproven, is_state, is_temporary};
 use crate::pool::{Pool, growing_crew};
 use crate::scan::links::{Places, Unfollowed};
 use crate::store::{DirListing, StoreError, StoreResult};
@@ -44,6 +44,9 @@ pub struct Scanned {
     pub keeps: BTreeSet<RelPath>,
     /// What has the name of the file that receipts are kept in, sorted. It is never part of the tree.
     pub states: BTreeSet<RelPath>,
+    /// Files that have the name of a temporary one, in no order: of a run under way, or of one that was stopped. They are never part of
+    /// the tree.
+    pub leftovers: Vec<Entry>,
 }
 
 /// Lists everything below the root that the filter admits. `progress` hears of each directory how many entries it had.
@@ -136,6 +139,7 @@ pub fn scan(
         unfollowed,
         keeps,
         states,
+        leftovers,
         may_hide,
         saw_hidden,
         maybe_closed,
@@ -144,7 +148,7 @@ pub fn scan(
     let tree = Tree::new(entries, unproven)
         .with_unseen_hidden(may_hide && !saw_hidden)
         .with_maybe_closed(maybe_closed);
-    Ok(Scanned { tree, failures, unfollowed, keeps, states })
+    Ok(Scanned { tree, failures, unfollowed, keeps, states, leftovers })
 }
 
 #[derive(Default)]
@@ -155,6 +159,7 @@ struct Found {
     unfollowed: BTreeMap<RelPath, String>,
     keeps: BTreeSet<RelPath>,
     states: BTreeSet<RelPath>,
+    leftovers: Vec<Entry>,
     /// Some listing may leave out names that begin with a dot.
     may_hide: bool,
     /// Some listing had one, so that they are not left out.
@@ -184,15 +189,22 @@ impl Found {
         }
         for entry in listing.entries {
             self.saw_hidden |= entry.path.name().starts_with(b".");
+            let bytes = (size_of::<Entry>() + entry.path.as_bytes().len()) as u64;
             let is_left_out = !options.filter.admits(&entry.path, entry.is_dir());
             if is_left_out || is_temporary(entry.path.name()) || is_state(entry.path.name()) {
                 self.keeps.insert(dir.clone());
                 if is_state(entry.path.name()) && !is_left_out {
                     self.states.insert(entry.path);
+                } else if is_temporary(entry.path.name())
+                    && entry.kind == Kind::File
+                    && self.bytes.saturating_add(bytes) <= options.max_bytes
+                {
+                    // Whatever the filter says: it is about names of the mirror, and these are ours.
+                    self.bytes += bytes;
+                    self.leftovers.push(entry);
                 }
                 continue;
             }
-            let bytes = (size_of::<Entry>() + entry.path.as_bytes().len()) as u64;
             if self.bytes.saturating_add(bytes) > options.max_bytes {
                 self.is_full = true;
                 self.unproven.insert(dir.clone(), too_large(options));
