@@ -188,9 +188,7 @@ fn joined(dir: &[u8], path: &[u8]) -> Vec<u8> {
 }
 
 fn endless(path: &RelPath, above: &RelPath, store: &str) -> (RelPath, String) {
-    let there = if above.is_root() { "the root".to_owned() } else { format!("`{above}`") };
-    let why = format!("it leads back to {there}, which it is in");
-    (path.clone(), StoreError::new("follow", path, store, Remedy::Skip, why).to_string())
+    (path.clone(), StoreError::endless(path, above, store).to_string())
 }
 
 #[cfg(test)]

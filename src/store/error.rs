@@ -78,6 +78,13 @@ impl StoreError {
         Self::ftp(operation, path, store, FtpError::Cancelled)
     }
 
+    /// Returns the error of a link that leads to a directory it is in.
+    pub(crate) fn endless(link: &RelPath, above: &RelPath, store: &str) -> Self {
+        let there = if above.is_root() { "the root".to_owned() } else { format!("`{above}`") };
+        let why = format!("it leads back to {there}, which it is in");
+        Self::new("follow", link, store, Remedy::Skip, why)
+    }
+
     /// Returns the same error once more, for another item that failed by it.
     pub(crate) fn again(&self) -> Self {
         let Inner { operation, path, store, remedy, hint, source } = &*self.0;

@@ -342,7 +342,12 @@ impl Client {
         let lines = reply.body().iter().map(|line| line.strip_prefix(b" ").unwrap_or(line));
         Ok(lines.filter_map(|line| Mlsd.parse(line, now)).find_map(|line| match line {
             Line::Entry(listed) => Some(listed),
-            Line::Perhaps(_) | Line::Begins | Line::Noise | Line::Own | Line::Rejected(_) => None,
+            Line::Perhaps(_)
+            | Line::Begins
+            | Line::Noise
+            | Line::Own
+            | Line::OwnUnique(_)
+            | Line::Rejected(_) => None,
         }))
     }
 

@@ -33,7 +33,7 @@ impl Detection {
             let Score { errors, read, joiner } = score;
             joiner.read(line, *format, now, |_, line| match line {
                 Some(Line::Entry(_)) => (entry, *read) = (true, *read + 1),
-                Some(Line::Noise | Line::Own) => (noise, *read) = (true, *read + 1),
+                Some(Line::Noise | Line::Own | Line::OwnUnique(_)) => (noise, *read) = (true, *read + 1),
                 Some(Line::Perhaps(_) | Line::Begins) => {}
                 Some(Line::Rejected(_)) | None => *errors += 1,
             });

@@ -41,7 +41,10 @@ impl ListingFormat for Mlsd {
             return Some(Line::Rejected("a blank within the facts".into()));
         }
         let kind = match facts.kind {
-            Some(Type::Around) => return Some(Line::Own),
+            Some(Type::Around { itself }) => {
+                let unique = facts.unique.filter(|_| itself);
+                return Some(unique.map_or(Line::Own, |unique| Line::OwnUnique(unique.into())));
+            }
             Some(Type::Entry(kind)) => kind,
             None => Kind::Other,
         };
@@ -55,6 +58,7 @@ impl ListingFormat for Mlsd {
             target: facts.target.map(<[u8]>::to_vec),
             owner: facts.owner.best(),
             group: facts.group.best(),
+            unique: facts.unique.filter(|_| kind == Kind::Dir).map(Into::into),
         }))
     }
 }
@@ -78,6 +82,7 @@ struct Facts<'a> {
     mode: Option<u32>,
     owner: Who<'a>,
     group: Who<'a>,
+    unique: Option<&'a [u8]>,
 }
 
 impl<'a> Facts<'a> {
@@ -99,6 +104,9 @@ impl<'a> Facts<'a> {
             self.size = big_number(value);
         } else if is("modify") {
             self.modify = Some(value);
+        } else if is("unique") {
+            // Nothing, or nothing but zeros, is what is written where there are no numbers of files.
+            self.unique = Some(value).filter(|value| value.iter().any(|&b| b != b'0'));
         } else if is("unix.mode") {
             self.mode = read_mode(value);
         } else if is("unix.ownername") {
@@ -120,8 +128,10 @@ impl<'a> Facts<'a> {
 /// What the `type` fact tells.
 #[derive(Clone, Copy, Debug)]
 enum Type {
-    /// The listed directory itself or the one above it.
-    Around,
+    /// The listed directory itself, or the one above it.
+    Around {
+        itself: bool,
+    },
     Entry(Kind),
 }
 
@@ -135,7 +145,7 @@ fn read_type(value: &[u8]) -> (Option<Type>, Option<&[u8]>) {
     } else if is("dir") {
         return (Some(Type::Entry(Kind::Dir)), None);
     } else if is("cdir") || is("pdir") {
-        return (Some(Type::Around), None);
+        return (Some(Type::Around { itself: is("cdir") }), None);
     }
     let system = value.iter().position(|&b| b == b'=').map_or(0, |equals| equals + 1);
     let (word, target) = match value[system..].iter().position(|&b| b == b':') {

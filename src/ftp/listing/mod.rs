@@ -107,6 +107,8 @@ pub enum Line {
     Noise,
     /// A line for the directory itself or the one above: `.`, `..`. It shows that the directory could be read.
     Own,
+    /// A line for the directory itself that tells by which `unique` fact the server knows it (RFC 3659 §7.5.2).
+    OwnUnique(Box<[u8]>),
     /// A line of this family that can't be believed, and why.
     Rejected(String),
 }
@@ -148,6 +150,8 @@ pub struct Listed {
     pub owner: Option<Vec<u8>>,
     /// Group as written, name or number.
     pub group: Option<Vec<u8>>,
+    /// The `unique` fact of a directory (RFC 3659 §7.5.2): the same in two places where both are one directory.
+    pub unique: Option<Box<[u8]>>,
 }
 
 impl Listed {
@@ -168,6 +172,7 @@ impl Listed {
             target: None,
             owner: None,
             group: None,
+            unique: None,
         }
     }
 }

@@ -84,6 +84,8 @@ pub struct Listing {
     /// Whether there was a line for the directory itself or the one above it. Where a server writes such lines, a listing
     /// without them is one of a directory that it may enter and not read.
     pub shows_itself: bool,
+    /// The `unique` fact of the directory itself; `None` where the listing doesn't tell.
+    pub unique: Option<Box<[u8]>>,
 }
 
 impl Listing {
@@ -284,6 +286,10 @@ impl Parser {
             Some(Line::Entry(listed) | Line::Perhaps(listed)) => self.keep(line, listed),
             Some(Line::Noise) => {}
             Some(Line::Own) => self.listing.shows_itself = true,
+            Some(Line::OwnUnique(unique)) => {
+                self.listing.shows_itself = true;
+                self.listing.unique = Some(unique);
+            }
             Some(Line::Rejected(reason)) => self.reject(line, || reason),
             Some(Line::Begins) | None => {
                 let kind = self.listing.format.map_or("none", ListingFormat::name);

@@ -58,6 +58,7 @@ impl ListingFormat for Unix {
             target: target.map(<[u8]>::to_vec),
             owner,
             group,
+            unique: None,
         }))
     }
 }

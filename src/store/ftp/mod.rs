@@ -3,6 +3,7 @@
 mod download;
 mod links;
 mod listing;
+mod loops;
 mod part;
 mod publish;
 mod questions;
@@ -83,6 +84,7 @@ struct Learned {
     overrun: HashSet<RelPath>,
     /// Some listing told times to the minute only, although there is MLSD.
     rounds_times: bool,
+    loops: loops::Loops,
 }
 
 /// How directories are listed.

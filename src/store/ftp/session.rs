@@ -77,6 +77,11 @@ impl FtpSession {
         StoreError::ftp(operation, path, &self.name, error)
     }
 
+    /// Returns the directory above `path` that `path` is known to be; `None` where it isn't.
+    fn leads_back(&self, path: &RelPath) -> Option<RelPath> {
+        self.learned.lock().expect("no holder panics").loops.of(path).cloned()
+    }
+
     /// Returns how this server sets times; `None` when it can't.
     pub(super) fn time_setter(&self) -> Option<TimeSetter> {
         TimeSetter::choose(self.client.features(), self.client.quirks())
@@ -277,7 +282,12 @@ impl Session for FtpSession {
     fn follow(&mut self, links: &[RelPath]) -> Vec<StoreResult<Referent>> {
         self.leave_ahead();
         let followed = links::follow(self, links).into_iter().zip(links);
-        followed.map(|(referent, link)| referent.map_err(|e| self.fail("follow", link, e))).collect()
+        followed
+            .map(|(referent, link)| match self.leads_back(link) {
+                Some(above) => Err(StoreError::endless(link, &above, &self.name)),
+                None => referent.map_err(|e| self.fail("follow", link, e)),
+            })
+            .collect()
     }
 
     fn list_links(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<Vec<Entry>>> {

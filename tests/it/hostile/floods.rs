@@ -287,7 +287,42 @@ fn d2_27_no_line_takes_long_to_be_read() {
 }
 
 #[test]
+fn d2_28_a_directory_that_is_one_above_it_is_a_link() {
+    let listing = |dir: &str, lines: &str| {
+        format!("on MLSD {dir}\n< 150 here\ndata send \"{lines}\"\ndata close\n< 226 done\n")
+    };
+    let script = [
+        listing("/", "type=cdir;unique=R; .\\r\\ntype=dir;unique=R; self\\r\\ntype=dir;unique=A; a\\r\\n"),
+        listing("/a", "type=cdir;unique=A; .\\r\\ntype=dir;unique=R; up\\r\\ntype=dir;unique=B; b\\r\\n"),
+        listing("/a/b", "type=cdir;unique=B; .\\r\\ntype=dir;unique=A; a\\r\\n"),
+    ]
+    .concat();
+    let trial = Trial::with(files! {"a/b/" }, &script);
+    let output = trial.pull(&["--delete", "-v"]).expect_status(0);
+    for path in ["self", "a/up", "a/b/a"] {
+        assert!(output.stdout.contains(&format!("= {path}  left out: a symbolic link")), "{}", output.stdout);
+    }
+    assert_eq!(trial.local(), "a/\na/b/\n");
+    assert_eq!(trial.finish().sent(&["MLSD"]), ["MLSD /", "MLSD /a", "MLSD /a/b"]);
+
+    // At a destination it is removed for itself, and nothing by way of it.
+    let trial = Trial::with(files! {"a/b/"}, &script).having(files! {"new" => "x"});
+    trial.push(&["--delete", "--max-delete", "100%"]).any_status();
+    let mut deleted = trial.finish().sent(&["DELE"]);
+    deleted.sort();
+    assert_eq!(deleted, ["DELE /a/b/a", "DELE /a/up", "DELE /self"]);
+
+    // Nor is it followed.
+    let trial = Trial::with(files! {"a/b/"}, &script);
+    let output = trial.pull(&["--links", "follow"]).expect_status(3);
+    output.tells(&["`a/up`", "it leads back to the root", "it leads back to `a`, which it is in"]);
+    assert_eq!(trial.local(), "a/\na/b/\n");
+    trial.finish();
+}
+
+#[test]
 fn d2_28_a_directory_that_holds_itself_is_left_at_the_256th_level() {
+    // All facts are the same, so they prove nothing.
     let script = "on MLSD\n< 150 here\ndata send \"type=cdir;unique=1; .\\r\\ntype=dir;unique=1; d\\r\\n\"\n\
                   data close\n< 226 done\non CWD\n< 250 ok";
     let trial = Trial::with(files! {}, script);

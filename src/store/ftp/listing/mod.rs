@@ -34,7 +34,11 @@ pub(super) fn list_dirs(session: &mut FtpSession, dirs: &[RelPath]) -> Vec<Resul
     let most = session.limits.bytes;
     dirs.iter()
         .zip(raw)
-        .map(|(dir, raw)| raw.map(|raw| believe(dir, raw, caps, most, &session.clock)))
+        .map(|(dir, raw)| {
+            let mut raw = raw?;
+            session.learned.lock().expect("no holder panics").loops.learn(dir, &mut raw.listing);
+            Ok(believe(dir, raw, caps, most, &session.clock))
+        })
         .collect()
 }
 
