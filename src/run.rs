@@ -232,6 +232,7 @@ pub fn run(
         troubles,
         stopped: None,
         early: None,
+        at: None,
         seconds: 0.0,
     };
     for refined in [refined_from, refined_to] {

@@ -9,6 +9,7 @@ use serde_json::ser::Formatter;
 
 use crate::model::{Entry, Mtime, RelPath, is_unsafe};
 use crate::plan::Action;
+use crate::report::warnings::warnings;
 use crate::report::{Detail, Format, Mode, Report};
 
 /// `change` for each planned action, `done` or `failed` for each one carried out, `warning` for what a person should know,
@@ -53,12 +54,8 @@ impl Format for Json {
                 },
             )?;
         }
-        for (side, dir, doubt) in &report.unproven {
-            let text = format!("the listing of `{dir}` on {side} is not proven: {}", doubt.0);
+        for (_, text) in warnings(report) {
             line(out, &Warning { event: "warning", text: &text })?;
-        }
-        for note in report.troubles.iter().chain(&report.unfollowed).chain(&report.notes) {
-            line(out, &Warning { event: "warning", text: note })?;
         }
         line(
             out,

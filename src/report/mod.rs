@@ -2,15 +2,20 @@
 //!
 //! A format turns the value into bytes and knows nothing of terminals or files.
 
+mod csv;
+mod html;
 mod json;
 mod listed;
 mod size;
 mod text;
+mod warnings;
 
 pub use listed::listed_json;
 pub use size::human_bytes;
 
 use std::io::{self, Write};
+
+use chrono::{DateTime, Utc};
 
 use crate::execute::Outcome;
 use crate::model::{RelPath, Unproven};
@@ -75,6 +80,8 @@ pub struct Report {
     pub stopped: Option<Stop>,
     /// The exit status of a run that ended before there was a plan; `None` when there was one.
     pub early: Option<u8>,
+    /// When it began; `None` where nobody looked at a clock.
+    pub at: Option<DateTime<Utc>>,
     /// How long it took.
     pub seconds: f64,
 }
@@ -96,6 +103,7 @@ impl Report {
             troubles: Vec::new(),
             stopped: None,
             early: Some(status),
+            at: None,
             seconds: 0.0,
         }
     }
@@ -184,7 +192,7 @@ pub trait Format: Sync {
 }
 
 /// All formats.
-pub const FORMATS: &[&dyn Format] = &[&text::Text, &json::Json];
+pub const FORMATS: &[&dyn Format] = &[&text::Text, &json::Json, &csv::Csv, &html::Html];
 
 /// Returns the format of this name.
 pub fn format_named(name: &str) -> Option<&'static dyn Format> {

@@ -74,6 +74,7 @@ fn sample(mode: Mode) -> Report {
         troubles: vec![],
         stopped: None,
         early: None,
+        at: None,
         seconds: 1.5,
     }
 }
@@ -247,4 +248,76 @@ fn links_are_shown_with_their_targets() {
     report.unfollowed.push("cannot follow `l` on here: it isn't there".into());
     assert_eq!(report.exit_status(), 3);
     assert!(written(&report, "json", false).contains(r#"{"event":"warning","text":"cannot follow `l`"#));
+}
+
+/// The data of a page, as its script reads it.
+fn page_data(page: &str) -> serde_json::Value {
+    let (_, data) = page.split_once("type=\"application/json\">").unwrap();
+    serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap()
+}
+
+fn page(report: &Report) -> String {
+    let mut out = Vec::new();
+    format_named("html").unwrap().write(report, Detail::default(), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_page_has_every_change_as_data() {
+    let data = page_data(&page(&sample(Mode::Sync)));
+    assert_eq!(data["dirs"], serde_json::json!(["", "d/"]));
+    let rows = data["rows"].as_array().unwrap();
+    // Five changes, and what was kept.
+    assert_eq!(rows.len(), 6);
+    assert_eq!(rows[0], serde_json::json!([0, 0, "d/", 1, 0, null, null, null, null, null, 1, null]));
+    let replaced =
+        serde_json::json!([2, 1, "a", 0, 1, 2048, 10, 1_700_000_000, 1_700_000_001, null, 1, null]);
+    assert_eq!(rows[1], replaced);
+    assert_eq!((&rows[3][2], &rows[3][11]), (&"caf\\xe9 100%.txt".into(), &"no room".into()));
+    assert_eq!((&rows[4][2], &rows[4][10]), (&"old\\x1b[2J".into(), &2.into()));
+    assert_eq!(
+        (&data["actions"][rows[5][0].as_u64().unwrap() as usize]["name"], &rows[5][11]),
+        (&"keep".into(), &"so".into())
+    );
+}
+
+#[test]
+fn no_name_is_markup_in_a_page() {
+    let evil = "</script><img src=x onerror=alert(1)>&amp;\u{202e}<!--";
+    let mut report = sample(Mode::Diff);
+    report.plan.actions =
+        vec![action(Deed::Copy, Reason::Missing, Some(file(&evil.replace('/', "∕"), 1, 0)), None)];
+    report.source = evil.to_owned();
+    report.notes = vec![evil.to_owned()];
+    report.troubles = vec![evil.to_owned()];
+    let page = page(&report);
+    for opened in ["<img", "<!--", "\u{202e}"] {
+        assert!(!page.contains(opened), "{opened}");
+    }
+    assert_eq!(page.matches("</script>").count(), 2);
+    let shown = evil.replace('/', "∕").replace('\u{202e}', "\\u{202e}");
+    assert_eq!(page_data(&page)["rows"][0][2], shown);
+}
+
+#[test]
+fn an_empty_page_says_that_nothing_differs() {
+    let report = Report { plan: Plan { unchanged: 1234, ..Plan::default() }, ..sample(Mode::Diff) };
+    let page = page(&report);
+    assert!(page.contains("Difference: nothing differs") && page.contains("<b>1,234</b>"), "{page}");
+    assert_eq!(page_data(&page)["rows"], serde_json::json!([]));
+}
+
+#[test]
+fn csv_has_a_line_for_each_change() {
+    let mut out = Vec::new();
+    format_named("csv").unwrap().write(&sample(Mode::Sync), Detail { verbose: true }, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+    assert_eq!(lines.len(), 7);
+    assert_eq!(
+        lines[2],
+        "replace,d/a,file,size,2048,10,2023-11-14T22:13:20Z,2023-11-14T22:13:21Z,,done,2048,0.250000,1,"
+    );
+    assert_eq!(lines[4], "copy,caf%E9 100%25.txt,file,missing,1,,,,,failed,0,0.000000,6,no room");
+    assert_eq!(lines[6], "keep,kept,file,extra,,,,,,kept,,,,so");
 }

@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod browser;
 mod cli;
 mod daemons;
 mod docs;

@@ -11,6 +11,7 @@ use oneway::plan::MaxDelete;
 use oneway::store::Charset;
 
 use crate::commands::parse_listing::ParseListingArgs;
+use crate::commands::reports::{Extra, extra};
 use crate::commands::serve::ServeArgs;
 use crate::values::{
     Sessions, TimeOffset, charset, duration, max_delete, rate, sessions, size, time_offset, timeout,
@@ -151,6 +152,10 @@ pub(crate) struct SyncArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
+    /// Write one more report to a file: html=diff.html, json=run.json, csv=…, text=…; may be given again
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = extra)]
+    pub(crate) report: Vec<Extra>,
+
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 
@@ -187,8 +192,8 @@ pub(crate) struct LsArgs {
     pub(crate) url: OsString,
 
     /// The output's format
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = LsFormat::Text)]
+    pub(crate) format: LsFormat,
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
@@ -320,6 +325,30 @@ pub(crate) enum Listing {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON object a line, for programs
+    Json,
+    /// One line a change, for spreadsheets
+    Csv,
+    /// One page with a table to search and sort, for a browser
+    Html,
+}
+
+impl Format {
+    /// Returns the name the library knows it by.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Html => "html",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LsFormat {
     /// For people
     Text,
     /// One JSON object a line, for programs

@@ -87,8 +87,9 @@ fn a_client_that_does_not_log_in_is_sent_away_whatever_it_says() {
     let options = ServeOptions { login_timeout: Duration::from_secs(1), ..sandbox.options() };
     let server = Server::start(options).unwrap();
     let mut known = Client::login(&server);
-    let mut busy = Client::connect(&server);
+    // The server's clock begins while this end still connects.
     let begun = Instant::now();
+    let mut busy = Client::connect(&server);
     // REIN begins anew, but not for somebody who never was anybody.
     let code = std::iter::repeat_with(|| {
         thread::sleep(Duration::from_millis(20));

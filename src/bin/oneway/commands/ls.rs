@@ -8,7 +8,7 @@ use oneway::model::{Cancel, Kind, escape};
 use oneway::report::listed_json;
 use oneway::store::{RetryPolicy, Store as _, StoreError};
 
-use crate::args::{Format, LsArgs};
+use crate::args::{LsArgs, LsFormat};
 use crate::commands::connect;
 use crate::signals::Signals;
 use crate::ui::say::complain;
@@ -32,12 +32,12 @@ pub(crate) fn run(args: &LsArgs) -> anyhow::Result<ExitCode> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {
-        Format::Json => {
+        LsFormat::Json => {
             for entry in &entries {
                 listed_json(entry, &mut out)?;
             }
         }
-        Format::Text => {
+        LsFormat::Text => {
             let sizes: Vec<String> = entries.iter().map(size).collect();
             let width = sizes.iter().map(String::len).max().unwrap_or(0);
             for (entry, size) in entries.iter().zip(sizes) {

@@ -5,6 +5,7 @@ mod connect;
 mod logins;
 mod ls;
 pub(crate) mod parse_listing;
+pub(crate) mod reports;
 pub(crate) mod serve;
 mod state;
 mod sync;

@@ -1,23 +1,22 @@
 //! `oneway sync` and `oneway diff`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
 use std::num::NonZeroU64;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use chrono::Utc;
 use oneway::compare::{Basis, CompareOptions};
 use oneway::config::Connection;
 use oneway::filter::{Filter, Verdict};
 use oneway::model::{Cancel, Links};
 use oneway::plan::{GuardOptions, Presence};
 use oneway::pool::SessionCount;
-use oneway::report::{Detail, Mode, Report, format_named};
+use oneway::report::{Mode, Report};
 use oneway::run::{RunOptions, StateOptions, run as run_mirror};
 
-use crate::args::{Compare, Format, LinksHow, RuleArg, SyncArgs};
+use crate::args::{Compare, LinksHow, RuleArg, SyncArgs};
+use crate::commands::reports::Reports;
 use crate::commands::{apart, connect, state};
 use crate::exit::{self, UsageError};
 use crate::signals::Signals;
@@ -42,15 +41,15 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         Some(StateOptions::File { file, .. }) => Some(file.clone()),
         Some(StateOptions::OnServer) | None => None,
     };
-    for path in apart::paths(&[&source, &destination], state_file.as_deref(), args.output.as_deref()) {
+    for path in apart::paths(&[&source, &destination], state_file.as_deref(), &Reports::files(args)) {
         options.filter.set_apart(path);
     }
     let common = connect::connection(&args.connection, args.show.verbose, &cancel)?;
     let connection = Connection { charset: args.charset, time_offset: args.time_offset.0, ..common };
     let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
     let destination = destination.store(&connection).map_err(|e| connect::refused("DST", &e))?;
-    // Opened before anything is done: a report that can't be written is no reason to find out afterwards.
-    let output = args.output.as_deref().map(create).transpose()?;
+    let reports = Reports::open(args)?;
+    let begun = Utc::now();
 
     let signals = Signals::watch(&cancel)?;
     let progress = Progress::new(args.show.progress, args.show.quiet);
@@ -70,18 +69,10 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         }
     };
     report.stopped = signals.stop();
+    report.at = Some(begun);
     complain_of(&report);
-    let out: Box<dyn Write> = match output {
-        Some(file) => Box::new(file),
-        None => Box::new(io::stdout().lock()),
-    };
-    let wanted = match args.format {
-        // A sentence about nothing helps nobody; a program waits for its summary.
-        Format::Text => report.early.is_none() && (!args.show.quiet || args.output.is_some()),
-        Format::Json => true,
-    };
     let mut status = report.exit_status();
-    if wanted && let Err(e) = write(&report, args, out) {
+    for e in reports.write(&report) {
         complain!("error: {e:#}");
         // The run is done, whatever became of its report.
         status = status.max(exit::INCOMPLETE);
@@ -157,25 +148,6 @@ fn filter(rules: &[RuleArg]) -> anyhow::Result<Filter> {
         }
     }
     Ok(filter)
-}
-
-fn create(path: &Path) -> anyhow::Result<File> {
-    File::create(path).with_context(|| format!("cannot write the report to {}", path.display()))
-}
-
-fn write(report: &Report, args: &SyncArgs, out: Box<dyn Write>) -> anyhow::Result<()> {
-    let name = match args.format {
-        Format::Text => "text",
-        Format::Json => "json",
-    };
-    let format = format_named(name).expect("every format of the arguments is in the table");
-    let mut out = BufWriter::new(out);
-    let written = format.write(report, Detail { verbose: args.show.verbose > 0 }, &mut out);
-    match written.and_then(|()| out.flush()) {
-        // Whoever read the report has had enough; what was done is done.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        done => done.context("cannot write the report"),
-    }
 }
 
 /// Says on standard error what failed and what a person should know, one line each.
