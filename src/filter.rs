@@ -4,6 +4,12 @@
 //! matches belongs. A directory that is left out is not entered, so nothing below it belongs either. The program's own
 //! temporary files never belong, nor do files that it has for itself.
 
+mod ignore_file;
+mod limits;
+
+pub use ignore_file::{IGNORE_NAME, IgnoreFiles};
+pub use limits::Limits;
+
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -36,6 +42,18 @@ struct Rule {
     verdict: Verdict,
     matcher: Gitignore,
     pattern: String,
+    origin: String,
+}
+
+/// The rule that decides about a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision<'f> {
+    /// What it says.
+    pub verdict: Verdict,
+    /// As it was written.
+    pub pattern: &'f str,
+    /// Where it was written, for people; empty where nobody said.
+    pub origin: &'f str,
 }
 
 /// A pattern that can't be used.
@@ -66,6 +84,14 @@ impl Filter {
     /// # Errors
     /// Says what is wrong with the pattern.
     pub fn push(&mut self, verdict: Verdict, pattern: &str) -> Result<(), FilterError> {
+        self.push_from(verdict, pattern, "")
+    }
+
+    /// As [`Filter::push`], and remembers where the rule was written.
+    ///
+    /// # Errors
+    /// Says what is wrong with the pattern.
+    pub fn push_from(&mut self, verdict: Verdict, pattern: &str, origin: &str) -> Result<(), FilterError> {
         if pattern.trim().is_empty() || pattern == "/" {
             return Err(FilterError::Empty);
         }
@@ -85,7 +111,8 @@ impl Filter {
         let composed: String = pattern.nfc().collect();
         builder.add_line(None, &with_literal_braces(&composed)).map_err(syntax)?;
         let matcher = builder.build().map_err(syntax)?;
-        self.rules.push(Rule { verdict, matcher, pattern: pattern.to_owned() });
+        let (pattern, origin) = (pattern.to_owned(), origin.to_owned());
+        self.rules.push(Rule { verdict, matcher, pattern, origin });
         Ok(())
     }
 
@@ -100,17 +127,17 @@ impl Filter {
         self.rules.is_empty() && self.apart.is_empty()
     }
 
-    /// Returns the pattern that decides about `path`, and how; `None` when no rule matches, so that it belongs.
-    pub fn rule_for(&self, path: &RelPath, is_dir: bool) -> Option<(Verdict, &str)> {
+    /// Returns the rule that decides about `path`; `None` when no rule matches, so that it belongs.
+    pub fn decision(&self, path: &RelPath, is_dir: bool) -> Option<Decision<'_>> {
         let path = Path::new(OsStr::from_bytes(path.as_bytes()));
         let rule = self.rules.iter().find(|rule| !rule.matcher.matched(path, is_dir).is_none())?;
-        Some((rule.verdict, &rule.pattern))
+        Some(Decision { verdict: rule.verdict, pattern: &rule.pattern, origin: &rule.origin })
     }
 
     /// Returns whether `path` itself belongs, given that the directory it is in does.
     pub fn admits(&self, path: &RelPath, is_dir: bool) -> bool {
         !self.apart.contains(path)
-            && self.rule_for(path, is_dir).is_none_or(|(verdict, _)| verdict == Verdict::Include)
+            && self.decision(path, is_dir).is_none_or(|decision| decision.verdict == Verdict::Include)
     }
 
     /// Returns whether `path` and all directories above it belong.

@@ -3,6 +3,7 @@
 mod ask;
 mod contents;
 mod folding;
+mod left_out;
 mod memory;
 mod notes;
 mod server_state;
@@ -15,7 +16,7 @@ use std::time::Instant;
 
 use crate::compare::{Basis, CompareOptions, Side, Times, newly_dated};
 use crate::execute::{Event, ExecuteOptions, Hashes, Observer, execute};
-use crate::filter::Filter;
+use crate::filter::{Filter, Limits};
 use crate::model::{Cancel, Links, Receipts, RelPath, Remedy, Tree};
 use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, candidates, check, plan, rename};
 use crate::pool::{Pool, SessionCount, both};
@@ -37,6 +38,8 @@ pub struct RunOptions {
     pub sessions: SessionCount,
     /// What belongs to the mirror.
     pub filter: Filter,
+    /// Files of which sizes and ages belong to it. A file that doesn't on one side is left alone on both.
+    pub limits: Limits,
     /// How files are compared.
     pub compare: CompareOptions,
     /// Remove what only the destination has.
@@ -73,6 +76,7 @@ impl Default for RunOptions {
             mode: Mode::Sync,
             sessions: SessionCount::AUTO,
             filter: Filter::default(),
+            limits: Limits::default(),
             compare: CompareOptions::default(),
             delete: false,
             renames: true,
@@ -150,6 +154,8 @@ pub fn run(
     if let Some(fetched) = fetched_from.or(fetched_to) {
         memory.take_over(fetched);
     }
+    let left_out =
+        left_out::leave_out(&mut from, &mut to, &source, &retry, (&options.filter, &options.limits))?;
     let dry = options.mode != Mode::Sync;
     let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
     let folding = folding::unfold(&mut from, &mut to, &destination, dry, run_id)?;
@@ -188,6 +194,7 @@ pub fn run(
     let server_pool = if server == Some(Side::Source) { &source } else { &destination };
     let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, run_id, &retry);
     let mut troubles = folding.troubles;
+    troubles.extend(left_out.troubles);
     if !dry {
         let is_pull = source.store().is_remote() && !destination.store().is_remote();
         troubles.extend(memory.take_back(&mut plan, is_pull, |state| save(state, &memory.evidence.receipts)));
@@ -239,6 +246,7 @@ pub fn run(
         report.notes.extend(refined.notes);
         report.remarks.extend(refined.remarks);
     }
+    report.notes.extend(left_out.notes);
     report.notes.extend(note_of_zone(&destination));
     for (pool, scanned) in [(&source, &from), (&destination, &to)] {
         notes::of_side(&mut report, pool, scanned);

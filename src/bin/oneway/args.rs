@@ -14,7 +14,7 @@ use crate::commands::parse_listing::ParseListingArgs;
 use crate::commands::reports::{Extra, extra};
 use crate::commands::serve::ServeArgs;
 use crate::values::{
-    Sessions, TimeOffset, charset, duration, max_delete, rate, sessions, size, time_offset, timeout,
+    Sessions, TimeOffset, any_size, charset, duration, max_delete, rate, sessions, size, time_offset, timeout,
 };
 
 /// Mirrors a directory one way over FTP.
@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Sync(SyncArgs),
     /// Say what `sync` with the same options would do; exit status 1 when something differs
     Diff(SyncArgs),
+    /// Say which rule leaves a path alone or mirrors it
+    Filter(FilterArgs),
     /// List a directory of a server
     Ls(LsArgs),
     /// Serve a directory over FTP and FTPS
@@ -91,17 +93,24 @@ pub(crate) struct SyncArgs {
     #[arg(long)]
     pub(crate) existing: bool,
 
-    /// Mirror what matches; gitignore syntax, relative to SRC; the first rule that matches decides
-    #[arg(long, value_name = "GLOB")]
-    include: Vec<String>,
+    #[command(flatten)]
+    pub(crate) patterns: PatternArgs,
 
-    /// Leave alone what matches, on both sides; gitignore syntax, relative to SRC; the first rule that matches decides
-    #[arg(long, value_name = "GLOB")]
-    exclude: Vec<String>,
+    /// Leave smaller files alone, on both sides: 1, 500k, 1.5M, in powers of 1024
+    #[arg(long, value_name = "SIZE", value_parser = any_size)]
+    pub(crate) min_size: Option<u64>,
 
-    /// Read rules from a file, one a line: a pattern is left alone, `!` before it mirrors it
-    #[arg(long, value_name = "FILE")]
-    filter_from: Vec<PathBuf>,
+    /// Leave larger files alone, on both sides; a file that is too large on one side stays as it is on the other
+    #[arg(long, value_name = "SIZE", value_parser = any_size)]
+    pub(crate) max_size: Option<u64>,
+
+    /// Leave files alone that changed less than this long ago, or may have: they may still be written
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) min_age: Option<Duration>,
+
+    /// Leave files alone that changed longer ago than this
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) max_age: Option<Duration>,
 
     /// Symbolic links of SRC: leave them out, with a note; mirror what they lead to, be it outside of SRC; or make links, which
     /// only a local DST can have, and only where they lead to something inside it. Devices and FIFOs are always left out
@@ -171,6 +180,40 @@ pub(crate) struct SyncArgs {
 
     #[command(flatten)]
     pub(crate) show: ShowArgs,
+
+    /// Rules in the order in which they were typed.
+    #[arg(skip)]
+    pub(crate) rules: Vec<RuleArg>,
+}
+
+/// Read by [`rules`], in the order in which they were typed.
+#[derive(Debug, Args)]
+pub(crate) struct PatternArgs {
+    /// Mirror what matches; gitignore syntax, relative to SRC; the first rule that matches decides
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// Leave alone what matches, on both sides; gitignore syntax, relative to SRC; the first rule that matches decides
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+
+    /// Read rules from a file, one a line: a pattern is left alone, `!` before it mirrors it
+    #[arg(long, value_name = "FILE")]
+    filter_from: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FilterArgs {
+    /// Paths below the root of the mirror; one that ends in `/` is a directory
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<OsString>,
+
+    /// Also read the .onewayignore files of this directory, the root of the mirror
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) patterns: PatternArgs,
 
     /// Rules in the order in which they were typed.
     #[arg(skip)]
@@ -370,10 +413,12 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
 fn read(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let matches = Cli::command().try_get_matches_from(words)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    if let (Command::Sync(args) | Command::Diff(args), Some((_, matches))) =
-        (&mut cli.command, matches.subcommand())
-    {
-        args.rules = rules(matches);
+    if let Some((_, matches)) = matches.subcommand() {
+        match &mut cli.command {
+            Command::Sync(args) | Command::Diff(args) => args.rules = rules(matches),
+            Command::Filter(args) => args.rules = rules(matches),
+            _ => {}
+        }
     }
     Ok(cli)
 }

@@ -56,6 +56,11 @@ fn bytes(text: &str) -> Option<u64> {
     u64::try_from(total).ok()
 }
 
+/// Reads a size, be it nothing.
+pub(crate) fn any_size(text: &str) -> Result<u64, String> {
+    bytes(text).ok_or_else(|| format!("`{text}` is not a size such as 300000, 500k, 1.5M or 1G"))
+}
+
 /// Reads bytes a second, more than nothing.
 pub(crate) fn rate(text: &str) -> Result<NonZeroU64, String> {
     match bytes(text) {

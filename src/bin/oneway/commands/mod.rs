@@ -2,6 +2,7 @@
 
 mod apart;
 mod connect;
+mod filter;
 mod logins;
 mod ls;
 pub(crate) mod parse_listing;
@@ -22,6 +23,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sync(args) if args.dry_run => sync::run(&args, Mode::DryRun),
         Command::Sync(args) => sync::run(&args, Mode::Sync),
         Command::Diff(args) => sync::run(&args, Mode::Diff),
+        Command::Filter(args) => filter::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::ParseListing(args) => parse_listing::run(&args),
         Command::Serve(args) => serve::run(&args),

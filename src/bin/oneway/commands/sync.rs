@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context as _;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use oneway::compare::{Basis, CompareOptions};
 use oneway::config::Connection;
-use oneway::filter::{Filter, Verdict};
+use oneway::filter::Limits;
 use oneway::model::{Cancel, Links};
 use oneway::plan::{GuardOptions, Presence};
 use oneway::pool::SessionCount;
 use oneway::report::{Mode, Report};
 use oneway::run::{RunOptions, StateOptions, run as run_mirror};
 
-use crate::args::{Compare, LinksHow, RuleArg, SyncArgs};
+use crate::args::{Compare, LinksHow, SyncArgs};
 use crate::commands::reports::Reports;
-use crate::commands::{apart, connect, state};
+use crate::commands::{apart, connect, filter, state};
 use crate::exit::{self, UsageError};
 use crate::signals::Signals;
 use crate::ui::progress::Progress;
@@ -86,7 +86,8 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
     Ok(RunOptions {
         mode,
         sessions: args.connection.sessions.0.map_or(SessionCount::AUTO, SessionCount::fixed),
-        filter: filter(&args.rules)?,
+        filter: filter::of(&args.rules)?,
+        limits: limits(args, Utc::now())?,
         compare: CompareOptions {
             basis: match args.compare {
                 _ if args.adopt => Basis::Adopt,
@@ -121,33 +122,22 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
     })
 }
 
-fn filter(rules: &[RuleArg]) -> anyhow::Result<Filter> {
-    let mut filter = Filter::default();
-    let mut add = |verdict, pattern: &str, place: &str| {
-        filter.push(verdict, pattern).map_err(|e| UsageError(format!("{place}: {e}")))
+fn limits(args: &SyncArgs, now: DateTime<Utc>) -> anyhow::Result<Limits> {
+    let ago = |age: Option<Duration>| {
+        age.map(|age| {
+            let then = chrono::Duration::from_std(age).ok().and_then(|age| now.checked_sub_signed(age));
+            then.ok_or_else(|| {
+                UsageError("--min-age and --max-age can't be before the calendar begins".to_owned())
+            })
+        })
+        .transpose()
     };
-    for rule in rules {
-        match rule {
-            RuleArg::Include(pattern) => add(Verdict::Include, pattern, "--include")?,
-            RuleArg::Exclude(pattern) => add(Verdict::Exclude, pattern, "--exclude")?,
-            RuleArg::File(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read the filter rules in {}", path.display()))?;
-                // Editors of another system begin a file with a mark that is no part of the first pattern.
-                for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-                    if line.trim().is_empty() || line.starts_with('#') {
-                        continue;
-                    }
-                    let place = format!("{} line {}", path.display(), number + 1);
-                    match line.strip_prefix('!') {
-                        Some(pattern) => add(Verdict::Include, pattern, &place)?,
-                        None => add(Verdict::Exclude, line, &place)?,
-                    }
-                }
-            }
-        }
-    }
-    Ok(filter)
+    Ok(Limits {
+        min_bytes: args.min_size,
+        max_bytes: args.max_size,
+        changed_before: ago(args.min_age)?,
+        changed_after: ago(args.max_age)?,
+    })
 }
 
 /// Says on standard error what failed and what a person should know, one line each.
