@@ -7,8 +7,19 @@ use percent_encoding::percent_decode;
 use thiserror::Error;
 
 use crate::ftp::tls::TlsSetupError;
-use crate::model::{Secret, escape};
+use crate::model::{RelPath, Secret, escape};
 use crate::store::ftp::RemoteRoot;
+
+/// What a path of a URL has as `%20`.
+const PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
+    .add(b' ')
+    .add(b'%')
+    .add(b'?')
+    .add(b'#')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`');
 
 /// Where a tree is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,6 +230,60 @@ impl Place {
             },
             name: escape(name.as_bytes()),
         })
+    }
+
+    /// Returns the directory that a URL's path is in and its name there; `None` for a root, and for what is no URL. Whether the path
+    /// ends in `/` makes no difference.
+    pub fn parent(&self) -> Option<(Self, RelPath)> {
+        let (root, path) = self.steps()?;
+        let (path, name) = (path.parent()?, RelPath::parse(path.name()).ok()?);
+        Some((self.at(&root, &path), name))
+    }
+
+    /// Returns the root that the paths of two URLs have in common, and both paths below it; `None` when they are not of one server
+    /// and user, or begin in different directories.
+    pub fn with_common_root(&self, other: &Self) -> Option<(Self, RelPath, RelPath)> {
+        let ((root, path), (other_root, other_path)) = (self.steps()?, other.steps()?);
+        let whole = RelPath::root();
+        let (base, other_base) = (self.at(&root, &whole), other.at(&other_root, &whole));
+        (base.identity() == other_base.identity()).then_some((base, path, other_path))
+    }
+
+    /// Returns whether it is a URL that ends in `/`.
+    pub fn is_written_as_dir(&self) -> bool {
+        matches!(self, Self::Ftp { name, .. } if name.ends_with('/'))
+    }
+
+    /// Returns where a URL's path begins, and the path from there; `None` for what is no URL, and for a path with `..` in it.
+    fn steps(&self) -> Option<(RemoteRoot, RelPath)> {
+        let Self::Ftp { root, .. } = self else { return None };
+        let (start, path) = match root {
+            RemoteRoot::Home(path) => (RemoteRoot::Home(Vec::new()), path),
+            RemoteRoot::Absolute(path) => (RemoteRoot::Absolute(b"/".to_vec()), path),
+        };
+        let mut names = path.split(|&b| b == b'/').filter(|name| !name.is_empty());
+        let path = names.try_fold(RelPath::root(), |path, name| path.join(name)).ok()?;
+        Some((start, path))
+    }
+
+    /// Returns the URL of another path of the same server and user.
+    fn at(&self, start: &RemoteRoot, path: &RelPath) -> Self {
+        let Self::Ftp { scheme, host, port, user, password, name, .. } = self else { return self.clone() };
+        let authority = name.split('/').nth(2).unwrap_or_default();
+        let shown = percent_encoding::percent_encode(path.as_bytes(), PATH);
+        let (root, slash) = match start {
+            RemoteRoot::Home(_) => (RemoteRoot::Home(path.as_bytes().to_vec()), ""),
+            RemoteRoot::Absolute(_) => (RemoteRoot::Absolute([b"/", path.as_bytes()].concat()), "%2F"),
+        };
+        Self::Ftp {
+            scheme: *scheme,
+            host: host.clone(),
+            port: *port,
+            user: user.clone(),
+            password: password.clone(),
+            root,
+            name: format!("{}://{authority}/{slash}{shown}", scheme.as_str()),
+        }
     }
 
     /// Returns whether it is a directory of this machine.

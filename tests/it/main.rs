@@ -23,6 +23,7 @@ mod renames;
 mod scripted;
 mod serve;
 mod server;
+mod single;
 mod state;
 mod support;
 mod support_itself;

@@ -41,6 +41,16 @@ pub(crate) enum Command {
     Filter(FilterArgs),
     /// List a directory of a server
     Ls(LsArgs),
+    /// Write files of a server to standard output
+    Cat(SingleArgs),
+    /// Give a file or directory of a server another name there
+    Mv(MvArgs),
+    /// Remove files of a server; what isn't there is no error
+    Rm(RmArgs),
+    /// Make directories on a server
+    Mkdir(MkdirArgs),
+    /// Remove empty directories of a server; what isn't there is no error
+    Rmdir(SingleArgs),
     /// Serve a directory over FTP and FTPS
     Serve(ServeArgs),
     /// Print the entries oneway sees in raw listing output, one JSON object a line
@@ -237,6 +247,63 @@ pub(crate) struct LsArgs {
     /// The output's format
     #[arg(long, value_enum, default_value_t = LsFormat::Text)]
     pub(crate) format: LsFormat,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
+    /// Trace every command and reply on standard error when given twice (-vv)
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What single operations take.
+#[derive(Debug, Args)]
+pub(crate) struct SingleArgs {
+    /// ftp://[user[:password]@]host[:port]/path
+    #[arg(value_name = "URL", required = true)]
+    pub(crate) urls: Vec<OsString>,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
+    /// Trace every command and reply on standard error when given twice (-vv)
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MkdirArgs {
+    /// Make what is missing above, too; one that is there is no error
+    #[arg(short, long)]
+    pub(crate) parents: bool,
+
+    #[command(flatten)]
+    pub(crate) single: SingleArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RmArgs {
+    /// Remove directories with all that is in them, after asking
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+
+    /// Don't ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) single: SingleArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MvArgs {
+    /// ftp://[user[:password]@]host[:port]/path
+    #[arg(value_name = "SRC")]
+    pub(crate) source: OsString,
+
+    /// A path of the same server; one that ends in `/` is a directory to move it into
+    #[arg(value_name = "DST")]
+    pub(crate) destination: OsString,
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,

@@ -65,7 +65,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         .filter(|line| !line.is_empty())
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .collect();
-    let message = without_passwords(&message.join("; "));
+    let message = without_passwords(&message.join("; ").replace(":; ", ": "));
     complain!("{message}; try `oneway --help`");
     ExitCode::from(USAGE)
 }

@@ -8,6 +8,7 @@ mod ls;
 pub(crate) mod parse_listing;
 pub(crate) mod reports;
 pub(crate) mod serve;
+mod single;
 mod state;
 mod sync;
 
@@ -26,6 +27,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Filter(args) => filter::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::ParseListing(args) => parse_listing::run(&args),
+        Command::Cat(args) => single::cat(&args),
+        Command::Mv(args) => single::mv(&args),
+        Command::Rm(args) => single::rm(&args),
+        Command::Mkdir(args) => single::mkdir(&args),
+        Command::Rmdir(args) => single::rmdir(&args),
         Command::Serve(args) => serve::run(&args),
     }
 }
