@@ -12,15 +12,17 @@ mod times;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::compare::{Basis, CompareOptions, Side, Times, newly_dated};
 use crate::execute::{Event, ExecuteOptions, Hashes, Observer, execute};
 use crate::filter::{Filter, Limits};
 use crate::model::{Cancel, Links, Receipts, RelPath, Remedy, Tree};
-use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, candidates, check, plan, rename};
+use crate::plan::{
+    Condition, GuardOptions, Plan, PlanOptions, Presence, candidates, check, check_conditions, plan, rename,
+};
 use crate::pool::{Pool, SessionCount, both};
-use crate::report::{Mode, Report};
+use crate::report::{Mode, Report, Stop};
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
 use crate::run::memory::{Memory, Remembering};
 use crate::run::server_state::{Fetched, ServerState};
@@ -52,6 +54,8 @@ pub struct RunOptions {
     pub links: Links,
     /// What a plan must not exceed.
     pub guard: GuardOptions,
+    /// What a plan must not be like.
+    pub fail_if: Vec<Condition>,
     /// Give files the modification times of their sources.
     pub carry_times: bool,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
@@ -60,6 +64,8 @@ pub struct RunOptions {
     pub split_bytes: Option<u64>,
     /// Where it is remembered what was the same on both sides; `None` for nowhere.
     pub state: Option<StateOptions>,
+    /// How long it may take. What it was about to do then is stopped as if asked to. `None` for as long as it takes.
+    pub max_duration: Option<Duration>,
     /// Tries after the first one.
     pub retries: u32,
     /// Directories deeper than this are not entered.
@@ -83,10 +89,12 @@ impl Default for RunOptions {
             presence: Presence::default(),
             links: Links::default(),
             guard: GuardOptions::default(),
+            fail_if: Vec::new(),
             carry_times: true,
             rate: None,
             split_bytes: None,
             state: None,
+            max_duration: None,
             retries: 5,
             max_depth: 256,
             max_bytes: 8 << 30,
@@ -131,6 +139,9 @@ pub fn run(
     observer: &dyn Observer,
 ) -> StoreResult<Report> {
     let started = Instant::now();
+    if let Some(time) = options.max_duration {
+        options.cancel.stop_after(time);
+    }
     let pool = |store: &Arc<dyn Store>| {
         let policy = RetryPolicy::new(options.retries, options.cancel.clone());
         Pool::new(
@@ -189,7 +200,9 @@ pub fn run(
         rename(&mut plan, &candidates, &known.gone, &known.new);
     }
     let adopted = (compare.basis == Basis::Adopt).then(|| adopt(&mut plan));
-    let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
+    let refusal = check(&plan, &from.tree, &to.tree, &options.guard)
+        .and_then(|()| check_conditions(&plan, &from.tree, &to.tree, &options.fail_if))
+        .err();
     let dry = dry || refusal.is_some();
     let server_pool = if server == Some(Side::Source) { &source } else { &destination };
     let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, run_id, &retry);
@@ -257,6 +270,9 @@ pub fn run(
     report.troubles.extend(trouble);
     notes::of_states(&mut report, &from, source.store().is_remote());
     notes::of_plan(&mut report, options.carry_times && !times_kept, options.state.is_some());
+    if report.failed() > 0 && options.cancel.is_out_of_time() {
+        report.stopped = Some(Stop::OutOfTime);
+    }
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }

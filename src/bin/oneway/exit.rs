@@ -16,6 +16,8 @@ pub(crate) const INCOMPLETE: u8 = 3;
 const UNREACHABLE: u8 = 4;
 /// Refused for safety.
 const REFUSED: u8 = 5;
+/// Another run has it.
+pub(crate) const BUSY: u8 = 6;
 
 /// A mistake in what was asked for.
 #[derive(Debug, Error)]
