@@ -6,6 +6,7 @@ mod folding;
 mod left_out;
 mod memory;
 mod notes;
+mod remote_lock;
 mod server_state;
 mod times;
 
@@ -25,11 +26,14 @@ use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report, Stop};
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
 use crate::run::memory::{Memory, Remembering};
+use crate::run::remote_lock::RemoteLock;
 use crate::run::server_state::{Fetched, ServerState};
 use crate::run::times::{note_of_zone, refine};
 use crate::scan::{ScanOptions, Scanned, scan};
 use crate::state::Pair;
 use crate::store::{RetryPolicy, Store, StoreError, StoreResult};
+
+pub use crate::run::remote_lock::LockOptions;
 
 /// How a run is made.
 #[derive(Clone, Debug)]
@@ -64,6 +68,9 @@ pub struct RunOptions {
     pub split_bytes: Option<u64>,
     /// Where it is remembered what was the same on both sides; `None` for nowhere.
     pub state: Option<StateOptions>,
+    /// Lock the destination on its server for as long as the run takes; `None` for no lock. Of no effect on a run that changes nothing, and
+    /// on a destination of this machine.
+    pub remote_lock: Option<LockOptions>,
     /// How long it may take. What it was about to do then is stopped as if asked to. `None` for as long as it takes.
     pub max_duration: Option<Duration>,
     /// Tries after the first one.
@@ -94,6 +101,7 @@ impl Default for RunOptions {
             rate: None,
             split_bytes: None,
             state: None,
+            remote_lock: None,
             max_duration: None,
             retries: 5,
             max_depth: 256,
@@ -142,16 +150,21 @@ pub fn run(
     if let Some(time) = options.max_duration {
         options.cancel.stop_after(time);
     }
-    let pool = |store: &Arc<dyn Store>| {
+    let pool = |store: &Arc<dyn Store>, sessions| {
         let policy = RetryPolicy::new(options.retries, options.cancel.clone());
-        Pool::new(
-            Arc::clone(store),
-            if store.is_remote() { options.sessions } else { SessionCount::fixed(LOCAL_SESSIONS) },
-            policy,
-        )
+        let sessions = if store.is_remote() { sessions } else { SessionCount::fixed(LOCAL_SESSIONS) };
+        Pool::new(Arc::clone(store), sessions, policy)
     };
-    let (source, destination) = (pool(source), pool(destination));
+    let locking =
+        options.remote_lock.as_ref().filter(|_| options.mode == Mode::Sync && destination.is_remote());
+    // The lock has one of them for itself.
+    let left = if locking.is_some() { options.sessions.without_one() } else { options.sessions };
+    let (source, destination) = (pool(source, options.sessions), pool(destination, left));
     let retry = RetryPolicy::new(options.retries, options.cancel.clone());
+    let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+    let alone = options.sessions.most > 1;
+    let lock =
+        locking.map(|lock| RemoteLock::take(&destination, (lock, alone), run_id, &retry)).transpose()?;
     let server = options.state.as_ref().and_then(|state| state.server(&source, &destination));
     let look = |pool: &Pool, side: Side| -> StoreResult<(Option<Fetched>, Scanned)> {
         // Before the scan: whoever scans takes it that every session there may be is at its disposal.
@@ -168,7 +181,6 @@ pub fn run(
     let left_out =
         left_out::leave_out(&mut from, &mut to, &source, &retry, (&options.filter, &options.limits))?;
     let dry = options.mode != Mode::Sync;
-    let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
     let folding = folding::unfold(&mut from, &mut to, &destination, dry, run_id)?;
     if let (Some(model), Some(names)) = (source.store().names(), destination.store().names()) {
         names.follow(model, &to.tree);
@@ -272,6 +284,9 @@ pub fn run(
     notes::of_plan(&mut report, options.carry_times && !times_kept, options.state.is_some());
     if report.failed() > 0 && options.cancel.is_out_of_time() {
         report.stopped = Some(Stop::OutOfTime);
+    }
+    if let Some(lock) = lock {
+        remote_lock::tell(&mut report, lock);
     }
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)

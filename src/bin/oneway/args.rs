@@ -157,6 +157,11 @@ pub(crate) struct SyncArgs {
     #[arg(long, conflicts_with_all = ["state", "no_state"])]
     pub(crate) remote_state: bool,
 
+    /// Lock DST on its server, for several machines that push to it: while one is at it, another ends with exit status 6. A machine
+    /// that died loses the lock after five minutes
+    #[arg(long)]
+    pub(crate) remote_lock: bool,
+
     /// Take files of equal size as equal, remember them, and transfer nothing
     #[arg(long, conflicts_with_all = ["no_state", "delete", "compare"])]
     pub(crate) adopt: bool,

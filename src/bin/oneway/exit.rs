@@ -45,7 +45,11 @@ pub(crate) fn complain_of(error: &StoreError) -> u8 {
     if let Some(hint) = error.hint() {
         complain!("hint: {hint}");
     }
-    if error.is_of_another_server() { REFUSED } else { UNREACHABLE }
+    match error {
+        _ if error.is_of_another_server() => REFUSED,
+        _ if error.is_busy() => BUSY,
+        _ => UNREACHABLE,
+    }
 }
 
 /// Shows help, the version, or what is wrong with the arguments in one line.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
 use oneway::config::Place;
+use oneway::run::LockOptions;
 use oneway::state::{Holder, Lock, LockError, lock_file_name};
 
 use crate::args::SyncArgs;
@@ -51,6 +52,12 @@ pub(crate) fn take(files: &[PathBuf], destination: &Place) -> Result<Vec<Lock>, 
         }
     }
     Ok(locks)
+}
+
+/// Returns how a destination is locked on its server.
+pub(crate) fn on_server() -> LockOptions {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    LockOptions { host: name, pid: std::process::id(), lease: LockOptions::LEASE }
 }
 
 fn unlocked(why: &str) {

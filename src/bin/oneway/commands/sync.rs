@@ -32,6 +32,10 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         let text = "both SRC and DST are local; one of them must be a URL such as ftp://host/path";
         return Err(UsageError(text.to_owned()).into());
     }
+    if args.remote_lock && destination.is_local() {
+        let text = "--remote-lock locks a destination on a server, and DST is a local directory, which is locked anyway";
+        return Err(UsageError(text.to_owned()).into());
+    }
     let cancel = Cancel::new();
     let state = state::options(args, &source, &destination);
     if args.adopt && state.is_none() {
@@ -137,6 +141,7 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         guard: GuardOptions { max_delete: args.max_delete, allow_empty_source: args.allow_empty_source },
         fail_if: args.fail_if.clone(),
         carry_times: !args.no_times,
+        remote_lock: args.remote_lock.then(lock::on_server),
         max_duration: args.max_duration,
         rate: args.bwlimit,
         split_bytes: args.split_size.map(NonZeroU64::get),
