@@ -7,14 +7,12 @@ use chrono::{DateTime, Utc};
 
 use crate::model::{Mtime, Precision, Zone};
 
-/// The name of the directory that is the lock. What it's called while it is taken away begins with it, too.
+/// The name of the directory that is the lock.
 pub const LOCK_NAME: &str = ".oneway-lock";
 
-/// Returns whether something of this name is a lock, or what is left of one. Letters are taken in any case, as in
-/// [`is_state`](crate::model::is_state).
+/// Returns whether something of this name is a lock. Letters are taken in any case, as in [`is_state`](crate::model::is_state).
 pub fn is_lock(name: &[u8]) -> bool {
-    let Some((name, rest)) = name.split_at_checked(LOCK_NAME.len()) else { return false };
-    name.eq_ignore_ascii_case(LOCK_NAME.as_bytes()) && (rest.is_empty() || rest.starts_with(b"-"))
+    name.eq_ignore_ascii_case(LOCK_NAME.as_bytes())
 }
 
 /// What the holder of a lock says, as a name.
@@ -173,8 +171,13 @@ mod tests {
 
     #[test]
     fn a_lock_is_known_by_its_name() {
-        assert!(is_lock(b".oneway-lock") && is_lock(b".Oneway-Lock") && is_lock(b".oneway-lock-0123"));
-        assert!(!is_lock(b".oneway-locks") && !is_lock(b".oneway-state") && !is_lock(b".oneway"));
+        assert!(is_lock(b".oneway-lock") && is_lock(b".Oneway-Lock"));
+        assert!(
+            !is_lock(b".oneway-locks")
+                && !is_lock(b".oneway-lock-1")
+                && !is_lock(b".oneway-state")
+                && !is_lock(b".oneway")
+        );
     }
 
     #[test]
@@ -190,7 +193,7 @@ mod tests {
         assert!(Claim::parse(name.as_bytes()).is_some());
         assert_eq!(
             claim(None).holder(),
-            "pid 1234 on build-3.example.org, since 2026-11-22 00:01:03 UTC by its clock"
+            "pid 1234 on build-3.example.org, since 2026-11-21 22:01:03 UTC by its clock"
         );
     }
 

@@ -2,8 +2,8 @@
 //!
 //! The lock is a directory in the destination's root, since MKD is the one thing that servers do for one client alone. In it stands a
 //! directory whose name says who holds it ([`Claim`]). It gets a new name now and then: that renews the lease, and fails where
-//! somebody has taken the lock away. Whoever finds a lease to be over takes it away by renaming the lock, which one of them
-//! succeeds with.
+//! somebody has taken the lock over: whoever finds a lease to be over gives the claim a name of their own, which one of them succeeds
+//! with.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -97,7 +97,8 @@ impl<'p> RemoteLock<'p> {
         };
         lease.session().make_root()?;
         let store = pool.store().name().to_owned();
-        let mut taking = Taking { session: lease.session(), store: &store, retry, claim, taken_from: None };
+        let mut taking =
+            Taking { session: lease.session(), store: &store, retry, claim, clock: None, taken_from: None };
         let clock = taking.take()?;
         let (claim, taken_from) = (taking.claim, taking.taken_from);
         // While the first session is held, so that a server which allows no other refuses this one.
@@ -269,6 +270,8 @@ struct Taking<'t> {
     store: &'t str,
     retry: &'t RetryPolicy,
     claim: Claim,
+    /// What the server's clock said when.
+    clock: Option<(ServerTime, Instant)>,
     taken_from: Option<String>,
 }
 
@@ -287,12 +290,16 @@ enum Found {
 impl Taking<'_> {
     /// Returns the server's time at an instant, where it tells.
     fn take(&mut self) -> StoreResult<Option<(ServerTime, Instant)>> {
-        for _ in 0..ROUNDS {
-            if self.session.claim_dir(&lock_path())? {
-                match self.settle()? {
+        for round in 1..=ROUNDS {
+            match self.session.claim_dir(&lock_path()) {
+                Ok(true) => match self.settle()? {
                     Some(clock) => return Ok(clock),
                     None => continue,
-                }
+                },
+                Ok(false) => {}
+                // It may have been there, and be gone by now.
+                Err(e) if e.is_absence() && round < ROUNDS => continue,
+                Err(e) => return Err(e),
             }
             let found = match self.look()? {
                 Found::Open(claims) => self.watch(claims)?,
@@ -311,41 +318,19 @@ impl Taking<'_> {
         Err(self.busy("the lock changes hands again and again".to_owned()))
     }
 
-    /// Says in the new lock whose it is. `None` when it was taken away meanwhile.
+    /// Says in a lock that is nobody's whose it is. `None` when it was taken away meanwhile.
     #[expect(clippy::option_option, reason = "the clock may be unknown, and the lock may be gone")]
     fn settle(&mut self) -> StoreResult<Option<Option<(ServerTime, Instant)>>> {
         let own = path_of(&self.claim);
         match self.session.make_dirs(std::slice::from_ref(&own)).remove(0) {
             Ok(()) => {}
-            Err(e)
-                if e.is_absence()
-                    && matches!(names(self.session, &lock_path()), Err(e) if e.is_absence()) =>
-            {
-                return Ok(None);
-            }
             Err(e) => {
-                self.session.remove_dirs(&[lock_path()]);
-                return Err(e);
+                let is_gone = matches!(names(self.session, &lock_path()), Err(e) if e.is_absence());
+                return if is_gone { Ok(None) } else { Err(e) };
             }
         }
-        let at = Instant::now();
-        let found = match names(self.session, &lock_path()) {
-            Ok(found) => found,
-            Err(e) if e.is_absence() => return Ok(None),
-            Err(e) => {
-                self.session.remove_dirs(&[own, lock_path()]);
-                return Err(e);
-            }
-        };
-        // Whoever is slow to say so may find somebody else there, who took the lock for abandoned.
-        let other =
-            found.iter().filter_map(|(path, _)| Claim::parse(path.name())).find(|c| c.id != self.claim.id);
-        if let Some(other) = other {
-            self.session.remove_dirs(&[own]);
-            return Err(self.busy(other.holder()));
-        }
-        let clock = found.iter().find(|(path, _)| *path == own).and_then(|(_, time)| *time);
-        Ok(Some(clock.map(|time| (time, at))))
+        let made = Instant::now();
+        Ok(Some(self.make_sure()?.map(|time| (time, made))))
     }
 
     /// Looks who holds the lock, and what the server's clock says: by a directory that is made for that.
@@ -354,6 +339,7 @@ impl Taking<'_> {
             lock_path().join(format!("{:016x}.look", self.claim.id).as_bytes()).expect("a plain name");
         // Where it can't be made, there's no clock.
         let made = self.session.make_dirs(std::slice::from_ref(&probe)).remove(0);
+        let at = Instant::now();
         let found = names(self.session, &lock_path());
         if made.is_ok() {
             self.session.remove_dirs(std::slice::from_ref(&probe));
@@ -364,7 +350,9 @@ impl Taking<'_> {
             Err(e) => return Err(e),
         };
         let now = found.iter().find(|(path, _)| *path == probe).and_then(|(_, time)| *time);
-        let claims: Vec<Claim> = found.iter().filter_map(|(path, _)| Claim::parse(path.name())).collect();
+        self.clock = now.map(|time| (time, at));
+        let mut claims: Vec<Claim> = found.iter().filter_map(|(path, _)| Claim::parse(path.name())).collect();
+        claims.sort_by_key(Claim::to_name);
         if let Some(alive) = claims.iter().find(|claim| claim.standing(now) == Standing::Alive) {
             return Ok(Found::Alive(alive.holder()));
         }
@@ -383,7 +371,7 @@ impl Taking<'_> {
         };
         let began = Instant::now();
         while began.elapsed() < patience {
-            if !self.retry.wait((patience / 30).clamp(FIRST_LOOK, LONGEST_LOOK)) {
+            if !self.retry.wait((began.elapsed() / 2).clamp(FIRST_LOOK, LONGEST_LOOK)) {
                 return Err(StoreError::cancelled("lock", &RelPath::root(), self.store));
             }
             match claims(self.session, &lock_path()) {
@@ -399,13 +387,18 @@ impl Taking<'_> {
         Ok(Found::Over(first))
     }
 
-    /// Takes a lock away from whoever left it, and takes it. `None` when somebody else was quicker.
+    /// Takes a lock over from whoever left it, by giving their claim the own name: one alone succeeds with that, and whoever comes back to life
+    /// finds no claim to renew. `None` when somebody else was quicker.
     #[expect(clippy::option_option, reason = "the clock may be unknown, and the lock may be somebody's")]
-    fn take_over(&mut self, judged: &[Claim]) -> StoreResult<Option<Option<(ServerTime, Instant)>>> {
-        let aside = format!("{LOCK_NAME}-{:016x}", self.claim.id);
-        let aside = RelPath::parse(&aside).expect("a plain name");
-        let away = Renaming { from: lock_path(), to: aside.clone() };
-        match self.session.rename_files(std::slice::from_ref(&away)).remove(0) {
+    fn take_over(&mut self, left: &[Claim]) -> StoreResult<Option<Option<(ServerTime, Instant)>>> {
+        let Some(first) = left.first() else {
+            // Nobody ever said whose it is.
+            let clock = self.settle()?;
+            self.taken_from = clock.is_some().then(|| "it was nobody's".to_owned());
+            return Ok(clock);
+        };
+        let renaming = Renaming { from: path_of(first), to: path_of(&self.claim) };
+        match self.session.rename_files(&[renaming]).remove(0) {
             Ok(()) => {}
             Err(e) if e.is_absence() => return Ok(None),
             Err(e) => {
@@ -414,27 +407,31 @@ impl Taking<'_> {
                 );
             }
         }
-        let found = claims(self.session, &aside)?;
-        if found != judged {
-            // It came to life at the last moment. If it can't be put back, its holder finds out before changing much more.
-            let back = Renaming { from: aside.clone(), to: lock_path() };
-            let put_back = self.session.rename_files(&[back]).remove(0);
-            let holder =
-                found.first().map_or_else(|| "somebody who is about to begin".to_owned(), Claim::holder);
-            return if put_back.is_ok() || !found.is_empty() { Err(self.busy(holder)) } else { Ok(None) };
+        let others: Vec<RelPath> = left[1..].iter().map(path_of).collect();
+        self.session.remove_dirs(&others);
+        self.make_sure()?;
+        self.taken_from = Some(first.holder());
+        Ok(Some(self.clock))
+    }
+
+    /// Makes sure that nobody else says the lock is theirs, and returns what the server says of the own claim. Whoever is slow to make theirs
+    /// may find somebody else there, who took the lock for abandoned.
+    fn make_sure(&mut self) -> StoreResult<Option<ServerTime>> {
+        let own = path_of(&self.claim);
+        let found = match names(self.session, &lock_path()) {
+            Ok(found) => found,
+            Err(e) => {
+                self.session.remove_dirs(&[own, lock_path()]);
+                return Err(e);
+            }
+        };
+        let other =
+            found.iter().filter_map(|(path, _)| Claim::parse(path.name())).find(|c| c.id != self.claim.id);
+        if let Some(other) = other {
+            self.session.remove_dirs(&[own]);
+            return Err(self.busy(other.holder()));
         }
-        let clock = if self.session.claim_dir(&lock_path())? { self.settle()? } else { None };
-        if clock.is_some() {
-            self.taken_from =
-                Some(judged.first().map_or_else(|| "nobody knows whom".to_owned(), Claim::holder));
-        }
-        // What stays of it is no part of the mirror.
-        if let Ok(left) = names(self.session, &aside) {
-            let left: Vec<RelPath> = left.into_iter().map(|(path, _)| path).collect();
-            self.session.remove_dirs(&left);
-            self.session.remove_dirs(&[aside]);
-        }
-        Ok(clock)
+        Ok(found.iter().find(|(path, _)| *path == own).and_then(|(_, time)| *time))
     }
 
     fn busy(&self, holder: String) -> StoreError {
@@ -444,7 +441,7 @@ impl Taking<'_> {
     }
 }
 
-const FIRST_LOOK: Duration = Duration::from_millis(100);
+const FIRST_LOOK: Duration = Duration::from_millis(50);
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
 fn lock_path() -> RelPath {
