@@ -26,7 +26,7 @@ use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report, Stop};
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
 use crate::run::memory::{Memory, Remembering};
-use crate::run::remote_lock::RemoteLock;
+use crate::run::remote_lock::{Loss, RemoteLock};
 use crate::run::server_state::{Fetched, ServerState};
 use crate::run::times::{note_of_zone, refine};
 use crate::scan::{ScanOptions, Scanned, scan};
@@ -146,6 +146,17 @@ pub fn run(
     options: &RunOptions,
     observer: &dyn Observer,
 ) -> StoreResult<Report> {
+    let lost = Loss::default();
+    mirror(source, destination, options, observer, &lost).map_err(|error| lost.or(error))
+}
+
+fn mirror(
+    source: &Arc<dyn Store>,
+    destination: &Arc<dyn Store>,
+    options: &RunOptions,
+    observer: &dyn Observer,
+    lost: &Loss,
+) -> StoreResult<Report> {
     let started = Instant::now();
     if let Some(time) = options.max_duration {
         options.cancel.stop_after(time);
@@ -163,8 +174,9 @@ pub fn run(
     let retry = RetryPolicy::new(options.retries, options.cancel.clone());
     let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
     let alone = options.sessions.most > 1;
-    let lock =
-        locking.map(|lock| RemoteLock::take(&destination, (lock, alone), run_id, &retry)).transpose()?;
+    let lock = locking
+        .map(|lock| RemoteLock::take(&destination, (lock, alone), run_id, &retry, lost))
+        .transpose()?;
     let server = options.state.as_ref().and_then(|state| state.server(&source, &destination));
     let look = |pool: &Pool, side: Side| -> StoreResult<(Option<Fetched>, Scanned)> {
         // Before the scan: whoever scans takes it that every session there may be is at its disposal.

@@ -42,7 +42,7 @@ impl GuardOptions {
 pub enum Refusal {
     /// The source has nothing, as an unmounted disk hasn't.
     #[error(
-        "the source is empty, and {deletions} files would be deleted at the destination; \
+        "the source is empty, as a disk is that isn't mounted, and {deletions} files would be deleted at the destination; \
          nothing was done (--allow-empty-source permits it)"
     )]
     EmptySource {

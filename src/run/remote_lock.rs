@@ -35,11 +35,23 @@ impl LockOptions {
 /// A lock that is held. Dropping it releases it.
 pub(super) struct RemoteLock<'p> {
     pool: &'p Pool,
+    loss: &'p Loss,
     tenure: Arc<Tenure>,
     /// `None` where each session that is lent renews it.
     beat: Option<Beat>,
     /// Who had it before, if it was taken away from them.
     taken_from: Option<String>,
+}
+
+/// What ended a run that has lost its lock, for when there is no report to tell it.
+#[derive(Default)]
+pub(super) struct Loss(Mutex<Option<StoreError>>);
+
+impl Loss {
+    /// Returns why the lock was lost, where it was; else what else went wrong.
+    pub(super) fn or(self, error: StoreError) -> StoreError {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or(error)
+    }
 }
 
 /// What is known of a lock that is held.
@@ -83,6 +95,7 @@ impl<'p> RemoteLock<'p> {
         (options, has_others): (&LockOptions, bool),
         id: u64,
         retry: &RetryPolicy,
+        loss: &'p Loss,
     ) -> StoreResult<Self> {
         let mut lease = pool.lease()?;
         let mut holding = if has_others { options.lease } else { options.lease * ALONE };
@@ -130,7 +143,7 @@ impl<'p> RemoteLock<'p> {
                 None
             }
         };
-        Ok(Self { pool, tenure, beat, taken_from })
+        Ok(Self { pool, loss, tenure, beat, taken_from })
     }
 }
 
@@ -141,7 +154,7 @@ pub(super) fn tell(report: &mut Report, lock: RemoteLock<'_>) {
     }
     let lost = lock.tenure.lock().lost.clone();
     if let Some(lost) = lost {
-        report.troubles.push(lost);
+        report.troubles.push(format!("the lock of {} is lost: {lost}", lock.tenure.store));
         report.stopped = Some(Stop::LockLost);
     }
 }
@@ -153,6 +166,12 @@ fn now() -> DateTime<Utc> {
 
 impl Drop for RemoteLock<'_> {
     fn drop(&mut self) {
+        let lost = self.tenure.lock().lost.clone();
+        if let Some(lost) = lost {
+            let error =
+                StoreError::of_store("keep the lock of", &self.tenure.store, Remedy::Abort, Busy(lost));
+            *self.loss.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
         let cancel = &self.tenure.cancel;
         if cancel.is_cancelled() && !cancel.has_reprieve() {
             cancel.reprieve(LAST_DEEDS);
@@ -219,7 +238,7 @@ impl Tenure {
         let is_late = state.renewed.elapsed() >= Duration::from_secs(state.claim.lease_secs.into());
         let lost = lost.or_else(|| is_late.then(|| format!("it could not be renewed in time: {error}")));
         if let Some(lost) = lost {
-            state.lost = Some(format!("the lock on {} is lost: {lost}", self.store));
+            state.lost = Some(lost);
             self.cancel.end();
             return false;
         }

@@ -13,23 +13,24 @@ use crate::store::local::LocalStore;
 struct Machine {
     pool: Pool,
     retry: RetryPolicy,
+    loss: Loss,
 }
 
 impl Machine {
     fn new(root: &Path) -> Self {
         let retry = RetryPolicy::new(0, Cancel::new());
         let store: Arc<dyn Store> = Arc::new(LocalStore::new(root));
-        Self { pool: Pool::new(store, SessionCount::fixed(4), retry.clone()), retry }
+        Self { pool: Pool::new(store, SessionCount::fixed(4), retry.clone()), retry, loss: Loss::default() }
     }
 
     fn take(&self, id: u64, lease: Duration) -> StoreResult<RemoteLock<'_>> {
         let options = LockOptions { host: format!("machine-{id}"), pid: 7, lease };
-        RemoteLock::take(&self.pool, (&options, true), id, &self.retry)
+        RemoteLock::take(&self.pool, (&options, true), id, &self.retry, &self.loss)
     }
 
     fn take_alone(&self, id: u64, lease: Duration) -> StoreResult<RemoteLock<'_>> {
         let options = LockOptions { host: format!("machine-{id}"), pid: 7, lease };
-        RemoteLock::take(&self.pool, (&options, false), id, &self.retry)
+        RemoteLock::take(&self.pool, (&options, false), id, &self.retry, &self.loss)
     }
 }
 

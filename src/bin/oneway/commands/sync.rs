@@ -84,7 +84,7 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         Ok(report) => report,
         Err(e) => {
             let out_of_time = (e.is_cancelled() && cancel.is_out_of_time()).then_some(Stop::OutOfTime);
-            let status = match signals.stop().or(out_of_time) {
+            let status = match signals.stop().or(out_of_time).filter(|_| !e.is_busy()) {
                 Some(stop) => {
                     complain!("{} before anything was changed", stopped(stop, args));
                     stop.exit_status()
