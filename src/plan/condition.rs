@@ -153,8 +153,7 @@ mod tests {
 
     #[test]
     fn each_counter_counts_what_it_is_called_after() {
-        let mut plan = Plan::default();
-        plan.actions = vec![
+        let actions = vec![
             action("a", Deed::Copy, Reason::Missing, 1 << 20),
             action("b", Deed::Copy, Reason::Missing, 1),
             action("c", Deed::Replace, Reason::Drift, 5),
@@ -162,6 +161,7 @@ mod tests {
             action("e", Deed::Delete, Reason::Extra, 7),
             Action { obstacle: Some("no"), ..action("f", Deed::Delete, Reason::Extra, 7) },
         ];
+        let plan = Plan { actions, ..Plan::default() };
         let met =
             |text: &str| text.parse::<Condition>().unwrap().met_by(&plan, &Tree::default(), &Tree::default());
         for (text, count) in [

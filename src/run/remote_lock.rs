@@ -134,7 +134,7 @@ impl<'p> RemoteLock<'p> {
                 let (renewing, releasing) = (Arc::clone(&tenure), Arc::clone(&tenure));
                 let renew = move |session: &mut Retrying| renewing.renew(session);
                 Some(Beat::start(session, holding / 5, renew, move |mut session| {
-                    releasing.release(&mut session)
+                    releasing.release(&mut session);
                 }))
             }
             None => {
@@ -157,6 +157,7 @@ pub(super) fn tell(report: &mut Report, lock: RemoteLock<'_>) {
         report.troubles.push(format!("the lock of {} is lost: {lost}", lock.tenure.store));
         report.stopped = Some(Stop::LockLost);
     }
+    drop(lock);
 }
 
 #[expect(clippy::disallowed_methods, reason = "people are told since when a lock is held")]
@@ -209,12 +210,9 @@ impl Tenure {
         let until = state.clock.map(|(time, at)| time.plus(whole_seconds(at.elapsed()) + lease));
         let next = Claim { serial: state.claim.serial.wrapping_add(1), until, ..state.claim.clone() };
         let renaming = Renaming { from: path_of(&state.claim), to: path_of(&next) };
-        let error = match session.rename_files(&[renaming]).pop() {
-            Some(Err(e)) => e,
-            _ => {
-                (state.claim, state.renewed) = (next, Instant::now());
-                return true;
-            }
+        let Some(Err(error)) = session.rename_files(&[renaming]).pop() else {
+            (state.claim, state.renewed) = (next, Instant::now());
+            return true;
         };
         let lost = match error.remedy() {
             // The server says no: the one question is whether the name is still there.
@@ -326,7 +324,7 @@ impl Taking<'_> {
             };
             match found {
                 Found::Nothing | Found::Open(_) => {}
-                Found::Alive(holder) => return Err(self.busy(holder)),
+                Found::Alive(holder) => return Err(self.busy(&holder)),
                 Found::Over(claims) => {
                     if let Some(clock) = self.take_over(&claims)? {
                         return Ok(clock);
@@ -334,7 +332,7 @@ impl Taking<'_> {
                 }
             }
         }
-        Err(self.busy("the lock changes hands again and again".to_owned()))
+        Err(self.busy("the lock changes hands again and again"))
     }
 
     /// Says in a lock that is nobody's whose it is. `None` when it was taken away meanwhile.
@@ -448,13 +446,13 @@ impl Taking<'_> {
             found.iter().filter_map(|(path, _)| Claim::parse(path.name())).find(|c| c.id != self.claim.id);
         if let Some(other) = other {
             self.session.remove_dirs(&[own]);
-            return Err(self.busy(other.holder()));
+            return Err(self.busy(&other.holder()));
         }
         Ok(found.iter().find(|(path, _)| *path == own).and_then(|(_, time)| *time))
     }
 
-    fn busy(&self, holder: String) -> StoreError {
-        StoreError::of_store("lock", self.store, Remedy::Abort, Busy(holder)).with_hint(
+    fn busy(&self, holder: &str) -> StoreError {
+        StoreError::of_store("lock", self.store, Remedy::Abort, Busy(format!("another run is under way: {holder}"))).with_hint(
             "if that run is no more, the lock is free when its lease is over, or when you remove `.oneway-lock` there",
         )
     }

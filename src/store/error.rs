@@ -9,9 +9,9 @@ use crate::model::{RelPath, Remedy};
 
 /// Somebody else has what is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("another run is under way: {0}")]
+#[error("{0}")]
 pub struct Busy(
-    /// Who, and since when.
+    /// Who has it, and since when.
     pub String,
 );
 

@@ -90,6 +90,14 @@ fn phases() -> Vec<Phase> {
             options: &["--remote-state"],
             ..phase("the writing of the state", "-4294967295-", "on STOR *-4294967295-*\npause 60s")
         },
+        Phase {
+            options: &["--remote-state"],
+            ..phase(
+                "what it may still write when it was stopped",
+                "RNTO",
+                "on STOR\npause 60s\nonce STOR\nnormally",
+            )
+        },
         Phase { options: &["--remote-lock"], ..phase("the lock", "MKD", "on MKD\npause 60s") },
         Phase { options: &["--remote-lock"], ..phase("the end of the lock", "RMD", "on RMD\npause 60s") },
     ]
