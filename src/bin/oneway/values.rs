@@ -29,7 +29,7 @@ pub(crate) fn shown_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
     let (size, unit) =
-        units.into_iter().find(|(size, _)| millis % size == 0).expect("the last one divides all");
+        units.into_iter().find(|(size, _)| millis.is_multiple_of(*size)).expect("the last one divides all");
     format!("{}{unit}", millis / size)
 }
 
