@@ -6,28 +6,34 @@ mod folding;
 mod left_out;
 mod memory;
 mod notes;
+mod remote_lock;
 mod server_state;
 mod times;
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::compare::{Basis, CompareOptions, Side, Times, newly_dated};
 use crate::execute::{Event, ExecuteOptions, Hashes, Observer, execute};
 use crate::filter::{Filter, Limits};
 use crate::model::{Cancel, Links, Receipts, RelPath, Remedy, Tree};
-use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, candidates, check, plan, rename};
+use crate::plan::{
+    Condition, GuardOptions, Plan, PlanOptions, Presence, candidates, check, check_conditions, plan, rename,
+};
 use crate::pool::{Pool, SessionCount, both};
-use crate::report::{Mode, Report};
+use crate::report::{Mode, Report, Stop};
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
 use crate::run::memory::{Memory, Remembering};
+use crate::run::remote_lock::{Loss, RemoteLock};
 use crate::run::server_state::{Fetched, ServerState};
 use crate::run::times::{note_of_zone, refine};
 use crate::scan::{ScanOptions, Scanned, scan};
 use crate::state::Pair;
 use crate::store::{RetryPolicy, Store, StoreError, StoreResult};
+
+pub use crate::run::remote_lock::LockOptions;
 
 /// How a run is made.
 #[derive(Clone, Debug)]
@@ -52,6 +58,8 @@ pub struct RunOptions {
     pub links: Links,
     /// What a plan must not exceed.
     pub guard: GuardOptions,
+    /// What a plan must not be like.
+    pub fail_if: Vec<Condition>,
     /// Give files the modification times of their sources.
     pub carry_times: bool,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
@@ -60,6 +68,11 @@ pub struct RunOptions {
     pub split_bytes: Option<u64>,
     /// Where it is remembered what was the same on both sides; `None` for nowhere.
     pub state: Option<StateOptions>,
+    /// Lock the destination on its server for as long as the run takes; `None` for no lock. Of no effect on a run that changes nothing, and
+    /// on a destination of this machine.
+    pub remote_lock: Option<LockOptions>,
+    /// How long it may take. What it was about to do then is stopped as if asked to. `None` for as long as it takes.
+    pub max_duration: Option<Duration>,
     /// Tries after the first one.
     pub retries: u32,
     /// Directories deeper than this are not entered.
@@ -83,10 +96,13 @@ impl Default for RunOptions {
             presence: Presence::default(),
             links: Links::default(),
             guard: GuardOptions::default(),
+            fail_if: Vec::new(),
             carry_times: true,
             rate: None,
             split_bytes: None,
             state: None,
+            remote_lock: None,
+            max_duration: None,
             retries: 5,
             max_depth: 256,
             max_bytes: 8 << 30,
@@ -130,17 +146,37 @@ pub fn run(
     options: &RunOptions,
     observer: &dyn Observer,
 ) -> StoreResult<Report> {
+    let lost = Loss::default();
+    mirror(source, destination, options, observer, &lost).map_err(|error| lost.or(error))
+}
+
+fn mirror(
+    source: &Arc<dyn Store>,
+    destination: &Arc<dyn Store>,
+    options: &RunOptions,
+    observer: &dyn Observer,
+    lost: &Loss,
+) -> StoreResult<Report> {
     let started = Instant::now();
-    let pool = |store: &Arc<dyn Store>| {
+    if let Some(time) = options.max_duration {
+        options.cancel.stop_after(time);
+    }
+    let pool = |store: &Arc<dyn Store>, sessions| {
         let policy = RetryPolicy::new(options.retries, options.cancel.clone());
-        Pool::new(
-            Arc::clone(store),
-            if store.is_remote() { options.sessions } else { SessionCount::fixed(LOCAL_SESSIONS) },
-            policy,
-        )
+        let sessions = if store.is_remote() { sessions } else { SessionCount::fixed(LOCAL_SESSIONS) };
+        Pool::new(Arc::clone(store), sessions, policy)
     };
-    let (source, destination) = (pool(source), pool(destination));
+    let locking =
+        options.remote_lock.as_ref().filter(|_| options.mode == Mode::Sync && destination.is_remote());
+    // The lock has one of them for itself.
+    let left = if locking.is_some() { options.sessions.without_one() } else { options.sessions };
+    let (source, destination) = (pool(source, options.sessions), pool(destination, left));
     let retry = RetryPolicy::new(options.retries, options.cancel.clone());
+    let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+    let alone = options.sessions.most > 1;
+    let lock = locking
+        .map(|lock| RemoteLock::take(&destination, (lock, alone), run_id, &retry, lost))
+        .transpose()?;
     let server = options.state.as_ref().and_then(|state| state.server(&source, &destination));
     let look = |pool: &Pool, side: Side| -> StoreResult<(Option<Fetched>, Scanned)> {
         // Before the scan: whoever scans takes it that every session there may be is at its disposal.
@@ -157,7 +193,6 @@ pub fn run(
     let left_out =
         left_out::leave_out(&mut from, &mut to, &source, &retry, (&options.filter, &options.limits))?;
     let dry = options.mode != Mode::Sync;
-    let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
     let folding = folding::unfold(&mut from, &mut to, &destination, dry, run_id)?;
     if let (Some(model), Some(names)) = (source.store().names(), destination.store().names()) {
         names.follow(model, &to.tree);
@@ -189,7 +224,9 @@ pub fn run(
         rename(&mut plan, &candidates, &known.gone, &known.new);
     }
     let adopted = (compare.basis == Basis::Adopt).then(|| adopt(&mut plan));
-    let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
+    let refusal = check(&plan, &from.tree, &to.tree, &options.guard)
+        .and_then(|()| check_conditions(&plan, &from.tree, &to.tree, &options.fail_if))
+        .err();
     let dry = dry || refusal.is_some();
     let server_pool = if server == Some(Side::Source) { &source } else { &destination };
     let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, run_id, &retry);
@@ -257,6 +294,12 @@ pub fn run(
     report.troubles.extend(trouble);
     notes::of_states(&mut report, &from, source.store().is_remote());
     notes::of_plan(&mut report, options.carry_times && !times_kept, options.state.is_some());
+    if report.failed() > 0 && options.cancel.is_out_of_time() {
+        report.stopped = Some(Stop::OutOfTime);
+    }
+    if let Some(lock) = lock {
+        remote_lock::tell(&mut report, lock);
+    }
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }

@@ -10,7 +10,9 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::filter::Filter;
-use crate::model::{Cancel, Entry, Kind, Links, RelPath, Remedy, Tree, Unproven, is_state, is_temporary};
+use crate::model::{
+    Cancel, Entry, Kind, Links, RelPath, Remedy, Tree, Unproven, is_lock, is_state, is_temporary,
+};
 use crate::pool::{Pool, growing_crew};
 use crate::scan::links::{Places, Unfollowed};
 use crate::store::{DirListing, StoreError, StoreResult};
@@ -190,7 +192,8 @@ impl Found {
         for entry in listing.entries {
             self.saw_hidden |= entry.path.name().starts_with(b".");
             let bytes = (size_of::<Entry>() + entry.path.as_bytes().len()) as u64;
-            let is_left_out = !options.filter.admits(&entry.path, entry.is_dir());
+            let is_left_out =
+                is_lock(entry.path.name()) || !options.filter.admits(&entry.path, entry.is_dir());
             if is_left_out || is_temporary(entry.path.name()) || is_state(entry.path.name()) {
                 self.keeps.insert(dir.clone());
                 if is_state(entry.path.name()) && !is_left_out {

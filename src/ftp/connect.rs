@@ -167,6 +167,10 @@ impl Link {
     /// # Errors
     /// [`FtpError::Timeout`], [`FtpError::Cancelled`] or [`FtpError::Lost`].
     pub fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, FtpError> {
+        // Whoever sends a little all the time lets no tick come to its end.
+        if self.cancel.is_cancelled() {
+            return Err(FtpError::Cancelled);
+        }
         let started = Instant::now();
         loop {
             let read = match &mut self.wire {

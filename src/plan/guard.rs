@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::model::Tree;
-use crate::plan::{Deed, Plan};
+use crate::plan::{Condition, Deed, Plan};
 
 /// How much a run may delete. Files and links count; a directory that is emptied adds nothing to what is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl GuardOptions {
 pub enum Refusal {
     /// The source has nothing, as an unmounted disk hasn't.
     #[error(
-        "the source is empty, and {deletions} files would be deleted at the destination; \
+        "the source is empty, as a disk is that isn't mounted, and {deletions} files would be deleted at the destination; \
          nothing was done (--allow-empty-source permits it)"
     )]
     EmptySource {
@@ -61,6 +61,14 @@ pub enum Refusal {
         files: u64,
         /// The limit.
         limit: MaxDelete,
+    },
+    /// It is as somebody said that no plan may be.
+    #[error("--fail-if {condition}: {} is {actual}; nothing was done", condition.counter())]
+    Condition {
+        /// What they said.
+        condition: Condition,
+        /// What the plan has.
+        actual: u64,
     },
 }
 
@@ -86,4 +94,20 @@ pub fn check(plan: &Plan, source: &Tree, destination: &Tree, options: &GuardOpti
         MaxDelete::Percent(most) => u128::from(deletions) * 100 > u128::from(most) * u128::from(files),
     };
     if exceeded { Err(Refusal::TooManyDeletions { deletions, files, limit }) } else { Ok(()) }
+}
+
+/// Looks whether the plan meets none of the conditions on which it is not to be carried out.
+///
+/// # Errors
+/// The first one that it meets.
+pub fn check_conditions(
+    plan: &Plan,
+    source: &Tree,
+    destination: &Tree,
+    conditions: &[Condition],
+) -> Result<(), Refusal> {
+    conditions.iter().try_for_each(|condition| match condition.met_by(plan, source, destination) {
+        Some(actual) => Err(Refusal::Condition { condition: condition.clone(), actual }),
+        None => Ok(()),
+    })
 }

@@ -15,11 +15,13 @@
 //! [`candidates`] says of which files that would have to be known, [`rename`] makes renames of those of which it is.
 
 mod action;
+mod condition;
 mod guard;
 mod renames;
 
 pub use action::{Action, Deed, LeftOut, Phase, Skipped, Spared};
-pub use guard::{GuardOptions, MaxDelete, Refusal, check};
+pub use condition::{Condition, ConditionError, parse_bytes};
+pub use guard::{GuardOptions, MaxDelete, Refusal, check, check_conditions};
 pub use renames::{Candidates, candidates, rename};
 
 use std::collections::BTreeSet;

@@ -5,12 +5,14 @@
 //! a session leaves the work to the others, as long as there is one. The other way round, a pool may grow from the number
 //! it starts with, as long as that makes the work go faster.
 
+mod beat;
 mod crew;
 mod growth;
 
+pub use beat::Beat;
 pub use crew::{Meter, both, crew, growing_crew};
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::model::Remedy;
@@ -29,6 +31,13 @@ impl SessionCount {
     /// What most servers allow one client, and as many as are worth a try: common limits per address are 8 and 10.
     pub const AUTO: Self = Self { start: 4, most: 10 };
 
+    /// Returns one session less, but at least one: the other has something else to do.
+    #[must_use]
+    pub fn without_one(self) -> Self {
+        let most = self.most.saturating_sub(1).max(1);
+        Self { start: self.start.min(most), most }
+    }
+
     /// Returns exactly `n` sessions, at least 1.
     pub fn fixed(n: usize) -> Self {
         Self { start: n.max(1), most: n.max(1) }
@@ -41,7 +50,11 @@ pub struct Pool {
     policy: RetryPolicy,
     state: Mutex<State>,
     given_back: Condvar,
+    errand: OnceLock<Errand>,
 }
+
+/// Something to be done with each session that is about to be lent.
+type Errand = Box<dyn Fn(&mut dyn Session) + Send + Sync>;
 
 struct State {
     idle: Vec<Retrying>,
@@ -73,7 +86,7 @@ impl Pool {
         let SessionCount { start, most } = sessions;
         let state =
             State { idle: Vec::new(), open: 0, limit: start, most, shrunk: false, waited_in_vain: false };
-        Self { store, policy, state: Mutex::new(state), given_back: Condvar::new() }
+        Self { store, policy, state: Mutex::new(state), given_back: Condvar::new(), errand: OnceLock::new() }
     }
 
     /// Returns the store.
@@ -110,6 +123,30 @@ impl Pool {
     /// # Errors
     /// [`Remedy::Shrink`] when the server allows no more and others are at work already; else why none can be opened.
     pub fn lease(&self) -> StoreResult<Lease<'_>> {
+        self.wait_for_lease().map(|lease| self.after_errand(lease))
+    }
+
+    /// Has something done with each session before it is lent, from now on. Only the first call counts.
+    pub fn set_errand(&self, errand: impl Fn(&mut dyn Session) + Send + Sync + 'static) {
+        self.errand.get_or_init(|| Box::new(errand));
+    }
+
+    /// Opens a session that is none of the pool's, without patience.
+    ///
+    /// # Errors
+    /// Why it can't be opened.
+    pub fn connect_apart(&self) -> StoreResult<Retrying> {
+        Retrying::connect(Arc::clone(&self.store), RetryPolicy { retries: 0, ..self.policy.clone() })
+    }
+
+    fn after_errand<'p>(&'p self, mut lease: Lease<'p>) -> Lease<'p> {
+        if let Some(errand) = self.errand.get() {
+            errand(lease.session());
+        }
+        lease
+    }
+
+    fn wait_for_lease(&self) -> StoreResult<Lease<'_>> {
         let mut state = self.lock();
         loop {
             if let Some(session) = state.idle.pop() {
@@ -128,6 +165,11 @@ impl Pool {
     /// # Errors
     /// As [`Pool::lease`].
     pub fn lease_now(&self) -> StoreResult<Option<Lease<'_>>> {
+        let lease = self.lease_at_once()?;
+        Ok(lease.map(|lease| self.after_errand(lease)))
+    }
+
+    fn lease_at_once(&self) -> StoreResult<Option<Lease<'_>>> {
         let mut state = self.lock();
         if let Some(session) = state.idle.pop() {
             return Ok(Some(self.lend(session)));

@@ -39,6 +39,12 @@ pub enum Stop {
     Interrupt,
     /// SIGTERM.
     Terminate,
+    /// SIGHUP: its terminal is gone.
+    HangUp,
+    /// The time it may take was over.
+    OutOfTime,
+    /// Its lock on the server is not its own any more.
+    LockLost,
 }
 
 impl Stop {
@@ -47,6 +53,9 @@ impl Stop {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
+            Self::HangUp => 129,
+            Self::OutOfTime => 3,
+            Self::LockLost => 6,
         }
     }
 }
@@ -130,6 +139,19 @@ impl Report {
     /// Returns how many operations failed, those with an obstacle included.
     pub fn failed(&self) -> usize {
         self.outcomes.iter().filter(|outcome| !outcome.is_done()).count()
+    }
+
+    /// Returns how much of what was to be done is left to do, for people: of files to be sent, or of all changes where no file is left;
+    /// `None` where all is done or nothing was begun.
+    pub fn left(&self) -> Option<String> {
+        let is_file = |i: usize| matches!(self.plan.actions[i].deed, Deed::Copy | Deed::Replace);
+        let count = |counts: &dyn Fn(usize) -> bool| (0..self.outcomes.len()).filter(|&i| counts(i)).count();
+        let is_left = |i: usize| !self.outcomes[i].is_done();
+        match (count(&|i| is_file(i) && is_left(i)), count(&is_left)) {
+            (0, 0) => None,
+            (0, changes) => Some(format!("{changes} of {} changes left", self.outcomes.len())),
+            (files, _) => Some(format!("{files} of {} files left", count(&is_file))),
+        }
     }
 
     /// Returns the number of changes by deed: done ones of a run, planned ones of a dry run.

@@ -46,7 +46,7 @@ enum Keeper {
 const A_SECOND: Duration = Duration::from_millis(1050);
 
 /// How long a stopped run may take to write down what it knows.
-const LAST_DEEDS: Duration = Duration::from_secs(5);
+const LAST_DEEDS: Duration = Duration::from_secs(4);
 
 impl Memory {
     /// Opens the state file. One that can't be used is no reason not to run: it is told in a note, and the listings decide.

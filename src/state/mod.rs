@@ -4,10 +4,12 @@
 //! with a warning. It is written as the run goes, so that a run that is killed loses the last second of it.
 
 mod error;
+mod lock;
 mod packed;
 mod schema;
 
 pub use error::{Aside, StateError};
+pub use lock::{Holder, Lock, LockError, lock_file_name};
 pub use packed::{MAGIC, PACK_LIMITS, PackError, PackLimits, pack, unpack};
 
 use std::path::{Path, PathBuf};

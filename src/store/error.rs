@@ -7,6 +7,14 @@ use std::io;
 use crate::ftp::error::FtpError;
 use crate::model::{RelPath, Remedy};
 
+/// Somebody else has what is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Busy(
+    /// Who has it, and since when.
+    pub String,
+);
+
 /// The result of a store's operation.
 pub type StoreResult<T> = Result<T, StoreError>;
 
@@ -137,6 +145,11 @@ impl StoreError {
         let io = self.0.source.downcast_ref::<io::Error>();
         reply.is_some_and(|reply| reply.code() == 550) && self.remedy() == Remedy::Skip
             || io.is_some_and(|e| e.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Returns whether another run has what is wanted.
+    pub fn is_busy(&self) -> bool {
+        self.0.source.is::<Busy>()
     }
 
     /// Returns whether somebody asked to stop.

@@ -411,6 +411,11 @@ impl Session for MemorySession {
         })
     }
 
+    fn claim_dir(&mut self, dir: &RelPath) -> StoreResult<bool> {
+        let is_new = !self.step("look at", dir)?.nodes.contains_key(dir);
+        self.make_dirs(std::slice::from_ref(dir)).remove(0).map(|()| is_new)
+    }
+
     fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>> {
         self.each("remove", files, |shared, path| match shared.nodes.get(path) {
             Some(Node::Dir) => no(io::ErrorKind::IsADirectory),

@@ -16,7 +16,7 @@ mod names;
 mod retry;
 
 pub use clock::ServerClock;
-pub use error::{StoreError, StoreResult};
+pub use error::{Busy, StoreError, StoreResult};
 pub use names::{Charset, NameError, Named, Names};
 pub use retry::{RetryPolicy, Retrying};
 
@@ -125,6 +125,12 @@ pub trait Session: Send {
 
     /// Makes directories, in this order. One that is already there is no error.
     fn make_dirs(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<()>>;
+
+    /// Makes a directory that nobody else makes at the same time. Returns `false` where there is one already.
+    ///
+    /// # Errors
+    /// Why there is none afterwards.
+    fn claim_dir(&mut self, dir: &RelPath) -> StoreResult<bool>;
 
     /// Removes files and symbolic links (themselves, not what they point to). One that is already gone is no error.
     fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>>;

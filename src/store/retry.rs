@@ -240,6 +240,10 @@ impl Session for Retrying {
         self.repeat(dirs, Order::AsGiven, |s, part| s.make_dirs(part))
     }
 
+    fn claim_dir(&mut self, dir: &RelPath) -> StoreResult<bool> {
+        self.persist(|s| s.claim_dir(dir))
+    }
+
     fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>> {
         self.repeat(files, Order::Free, |s, part| s.remove_files(part))
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use oneway::ftp::tls::Pin;
-use oneway::plan::MaxDelete;
+use oneway::plan::{Condition, MaxDelete};
 use oneway::store::Charset;
 
 use crate::commands::parse_listing::ParseListingArgs;
@@ -83,6 +83,12 @@ pub(crate) struct SyncArgs {
     #[arg(long)]
     pub(crate) allow_empty_source: bool,
 
+    /// Refuse a plan that is so: delete>20, bytes>=1G, drift>0; counted are create_dir, copy, replace, rename, touch, chmod,
+    /// delete, delete_dir, changes (all of these), bytes (to be sent), drift and unproven (directories whose listing is not
+    /// proven); may be given again
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) fail_if: Vec<Condition>,
+
     /// What makes two files differ
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Compare::SizeTime)]
     pub(crate) compare: Compare,
@@ -151,6 +157,11 @@ pub(crate) struct SyncArgs {
     #[arg(long, conflicts_with_all = ["state", "no_state"])]
     pub(crate) remote_state: bool,
 
+    /// Lock DST on its server, for several machines that push to it: while one is at it, another ends with exit status 6. A machine
+    /// that died loses the lock after five minutes
+    #[arg(long)]
+    pub(crate) remote_lock: bool,
+
     /// Take files of equal size as equal, remember them, and transfer nothing
     #[arg(long, conflicts_with_all = ["no_state", "delete", "compare"])]
     pub(crate) adopt: bool,
@@ -162,6 +173,10 @@ pub(crate) struct SyncArgs {
     /// Plan and print, change nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
+
+    /// Stop cleanly after this long: what is finished is kept, the next run does the rest (exit status 3)
+    #[arg(long, value_name = "DURATION", value_parser = timeout)]
+    pub(crate) max_duration: Option<Duration>,
 
     /// The report's format
     #[arg(long, value_enum, default_value_t = Format::Text)]

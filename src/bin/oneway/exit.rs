@@ -16,6 +16,8 @@ pub(crate) const INCOMPLETE: u8 = 3;
 const UNREACHABLE: u8 = 4;
 /// Refused for safety.
 const REFUSED: u8 = 5;
+/// Another run has it.
+pub(crate) const BUSY: u8 = 6;
 
 /// A mistake in what was asked for.
 #[derive(Debug, Error)]
@@ -43,7 +45,11 @@ pub(crate) fn complain_of(error: &StoreError) -> u8 {
     if let Some(hint) = error.hint() {
         complain!("hint: {hint}");
     }
-    if error.is_of_another_server() { REFUSED } else { UNREACHABLE }
+    match error {
+        _ if error.is_of_another_server() => REFUSED,
+        _ if error.is_busy() => BUSY,
+        _ => UNREACHABLE,
+    }
 }
 
 /// Shows help, the version, or what is wrong with the arguments in one line.

@@ -1,11 +1,11 @@
-//! Ctrl-C and SIGTERM: the first asks the run to stop, the second ends it at once.
+//! Ctrl-C, SIGTERM and the end of the terminal: the first asks the run to stop, the second ends it at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use oneway::model::Cancel;
 use oneway::report::Stop;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 /// Knows which signal came.
@@ -13,13 +13,18 @@ pub(crate) struct Signals {
     last: Arc<AtomicUsize>,
 }
 
+const ALL: [(i32, Stop); 3] = [(SIGINT, Stop::Interrupt), (SIGTERM, Stop::Terminate), (SIGHUP, Stop::HangUp)];
+
 impl Signals {
     /// Raises `cancel` at the first signal.
     pub(crate) fn watch(cancel: &Cancel) -> std::io::Result<Self> {
         let last = Arc::new(AtomicUsize::new(0));
-        for (signal, status) in [(SIGINT, 130), (SIGTERM, 143)] {
+        for (signal, stop) in ALL {
+            if signal == SIGHUP && outlives_terminal() {
+                continue;
+            }
             // In this order the first signal finds the flag down and the second finds it raised.
-            flag::register_conditional_shutdown(signal, status, cancel.flag())?;
+            flag::register_conditional_shutdown(signal, stop.exit_status().into(), cancel.flag())?;
             flag::register_usize(signal, Arc::clone(&last), signal.unsigned_abs() as usize)?;
             flag::register(signal, cancel.flag())?;
         }
@@ -28,10 +33,33 @@ impl Signals {
 
     /// Returns why the run was stopped; `None` when no signal came.
     pub(crate) fn stop(&self) -> Option<Stop> {
-        match i32::try_from(self.last.load(Ordering::Relaxed)) {
-            Ok(SIGINT) => Some(Stop::Interrupt),
-            Ok(SIGTERM) => Some(Stop::Terminate),
-            _ => None,
-        }
+        let last = i32::try_from(self.last.load(Ordering::Relaxed)).ok()?;
+        ALL.iter().find(|(signal, _)| *signal == last).map(|(_, stop)| *stop)
+    }
+}
+
+/// Returns whether SIGHUP is to stay as it is: `nohup` has it ignored, and whoever starts a run with that wants it to go on. Where the system
+/// doesn't tell, it stays as it is, too.
+fn outlives_terminal() -> bool {
+    std::fs::read_to_string("/proc/self/status").map_or(true, |status| is_ignored(&status, SIGHUP))
+}
+
+/// Reads the mask of ignored signals in a status file (proc(5)): hexadecimal, the lowest bit for signal 1.
+fn is_ignored(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_tells_what_is_ignored() {
+        let status = "Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000001000\n";
+        assert!(!is_ignored(status, SIGHUP) && is_ignored(status, 13));
+        assert!(is_ignored("SigIgn:\t0000000000000001\n", SIGHUP));
+        assert!(is_ignored("Name:\tx\n", SIGHUP), "nobody knows");
     }
 }

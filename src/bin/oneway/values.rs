@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use oneway::model::Offset;
-use oneway::plan::MaxDelete;
+use oneway::plan::{MaxDelete, parse_bytes};
 use oneway::store::Charset;
 
 /// Reads `30`, `30s`, `500ms`, `5m`, `26h` or `2d`.
@@ -24,6 +24,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(bad)
 }
 
+/// Returns a duration as [`duration`] reads it, in the largest unit that tells it whole.
+pub(crate) fn shown_duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
+    let (size, unit) =
+        units.into_iter().find(|(size, _)| millis.is_multiple_of(*size)).expect("the last one divides all");
+    format!("{}{unit}", millis / size)
+}
+
 /// As [`duration`], longer than nothing.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     match duration(text)? {
@@ -32,38 +41,14 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads bytes as `300000`, `500k`, `1.5M` or `1G`, in powers of 1024; `None` when it is no such thing.
-fn bytes(text: &str) -> Option<u64> {
-    let (number, unit) = match text.char_indices().next_back()? {
-        (at, unit) if unit.is_ascii_alphabetic() => (&text[..at], unit.to_ascii_lowercase()),
-        _ => (text, 'b'),
-    };
-    let unit: u128 = match unit {
-        'b' => 1,
-        'k' => 1 << 10,
-        'm' => 1 << 20,
-        'g' => 1 << 30,
-        't' => 1 << 40,
-        _ => return None,
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |part: &str| {
-        let plain = part.len() <= 18 && part.bytes().all(|b| b.is_ascii_digit());
-        part.parse::<u128>().ok().filter(|_| plain)
-    };
-    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?.min(18));
-    let total = digits(whole)? * unit + digits(fraction)? * unit / scale;
-    u64::try_from(total).ok()
-}
-
 /// Reads a size, be it nothing.
 pub(crate) fn any_size(text: &str) -> Result<u64, String> {
-    bytes(text).ok_or_else(|| format!("`{text}` is not a size such as 300000, 500k, 1.5M or 1G"))
+    parse_bytes(text).ok_or_else(|| format!("`{text}` is not a size such as 300000, 500k, 1.5M or 1G"))
 }
 
 /// Reads bytes a second, more than nothing.
 pub(crate) fn rate(text: &str) -> Result<NonZeroU64, String> {
-    match bytes(text) {
+    match parse_bytes(text) {
         None => Err(format!("`{text}` is no number of bytes a second such as 300000, 500k, 1.5M or 1G")),
         Some(rate) => {
             NonZeroU64::new(rate).ok_or_else(|| "at this rate nothing would ever arrive".to_owned())
@@ -73,7 +58,7 @@ pub(crate) fn rate(text: &str) -> Result<NonZeroU64, String> {
 
 /// Reads a size in bytes, more than nothing.
 pub(crate) fn size(text: &str) -> Result<NonZeroU64, String> {
-    let size = bytes(text).and_then(NonZeroU64::new);
+    let size = parse_bytes(text).and_then(NonZeroU64::new);
     size.ok_or_else(|| format!("`{text}` is no size such as 300000, 500k, 1.5M or 1G"))
 }
 

@@ -311,6 +311,21 @@ impl Session for FtpSession {
         })
     }
 
+    /// MKD is atomic where the server's mkdir(2) is, and fails for what is there (RFC 959 §5.4 has 521 and 550 for that).
+    fn claim_dir(&mut self, dir: &RelPath) -> StoreResult<bool> {
+        self.leave_ahead();
+        let reply = command(Verb::Mkd, self.full(dir)).and_then(|mkd| self.client.call(&mkd));
+        match reply {
+            Ok(reply) if reply.is_ok() => Ok(true),
+            Ok(reply) => match self.client.change_dir(&self.full(dir)) {
+                Ok(()) => Ok(false),
+                Err(e) if e.reply().is_none() => Err(self.fail("create", dir, e)),
+                Err(_) => Err(self.fail("create", dir, FtpError::refused(Verb::Mkd, reply))),
+            },
+            Err(e) => Err(self.fail("create", dir, e)),
+        }
+    }
+
     fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>> {
         self.remove_each(Verb::Dele, files)
     }

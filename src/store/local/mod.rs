@@ -190,6 +190,16 @@ impl Session for LocalSession {
         })
     }
 
+    fn claim_dir(&mut self, dir: &RelPath) -> StoreResult<bool> {
+        let made = self.root().and_then(|root| match root.make_dir(dir) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && root.meta(dir)?.kind() == Kind::Dir => {
+                Ok(false)
+            }
+            made => made.map(|()| true),
+        });
+        made.map_err(|e| self.fail_in_dir("create", dir, e))
+    }
+
     fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>> {
         self.each("remove", files, |root, file| gone_is_fine(root.remove_file(file)))
     }

@@ -193,6 +193,11 @@ impl Session for NamedSession {
         self.each("create", dirs, |inner, there| inner.make_dirs(there))
     }
 
+    fn claim_dir(&mut self, dir: &RelPath) -> StoreResult<bool> {
+        let dir = self.own("create", dir)?;
+        self.inner.claim_dir(&dir)
+    }
+
     fn remove_files(&mut self, files: &[RelPath]) -> Vec<StoreResult<()>> {
         self.each("remove", files, |inner, there| inner.remove_files(there))
     }

@@ -15,7 +15,7 @@ mod vsftpd;
 pub(crate) use certificate::Certificate;
 pub(crate) use daemon::{Daemon, Direction, PASSWORD, Software, for_each_daemon, for_each_known_daemon};
 pub(crate) use dir::{Dir, Files, LONG_AGO};
-pub(crate) use sandbox::{Output, Run, Sandbox, can_trace};
+pub(crate) use sandbox::{Output, Run, Running, Sandbox, can_trace};
 pub(crate) use script::{ScriptServer, Transcript};
 pub(crate) use tls::{SelfSigned, TlsSocket, VERSIONS};
 pub(crate) use tree::{assert_same_tree, assert_same_tree_and_times, differences, snapshot};

@@ -258,6 +258,12 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// The exit status.
+    #[track_caller]
+    pub(crate) fn status(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("killed by a signal\n{}", self.output))
+    }
+
     /// Hands out what was printed, however it ended.
     pub(crate) fn any_status(self) -> Output {
         self.output

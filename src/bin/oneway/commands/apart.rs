@@ -11,10 +11,10 @@ use oneway::model::RelPath;
 /// What SQLite has beside its file.
 const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// Returns the paths of the state and of the reports in those of the places that they are in.
-pub(crate) fn paths(places: &[&Place], state: Option<&Path>, reports: &[PathBuf]) -> Vec<RelPath> {
+/// Returns the paths of the state, and of the other files (locks, reports), in those of the places that they are in.
+pub(crate) fn paths(places: &[&Place], state: Option<&Path>, others: &[PathBuf]) -> Vec<RelPath> {
     let states = state.into_iter().flat_map(|state| BESIDE.map(|suffix| with_suffix(state, suffix)));
-    let files: Vec<PathBuf> = states.chain(reports.iter().cloned()).filter_map(|file| real(&file)).collect();
+    let files: Vec<PathBuf> = states.chain(others.iter().cloned()).filter_map(|file| real(&file)).collect();
     let roots = places.iter().filter_map(|place| match place {
         Place::Local(root) => real(root),
         Place::Ftp { .. } => None,

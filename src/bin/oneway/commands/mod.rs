@@ -3,6 +3,7 @@
 mod apart;
 mod connect;
 mod filter;
+mod lock;
 mod logins;
 mod ls;
 pub(crate) mod parse_listing;

@@ -25,7 +25,7 @@ pub(crate) fn options(args: &SyncArgs, source: &Place, destination: &Place) -> O
 }
 
 /// Returns the user's state directory (XDG Base Directory Specification 0.8).
-fn state_dir() -> Option<PathBuf> {
+pub(crate) fn state_dir() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,22 +13,27 @@ use oneway::filter::Limits;
 use oneway::model::{Cancel, Links};
 use oneway::plan::{GuardOptions, Presence};
 use oneway::pool::SessionCount;
-use oneway::report::{Mode, Report};
+use oneway::report::{Detail, Mode, Report, Stop, format_named};
 use oneway::run::{RunOptions, StateOptions, run as run_mirror};
 
-use crate::args::{Compare, LinksHow, SyncArgs};
+use crate::args::{Compare, Format, LinksHow, SyncArgs};
 use crate::commands::reports::Reports;
-use crate::commands::{apart, connect, filter, state};
+use crate::commands::{apart, connect, filter, lock, state};
 use crate::exit::{self, UsageError};
 use crate::signals::Signals;
 use crate::ui::progress::Progress;
 use crate::ui::say::complain;
+use crate::values::shown_duration;
 
 pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
     let source = connect::place("SRC", &args.source)?;
     let destination = connect::place("DST", &args.destination)?;
     if source.is_local() && destination.is_local() {
         let text = "both SRC and DST are local; one of them must be a URL such as ftp://host/path";
+        return Err(UsageError(text.to_owned()).into());
+    }
+    if args.remote_lock && destination.is_local() {
+        let text = "--remote-lock locks a destination on a server, and DST is a local directory, which is locked anyway";
         return Err(UsageError(text.to_owned()).into());
     }
     let cancel = Cancel::new();
@@ -41,13 +47,32 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         Some(StateOptions::File { file, .. }) => Some(file.clone()),
         Some(StateOptions::OnServer) | None => None,
     };
-    for path in apart::paths(&[&source, &destination], state_file.as_deref(), &Reports::files(args)) {
+    let lock_files = lock::files(args, &destination);
+    let others: Vec<PathBuf> = lock_files.iter().cloned().chain(Reports::files(args)).collect();
+    for path in apart::paths(&[&source, &destination], state_file.as_deref(), &others) {
         options.filter.set_apart(path);
     }
     let common = connect::connection(&args.connection, args.show.verbose, &cancel)?;
     let connection = Connection { charset: args.charset, time_offset: args.time_offset.0, ..common };
+    let target = destination.clone();
     let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
     let destination = destination.store(&connection).map_err(|e| connect::refused("DST", &e))?;
+    let _locks = match if mode == Mode::Sync { lock::take(&lock_files, &target) } else { Ok(Vec::new()) } {
+        Ok(locks) => locks,
+        Err(busy) => {
+            complain!("error: {busy}");
+            let report = Report::of_nothing(mode, source.name(), destination.name(), exit::BUSY);
+            // A file for a report may be that of the other run.
+            if args.output.is_none()
+                && args.format == Format::Json
+                && let Some(json) = format_named("json")
+            {
+                // Whoever closed standard output wants none.
+                let _ = json.write(&report, Detail::default(), &mut std::io::stdout().lock());
+            }
+            return Ok(ExitCode::from(exit::BUSY));
+        }
+    };
     let reports = Reports::open(args)?;
     let begun = Utc::now();
 
@@ -58,9 +83,10 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
     let mut report = match result {
         Ok(report) => report,
         Err(e) => {
-            let status = match signals.stop() {
+            let out_of_time = (e.is_cancelled() && cancel.is_out_of_time()).then_some(Stop::OutOfTime);
+            let status = match signals.stop().or(out_of_time).filter(|_| !e.is_busy()) {
                 Some(stop) => {
-                    complain!("stopped before anything was changed");
+                    complain!("{} before anything was changed", stopped(stop, args));
                     stop.exit_status()
                 }
                 None => exit::complain_of(&e),
@@ -68,9 +94,9 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
             Report::of_nothing(mode, source.name(), destination.name(), status)
         }
     };
-    report.stopped = signals.stop();
+    report.stopped = signals.stop().or(report.stopped);
     report.at = Some(begun);
-    complain_of(&report);
+    complain_of(&report, args);
     let mut status = report.exit_status();
     for e in reports.write(&report) {
         complain!("error: {e:#}");
@@ -113,7 +139,10 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
             LinksHow::Copy => Links::Copy,
         },
         guard: GuardOptions { max_delete: args.max_delete, allow_empty_source: args.allow_empty_source },
+        fail_if: args.fail_if.clone(),
         carry_times: !args.no_times,
+        remote_lock: args.remote_lock.then(lock::on_server),
+        max_duration: args.max_duration,
         rate: args.bwlimit,
         split_bytes: args.split_size.map(NonZeroU64::get),
         retries: args.connection.retries,
@@ -141,7 +170,7 @@ fn limits(args: &SyncArgs, now: DateTime<Utc>) -> anyhow::Result<Limits> {
 }
 
 /// Says on standard error what failed and what a person should know, one line each.
-fn complain_of(report: &Report) {
+fn complain_of(report: &Report, args: &SyncArgs) {
     let mut untried: BTreeMap<&str, usize> = BTreeMap::new();
     for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
         let Some(error) = &outcome.error else { continue };
@@ -177,7 +206,17 @@ fn complain_of(report: &Report) {
     if let Some(refusal) = &report.refusal {
         complain!("error: refused: {refusal}");
     }
-    if report.stopped.is_some() && report.early.is_none() {
-        complain!("stopped; what was finished is kept, the next run does the rest");
+    if let Some(stop) = report.stopped.filter(|_| report.early.is_none()) {
+        let left = report.left().map_or_else(String::new, |left| format!(": {left}"));
+        complain!("{}{left}; what was finished is kept, the next run does the rest", stopped(stop, args));
+    }
+}
+
+/// Says why a run ended before its end.
+fn stopped(stop: Stop, args: &SyncArgs) -> String {
+    match (stop, args.max_duration) {
+        (Stop::OutOfTime, Some(time)) => format!("stopped after --max-duration {}", shown_duration(time)),
+        (Stop::LockLost, _) => "stopped, since another run has the lock on the server".to_owned(),
+        _ => "stopped".to_owned(),
     }
 }

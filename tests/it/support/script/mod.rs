@@ -109,6 +109,26 @@ impl ScriptServer {
         Sha256::digest(line::certificate()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Waits until a command has come that contains `text`; for an empty one until somebody has connected.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) {
+        let patience = Instant::now() + Duration::from_secs(30);
+        loop {
+            let transcript = self.shared.transcript();
+            let has_come = |line: &String| line.contains(text);
+            let seen = if text.is_empty() {
+                transcript.connections() > 0
+            } else {
+                transcript.lines().iter().any(has_come)
+            };
+            if seen {
+                return;
+            }
+            assert!(Instant::now() < patience, "no {text:?} came, only:\n{}", transcript.lines().join("\n"));
+            thread::sleep(POLL);
+        }
+    }
+
     /// Waits for the connections to end and asserts that each dialogue was had to its end and nothing else came.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Transcript {
