@@ -3,6 +3,7 @@
 mod ask;
 mod contents;
 mod folding;
+mod heal;
 mod left_out;
 mod memory;
 mod notes;
@@ -154,9 +155,11 @@ pub fn run(
     if let Some(fetched) = fetched_from.or(fetched_to) {
         memory.take_over(fetched);
     }
+    let dry = options.mode != Mode::Sync;
+    let healed = heal::destination(&destination, &mut to, &from.tree, &options.filter, dry)?;
+    heal::doubt_source(&mut from, &options.filter);
     let left_out =
         left_out::leave_out(&mut from, &mut to, &source, &retry, (&options.filter, &options.limits))?;
-    let dry = options.mode != Mode::Sync;
     let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
     let folding = folding::unfold(&mut from, &mut to, &destination, dry, run_id)?;
     if let (Some(model), Some(names)) = (source.store().names(), destination.store().names()) {
@@ -193,8 +196,7 @@ pub fn run(
     let dry = dry || refusal.is_some();
     let server_pool = if server == Some(Side::Source) { &source } else { &destination };
     let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, run_id, &retry);
-    let mut troubles = folding.troubles;
-    troubles.extend(left_out.troubles);
+    let mut troubles = [healed.troubles, folding.troubles, left_out.troubles].concat();
     if !dry {
         let is_pull = source.store().is_remote() && !destination.store().is_remote();
         troubles.extend(memory.take_back(&mut plan, is_pull, |state| save(state, &memory.evidence.receipts)));
@@ -234,7 +236,7 @@ pub fn run(
         refusal,
         unproven: Vec::new(),
         unfollowed: from.unfollowed.values().cloned().collect(),
-        notes: folding.notes,
+        notes: [healed.notes, folding.notes].concat(),
         remarks: Vec::new(),
         troubles,
         stopped: None,

@@ -185,6 +185,8 @@ struct Next {
     /// The number of the try, from 1.
     tried: u32,
     serial: u32,
+    /// The try before this one, if it may have come to a good end that nobody heard of.
+    unheard: Option<Attempt>,
 }
 
 /// One try at one file.
@@ -204,11 +206,17 @@ struct Attempt {
 
 impl Copier<'_, '_> {
     fn copy_all(&mut self) -> StoreResult<()> {
-        while let Some(Next { action: i, tried, serial }) = self.take()? {
+        while let Some(Next { action: i, tried, serial, unheard }) = self.take()? {
             if self.run.is_stopped() {
                 // What was handed over is heard of; the rest is left without an outcome and gets the common one.
+                unheard.into_iter().for_each(|attempt| self.leave_litter(attempt));
                 self.shared.give_back([i]);
                 break;
+            }
+            if let Some(before) = unheard
+                && self.recover(Attempt { tried, ..before })?
+            {
+                continue;
             }
             let mut attempt = Attempt {
                 action: i,
@@ -220,7 +228,9 @@ impl Copier<'_, '_> {
                 hash: None,
             };
             let (run, times) = (self.run, &self.shared.times);
-            let next = self.todo.front().map(|next| requests(run, times, next.action, next.serial));
+            // What may be there already is not announced.
+            let next = self.todo.front().filter(|next| next.unheard.is_none());
+            let next = next.map(|next| requests(run, times, next.action, next.serial));
             let requests = requests(run, times, i, serial);
             let sent = self.send(&mut attempt, &requests, next.as_ref());
             let lost = sent.is_err();
@@ -246,7 +256,7 @@ impl Copier<'_, '_> {
         while self.todo.len() < 2
             && let Some(i) = self.shared.take(|i| self.todo.is_empty() || self.may_wait(i))
         {
-            self.queue_again(i, 1, VecDeque::push_back);
+            self.queue_again(i, 1, None, VecDeque::push_back);
         }
         if self.todo.is_empty() {
             self.hear(Settle::All, false)?;
@@ -255,16 +265,39 @@ impl Copier<'_, '_> {
     }
 
     /// Puts a file among those to be tried, under a temporary name that no try had: a server may go on writing to an old one.
-    fn queue_again(&mut self, action: usize, tried: u32, push: impl FnOnce(&mut VecDeque<Next>, Next)) {
+    fn queue_again(
+        &mut self,
+        action: usize,
+        tried: u32,
+        unheard: Option<Attempt>,
+        push: impl FnOnce(&mut VecDeque<Next>, Next),
+    ) {
         let serial = self.shared.serial.fetch_add(1, Ordering::Relaxed) + 1;
-        push(&mut self.todo, Next { action, tried, serial });
+        push(&mut self.todo, Next { action, tried, serial, unheard });
+    }
+
+    /// Looks whether a try came to a good end that nobody heard of. Returns whether that is settled; if not, the file is sent again.
+    fn recover(&mut self, attempt: Attempt) -> StoreResult<bool> {
+        let (_, write) = requests(self.run, &self.shared.times, attempt.action, attempt.serial);
+        match self.destination.recover(&write) {
+            Ok(true) => {
+                self.run.observer.event(&Event::Moved { bytes: attempt.bytes });
+                self.finished.insert(write.path, attempt);
+                Ok(true)
+            }
+            Ok(false) => {
+                self.leave_litter(attempt);
+                Ok(false)
+            }
+            Err(e) => self.after_failure(attempt, e).map(|()| true),
+        }
     }
 
     /// Gives the file that was announced on a session another name: the session is lost, and the server may have made the file.
     fn rename_announced(&mut self) {
-        if let Some(next) = self.todo.pop_front() {
+        if let Some(next) = self.todo.pop_front_if(|next| next.unheard.is_none()) {
             self.shared.add_litter(temporary(self.run, next.action, next.serial));
-            self.queue_again(next.action, next.tried, VecDeque::push_front);
+            self.queue_again(next.action, next.tried, None, VecDeque::push_front);
         }
     }
 
@@ -345,8 +378,7 @@ impl Copier<'_, '_> {
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
                     if lost && e.remedy() == Remedy::Reconnect {
-                        self.leave_litter(attempt);
-                        self.queue_again(attempt.action, attempt.tried, VecDeque::push_back);
+                        self.queue_again(attempt.action, attempt.tried, Some(attempt), VecDeque::push_back);
                         continue;
                     }
                     self.after_failure(attempt, e)?;
@@ -358,16 +390,25 @@ impl Copier<'_, '_> {
 
     /// Puts the file back for another try, or gives it its outcome. Returns the error that ends this worker.
     fn after_failure(&mut self, attempt: Attempt, error: StoreError) -> StoreResult<()> {
+        let lost = error.remedy() == Remedy::Reconnect && attempt.began;
+        if lost && self.run.options.retry.again(error.remedy(), attempt.tried) {
+            // It is looked at before it is sent again.
+            self.queue_again(attempt.action, attempt.tried + 1, Some(attempt), VecDeque::push_front);
+            return Ok(());
+        }
         self.leave_litter(attempt);
         if error.remedy() == Remedy::Shrink {
             // Another worker does them. What was handed over is done again, too: nothing was heard of it.
+            for next in &self.todo {
+                next.unheard.into_iter().for_each(|attempt| self.leave_litter(attempt));
+            }
             let begun = self.todo.drain(..).map(|next| next.action);
             let unheard = self.finished.drain().map(|(_, attempt)| attempt.action);
             self.shared.give_back(std::iter::once(attempt.action).chain(begun).chain(unheard));
             return Err(error);
         }
-        if self.run.options.retry.again(error.remedy(), attempt.tried) {
-            self.queue_again(attempt.action, attempt.tried + 1, VecDeque::push_front);
+        if !lost && self.run.options.retry.again(error.remedy(), attempt.tried) {
+            self.queue_again(attempt.action, attempt.tried + 1, None, VecDeque::push_front);
             return Ok(());
         }
         let outcome = self.run.failure(&error, attempt.tried);
@@ -405,6 +446,7 @@ fn requests(
         size,
         mtime: mtime.filter(|_| run.options.carry_times),
         mode: replaced.and_then(|entry| entry.mode).map(u32::from),
+        replaces: replaced.is_some(),
     };
     (read, write)
 }

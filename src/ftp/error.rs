@@ -146,6 +146,25 @@ pub enum FtpError {
         /// Bytes that should have arrived.
         expected: u64,
     },
+    /// The server has no renaming, without which no file that was sent gets its name.
+    #[error("{verb} was answered `{reply}`: this server can't rename; --inplace writes onto the final names")]
+    CannotRename {
+        /// The command.
+        verb: Verb,
+        /// What the server said.
+        reply: Box<Reply>,
+    },
+    /// The old file stepped aside and neither the new one nor itself got its name.
+    #[error(
+        "{cause}; the old file is there as `{}`, and the next run gives it its name back",
+        Escaped(aside)
+    )]
+    Aside {
+        /// The name it has now.
+        aside: Vec<u8>,
+        /// Why the new one didn't get the name.
+        cause: Box<Self>,
+    },
     /// Somebody asked to stop.
     #[error("stopped")]
     Cancelled,
@@ -231,7 +250,8 @@ impl FtpError {
             Self::Untrusted(_) | Self::Unprotected { .. } | Self::Injected => Remedy::Abort,
             Self::DataConnect { .. } | Self::Size { .. } | Self::Surplus { .. } => Remedy::Retry,
             Self::Argument { .. } => Remedy::Skip,
-            Self::Cancelled => Remedy::Abort,
+            Self::Cancelled | Self::CannotRename { .. } => Remedy::Abort,
+            Self::Aside { cause, .. } => cause.remedy(),
         }
     }
 

@@ -15,6 +15,10 @@ pub struct HostNotes {
     pub(crate) refused: Refused,
     /// It speaks TLS 1.3 alone.
     pub(crate) newer_tls: AtomicBool,
+    /// A file of it got another name.
+    pub(crate) renames: AtomicBool,
+    /// It renames no file onto one that is there.
+    pub(crate) keeps_names: AtomicBool,
     /// It refused a command because a transfer was not over.
     pub(crate) busy: AtomicBool,
     /// It answered a probe in order.

@@ -2,14 +2,16 @@
 //! the file it is about.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use crate::ftp::client::command;
 use crate::ftp::command::{Command, Verb};
-use crate::ftp::error::FtpError;
+use crate::ftp::error::{Answered, FtpError, is_unsupported};
 use crate::ftp::reply::Reply;
 use crate::model::RelPath;
 use crate::store::ftp::listing;
 use crate::store::ftp::publish::{Lesson, Means, Rider};
+use crate::store::ftp::recover::Unsettled;
 use crate::store::ftp::session::FtpSession;
 use crate::store::{Dating, Settle, StoreResult, WriteRequest, Written};
 
@@ -60,6 +62,11 @@ impl FtpSession {
             Some(FtpError::Timeout { clock, after }) => FtpError::Timeout { clock: *clock, after: *after },
             _ => FtpError::Closed,
         };
+        let unsettled: Vec<(WriteRequest, Unsettled)> =
+            self.publisher.unsettled().map(|(request, unsettled)| (request.clone(), unsettled)).collect();
+        for (request, unsettled) in unsettled {
+            self.leave_unsettled(&request, unsettled);
+        }
         for (request, verdict) in self.publisher.give_up(cause) {
             let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
             self.written.push((request.path, verdict));
@@ -69,7 +76,8 @@ impl FtpSession {
     fn riders(&mut self) -> Result<Vec<(Command, Rider)>, FtpError> {
         let clock = self.learned.lock().expect("no holder panics").clock;
         let (features, setter) = (self.client.features(), self.time_setter());
-        let means = Means { features, setter, clock };
+        let keeps_names = self.client.host().keeps_names.load(Ordering::Relaxed);
+        let means = Means { features, setter, clock, keeps_names };
         self.publisher.riders(&means)
     }
 
@@ -80,11 +88,29 @@ impl FtpSession {
         match lesson {
             Lesson::Nothing => {}
             Lesson::Lacks(verb) => self.client.refuse(verb),
+            Lesson::Renamed { swapped } => {
+                let host = self.client.host();
+                host.renames.store(true, Ordering::Relaxed);
+                host.keeps_names.fetch_or(swapped, Ordering::Relaxed);
+            }
             Lesson::Clock(clock) => self.learned.lock().expect("no holder panics").clock = clock,
         }
         if let Some((request, verdict)) = published {
+            let verdict = verdict.map_err(|e| self.without_renaming(e));
             let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
             self.written.push((request.path, verdict));
+        }
+    }
+
+    /// Tells a server that has no renaming from one that refuses this one.
+    fn without_renaming(&self, error: FtpError) -> FtpError {
+        match error {
+            FtpError::Refused { verb: Answered::Command(verb @ (Verb::Rnfr | Verb::Rnto)), reply }
+                if is_unsupported(&reply) && !self.client.host().renames.load(Ordering::Relaxed) =>
+            {
+                FtpError::CannotRename { verb, reply }
+            }
+            error => error,
         }
     }
 

@@ -24,6 +24,7 @@ mod renames;
 mod replies;
 mod secrets;
 mod split;
+mod swaps;
 mod times;
 mod tls;
 
@@ -54,6 +55,11 @@ impl Trial {
     /// A server with these files; the script says what is odd about it.
     pub(crate) fn with(files: Files, script: &str) -> Self {
         Self::at(ScriptServer::plain(files, script), script)
+    }
+
+    /// The same server, which renames nothing onto a file that is there.
+    pub(crate) fn keeping_names(files: Files, script: &str) -> Self {
+        Self::at(ScriptServer::keeping_names(files, script), script)
     }
 
     /// A server of which the script is all.

@@ -90,6 +90,11 @@ impl ScriptServer {
         Self::start(script, Some(Plain::new(files).folding_case()))
     }
 
+    /// The same, renaming nothing onto a file that is there, as on Windows.
+    pub(crate) fn keeping_names(files: Files, script: &str) -> Self {
+        Self::start(script, Some(Plain::new(files).keeping_names()))
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
