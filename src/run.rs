@@ -53,6 +53,8 @@ pub struct RunOptions {
     pub links: Links,
     /// What a plan must not exceed.
     pub guard: GuardOptions,
+    /// Write files under their final names instead of temporary ones. What is interrupted is there in part then, until another run.
+    pub in_place: bool,
     /// Give files the modification times of their sources.
     pub carry_times: bool,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
@@ -84,6 +86,7 @@ impl Default for RunOptions {
             presence: Presence::default(),
             links: Links::default(),
             guard: GuardOptions::default(),
+            in_place: false,
             carry_times: true,
             rate: None,
             split_bytes: None,
@@ -206,6 +209,7 @@ pub fn run(
         Vec::new()
     } else {
         let execute_options = ExecuteOptions {
+            in_place: options.in_place,
             carry_times: options.carry_times,
             run_id,
             rate: options.rate,

@@ -210,6 +210,8 @@ impl Copier<'_, '_> {
             if self.run.is_stopped() {
                 // What was handed over is heard of; the rest is left without an outcome and gets the common one.
                 unheard.into_iter().for_each(|attempt| self.leave_litter(attempt));
+                // It may have been announced.
+                self.add_litter(i, serial);
                 self.shared.give_back([i]);
                 break;
             }
@@ -243,6 +245,10 @@ impl Copier<'_, '_> {
             self.hear(Settle::Ready, lost)?;
         }
         self.hear(Settle::All, false)?;
+        // What a stopped run doesn't look at any more.
+        for next in std::mem::take(&mut self.todo) {
+            next.unheard.into_iter().for_each(|attempt| self.leave_litter(attempt));
+        }
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
             self.run.settle_sent(attempt.action, Outcome::failed(error, attempt.tried));
@@ -289,14 +295,21 @@ impl Copier<'_, '_> {
                 self.leave_litter(attempt);
                 Ok(false)
             }
+            // Looking was no try; sending is one.
+            Err(e) if !matches!(e.remedy(), Remedy::Shrink | Remedy::Abort) => {
+                self.leave_litter(attempt);
+                Ok(false)
+            }
             Err(e) => self.after_failure(attempt, e).map(|()| true),
         }
     }
 
     /// Gives the file that was announced on a session another name: the session is lost, and the server may have made the file.
     fn rename_announced(&mut self) {
-        if let Some(next) = self.todo.pop_front_if(|next| next.unheard.is_none()) {
-            self.shared.add_litter(temporary(self.run, next.action, next.serial));
+        if self.todo.front().is_some_and(|next| next.unheard.is_none())
+            && let Some(next) = self.todo.pop_front()
+        {
+            self.add_litter(next.action, next.serial);
             self.queue_again(next.action, next.tried, None, VecDeque::push_front);
         }
     }
@@ -411,7 +424,12 @@ impl Copier<'_, '_> {
             self.queue_again(attempt.action, attempt.tried + 1, None, VecDeque::push_front);
             return Ok(());
         }
-        let outcome = self.run.failure(&error, attempt.tried);
+        let mut outcome = self.run.failure(&error, attempt.tried);
+        if attempt.began && self.litter(attempt.action, attempt.serial).is_none() {
+            let error = outcome.error.unwrap_or_default();
+            outcome.error =
+                Some(format!("{error}; it was written in place, and what is there may be a part of it"));
+        }
         self.run.settle_sent(attempt.action, outcome);
         Ok(())
     }
@@ -419,8 +437,18 @@ impl Copier<'_, '_> {
     /// Remembers what a failed try may have left at the destination.
     fn leave_litter(&self, attempt: Attempt) {
         if attempt.began {
-            self.shared.add_litter(temporary(self.run, attempt.action, attempt.serial));
+            self.add_litter(attempt.action, attempt.serial);
         }
+    }
+
+    fn add_litter(&self, action: usize, serial: u32) {
+        self.litter(action, serial).into_iter().for_each(|temporary| self.shared.add_litter(temporary));
+    }
+
+    /// Returns the temporary file of a try; `None` where it is written in place.
+    fn litter(&self, action: usize, serial: u32) -> Option<RelPath> {
+        let (_, write) = requests(self.run, &self.shared.times, action, serial);
+        (write.temporary != write.path).then_some(write.temporary)
     }
 }
 
@@ -440,17 +468,17 @@ fn requests(
     // A file that is replaced keeps its bits: a script stays executable.
     let replaced =
         action.destination.as_ref().filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
+    // What is no file, a link above all, gives way to one and is never written through.
+    let is_in_place = run.options.in_place && (action.deed == Deed::Copy || replaced.is_some());
+    let temporary =
+        if is_in_place { path.clone() } else { temporary_for(path, run.options.run_id, i, serial) };
     let write = WriteRequest {
         path: path.clone(),
-        temporary: temporary(run, i, serial),
+        temporary,
         size,
         mtime: mtime.filter(|_| run.options.carry_times),
         mode: replaced.and_then(|entry| entry.mode).map(u32::from),
         replaces: replaced.is_some(),
     };
     (read, write)
-}
-
-fn temporary(run: &Run<'_>, i: usize, serial: u32) -> RelPath {
-    temporary_for(&run.action(i).entry().path, run.options.run_id, i, serial)
 }

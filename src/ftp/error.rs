@@ -231,6 +231,15 @@ impl FtpError {
         }
     }
 
+    /// Returns whether nothing was said on what was asked: the connection is gone, or the server is silent or closes the session.
+    pub(crate) fn is_loss_of_reply(&self) -> bool {
+        match self {
+            Self::Lost(_) | Self::Closed | Self::Timeout { clock: Clock::Reply, .. } => true,
+            Self::Refused { reply, .. } => reply.code() == 421,
+            _ => false,
+        }
+    }
+
     /// Returns whether it is a refusal of this command.
     pub fn is_refusal_of(&self, refused: Verb) -> bool {
         matches!(self, Self::Refused { verb: Answered::Command(verb), .. } if *verb == refused)

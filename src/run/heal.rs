@@ -98,7 +98,7 @@ pub(super) fn destination(
             continue;
         }
         remove(session, &over, &mut healed);
-        give_back(session, &dir, back, scanned, filter, &mut healed);
+        give_back(session, &dir, &back, scanned, filter, &mut healed);
     }
     Ok(healed)
 }
@@ -118,7 +118,7 @@ fn remove(session: &mut dyn Session, over: &[RelPath], healed: &mut Healed) {
 fn give_back(
     session: &mut dyn Session,
     dir: &RelPath,
-    back: Vec<(Entry, RelPath)>,
+    back: &[(Entry, RelPath)],
     scanned: &mut Scanned,
     filter: &Filter,
     healed: &mut Healed,
@@ -137,7 +137,7 @@ fn give_back(
                     .push(format!("`{to}` has its name again, which an interrupted run had taken from it"));
                 named.insert(to.clone());
             }
-            Err(e) => healed.troubles.push(format!("`{to}` is there as `{}` alone: {e}", from)),
+            Err(e) => healed.troubles.push(format!("`{to}` is there as `{from}` alone: {e}")),
         }
     }
     // As it is now, in the spelling it has there.

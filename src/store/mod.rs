@@ -299,7 +299,7 @@ pub struct Version {
 pub struct WriteRequest {
     /// Its final name.
     pub path: RelPath,
-    /// Its name until then, in the same directory.
+    /// Its name until then, in the same directory; its final name where it is written in place.
     pub temporary: RelPath,
     /// Its size as far as the source's listing tells, in bytes; `None` when unknown.
     pub size: Option<u64>,

@@ -5,8 +5,9 @@
 //! name is missing for no longer than the server needs; the removal only leaves when the new file is known to be there. Where
 //! the new one doesn't get the name after all, the old one gets it back.
 //!
-//! A 550 to RNTO may mean anything. So the server is asked what is there: only a file steps aside. That a server is one of these is
-//! known once a swap went through where a rename didn't.
+//! A 550 to RNTO may mean anything. So the server is asked what is there, since only a file steps aside; and it is found out, once for
+//! each host, whether it renames one of our own files onto another. A server that does so refuses that name for a reason of its own, and
+//! might not give it back to the old file, either.
 
 use chrono::DateTime;
 
@@ -50,6 +51,8 @@ enum Way {
     Plain,
     /// To find out what that is.
     Look,
+    /// Nothing, until somebody found out what the server does with files of ours.
+    Wait,
     /// In the place of the old file, which steps aside.
     Swap,
     /// To remove an older file that stepped aside once.
@@ -115,9 +118,21 @@ impl Naming {
         self.aside_is_there || self.way == Some(Way::Swap)
     }
 
-    /// Returns whether the name was had by a swap.
-    pub(super) fn swapped(&self) -> bool {
-        self.moved
+    /// Returns whether it is to be found out first whether the server renames onto files.
+    pub(super) fn waits(&self) -> bool {
+        self.way == Some(Way::Wait)
+    }
+
+    /// Goes on, now that this is known.
+    ///
+    /// # Errors
+    /// The refusal of the name, which was for another reason.
+    pub(super) fn go_on(&mut self, keeps_names: bool) -> Result<(), FtpError> {
+        if keeps_names {
+            self.way = Some(Way::Swap);
+            return Ok(());
+        }
+        Err(self.refusal())
     }
 
     /// Returns what is to be sent next, to name the file at `temporary` as `path`. `keeps_names` says that the server is known to
@@ -138,6 +153,7 @@ impl Naming {
         let new = [(command(Verb::Rnfr, temporary)?, Step::From), (command(Verb::Rnto, path)?, Step::To)];
         Ok(match way {
             Way::Plain => new.into(),
+            Way::Wait => Vec::new(),
             Way::Look => {
                 self.seen = Seen::default();
                 let mut questions = Vec::new();
@@ -206,7 +222,7 @@ impl Naming {
             // Before anything is removed, it is looked whether the old file truly has its name.
             Way::Swap if self.stays && !self.cleared => Way::Look,
             Way::Look if self.is_file_there() && self.stays => Way::Clear,
-            Way::Look if self.is_file_there() => Way::Swap,
+            Way::Look if self.is_file_there() => Way::Wait,
             Way::Plain | Way::Look | Way::Swap if self.aside_is_there => Way::Back,
             Way::Clear => {
                 self.cleared = true;
@@ -218,7 +234,9 @@ impl Naming {
                 let cause = Box::new(self.refusal());
                 return Heard::Failed(FtpError::Aside { aside: name_of(&aside_of(path)).to_vec(), cause });
             }
-            Way::Plain | Way::Look | Way::Swap | Way::Back => return Heard::Failed(self.refusal()),
+            Way::Plain | Way::Look | Way::Wait | Way::Swap | Way::Back => {
+                return Heard::Failed(self.refusal());
+            }
         };
         self.way = Some(next);
         Heard::More
@@ -277,6 +295,9 @@ mod tests {
         let (mut naming, mut sent) = (Naming::new(replaces), Vec::new());
         let features = Features::default();
         for _ in 0..20 {
+            if naming.waits() {
+                naming.go_on(true).unwrap();
+            }
             let commands = naming.commands(b"/t", b"/f", keeps_names, &features).unwrap();
             let count = commands.len();
             for (i, (command, step)) in commands.into_iter().enumerate() {

@@ -35,7 +35,7 @@ pub(super) struct Means<'m> {
     /// How times are set; `None` when they can't be.
     pub(super) setter: Option<TimeSetter>,
     pub(super) clock: ClockCheck,
-    /// It renames nothing onto a file that is there.
+    /// It is known to rename nothing onto a file that is there.
     pub(super) keeps_names: bool,
 }
 
@@ -47,10 +47,8 @@ pub(super) enum Lesson {
     Lacks(Verb),
     /// This is what its times are like.
     Clock(ClockCheck),
-    /// A file got its name by a rename: by one alone, or only when the old file had stepped aside.
-    Renamed {
-        swapped: bool,
-    },
+    /// It renames.
+    Renames,
 }
 
 /// A command that goes out with others, for one of the files.
@@ -98,6 +96,8 @@ struct Uploaded {
     naming: Naming,
     /// It has its final name.
     has_name: bool,
+    /// Its size was found right.
+    sized: bool,
     time_set: bool,
     /// The shift that was made up for when its time was sent.
     shift: TimeDelta,
@@ -150,6 +150,7 @@ impl Publisher {
             needs: Needs::Check,
             naming,
             has_name,
+            sized: false,
             time_set: false,
             shift: TimeDelta::zero(),
             corrected: false,
@@ -169,9 +170,30 @@ impl Publisher {
         self.add(request, path.clone(), path, 0, None);
     }
 
-    /// Says of the file added last that its old one may have stepped aside on another session.
-    pub(super) fn expect_aside(&mut self) {
-        self.files.back_mut().expect("one was just added").naming.expect_aside();
+    /// Says of the file added last that its size was found right, and whether its old one may have stepped aside on another session.
+    pub(super) fn take_up(&mut self, swapping: bool) {
+        let file = self.files.back_mut().expect("one was just added");
+        file.sized = true;
+        if swapping {
+            file.naming.expect_aside();
+        }
+    }
+
+    /// Returns the file for which it is to be found out whether the server renames onto files.
+    pub(super) fn waiting(&self) -> Option<&WriteRequest> {
+        self.files.iter().find(|file| file.naming.waits()).map(|file| &file.request)
+    }
+
+    /// Goes on with the files that waited for that. Returns those that get no name.
+    pub(super) fn go_on(&mut self, keeps_names: bool) -> Vec<Published> {
+        let mut failed = Vec::new();
+        for mut file in std::mem::take(&mut self.files) {
+            match if file.naming.waits() { file.naming.go_on(keeps_names) } else { Ok(()) } {
+                Ok(()) => self.files.push_back(file),
+                Err(e) => failed.push((file.request, Err(e))),
+            }
+        }
+        failed
     }
 
     /// Returns, of the files under temporary names, how far they are.
@@ -209,7 +231,8 @@ impl Publisher {
             match std::mem::replace(&mut file.needs, Needs::Replies) {
                 Needs::Check => {
                     file.shift = means.clock.shift;
-                    if means.features.may(Verb::Size) && (!file.has_name || file.sent.is_some()) {
+                    let asks_size = !file.sized && (!file.has_name || file.sent.is_some());
+                    if asks_size && means.features.may(Verb::Size) {
                         ask(command(Verb::Size, file.temporary.as_slice())?, Asks::Size);
                     }
                     for (command, asks) in time_commands(file, means, false)? {
@@ -233,6 +256,8 @@ impl Publisher {
                         ask(command, asks);
                     }
                 }
+                // Until it is known what the server does.
+                Needs::Name if file.naming.waits() => file.needs = Needs::Name,
                 Needs::Name => {
                     let Uploaded { naming, temporary, path, .. } = file;
                     for (command, step) in
@@ -300,7 +325,7 @@ impl Publisher {
             Asks::Name(step) => match file.naming.hear(step, last, &file.path, reply) {
                 Heard::More => None,
                 Heard::Named => {
-                    lesson = Lesson::Renamed { swapped: file.naming.swapped() };
+                    lesson = Lesson::Renames;
                     Some(Ok(Written { bytes: file.bytes, time_set: file.time_set }))
                 }
                 Heard::Failed(e) => Some(Err(e)),

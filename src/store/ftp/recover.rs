@@ -100,9 +100,7 @@ fn look(session: &mut FtpSession, request: &WriteRequest, left: Unsettled) -> Re
 fn go_on(session: &mut FtpSession, request: &WriteRequest, left: Unsettled) -> bool {
     let (temporary, path) = (session.full(&request.temporary), session.full(&request.path));
     session.publisher.add(request.clone(), temporary, path, left.bytes, None);
-    if left.swapping {
-        session.publisher.expect_aside();
-    }
+    session.publisher.take_up(left.swapping);
     true
 }
 

@@ -86,7 +86,9 @@ fn finish(
     next: Option<&WriteRequest>,
 ) -> Result<(), FtpError> {
     let bytes = upload.bytes();
-    let next = next.filter(|_| session.client.has_flights(Verb::Stor));
+    // What waits for an idle session is done before the next one.
+    let waits = session.publisher.waiting().is_some();
+    let next = next.filter(|_| session.client.has_flights(Verb::Stor) && !waits);
     if session.client.quirks().behind_upload && next.is_some() {
         upload.end_data();
         session.add_upload(request, bytes);

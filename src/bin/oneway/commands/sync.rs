@@ -113,6 +113,7 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
             LinksHow::Copy => Links::Copy,
         },
         guard: GuardOptions { max_delete: args.max_delete, allow_empty_source: args.allow_empty_source },
+        in_place: args.inplace,
         carry_times: !args.no_times,
         rate: args.bwlimit,
         split_bytes: args.split_size.map(NonZeroU64::get),

@@ -38,7 +38,7 @@
 //! once RETR                 at the first RETR alone; `nth 3 RETR` at the third
 //! < 421 out of here
 //! drop
-//! once STOR *               `normally` does what a plain server would do with it
+//! once STOR *               `normally` does what a plain server would do with it; `unheard` does so without the last reply
 //! pause 2s
 //! normally
 //! on CONNECT                stands for the greeting
@@ -265,6 +265,11 @@ impl Transcript {
     /// What came over data connections: the command and the bytes.
     pub(crate) fn uploads(&self) -> &[(String, Vec<u8>)] {
         &self.recorded.uploads
+    }
+
+    /// How many uploads there were to files whose names end so.
+    pub(crate) fn uploads_to(&self, end: &str) -> usize {
+        self.sent(&["STOR"]).iter().filter(|line| line.ends_with(end)).count()
     }
 
     /// How many control connections there were.
