@@ -209,10 +209,7 @@ impl Copier<'_, '_> {
         while let Some(Next { action: i, tried, serial, unheard }) = self.take()? {
             if self.run.is_stopped() {
                 // What was handed over is heard of; the rest is left without an outcome and gets the common one.
-                unheard.into_iter().for_each(|attempt| self.leave_litter(attempt));
-                // It may have been announced.
-                self.add_litter(i, serial);
-                self.shared.give_back([i]);
+                self.leave(Next { action: i, tried, serial, unheard })?;
                 break;
             }
             if let Some(before) = unheard
@@ -245,13 +242,35 @@ impl Copier<'_, '_> {
             self.hear(Settle::Ready, lost)?;
         }
         self.hear(Settle::All, false)?;
-        // What a stopped run doesn't look at any more.
+        // A stopped run may have lost what it had handed over, with what was announced behind it.
+        for next in std::mem::take(&mut self.todo) {
+            self.leave(next)?;
+        }
+        self.hear(Settle::All, false)?;
         for next in std::mem::take(&mut self.todo) {
             next.unheard.into_iter().for_each(|attempt| self.leave_litter(attempt));
         }
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
             self.run.settle_sent(attempt.action, Outcome::failed(error, attempt.tried));
+        }
+        Ok(())
+    }
+
+    /// Leaves a file, unless it is there already.
+    fn leave(&mut self, next: Next) -> StoreResult<()> {
+        let is_there = match next.unheard {
+            Some(attempt) if !self.run.options.cancel.is_cancelled() => self.recover(attempt)?,
+            Some(attempt) => {
+                self.leave_litter(attempt);
+                false
+            }
+            None => false,
+        };
+        if !is_there {
+            // It may have been announced.
+            self.add_litter(next.action, next.serial);
+            self.shared.give_back([next.action]);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::filter::Filter;
-use crate::model::{Entry, Old, RelPath, Tree, Unproven};
+use crate::model::{Entry, Kind, Old, RelPath, Tree, Unproven};
 use crate::pool::Pool;
 use crate::scan::Scanned;
 use crate::store::{DirListing, Renaming, Session, StoreResult};
@@ -81,9 +81,10 @@ pub(super) fn destination(
             let meant = source.entries().iter().map(|entry| &entry.path);
             let meant = meant.filter(|path| path.parent().as_ref() == Some(&dir));
             match stray.path(&dir, there.chain(meant)) {
-                Some(path) if listing.entries.iter().any(|entry| entry.path == path) => {
-                    over.push(stray.entry.path);
-                }
+                Some(path) if there_is(&listing, &path, Kind::File) => over.push(stray.entry.path),
+                Some(path) if listing.entries.iter().any(|entry| entry.path == path) => healed
+                    .notes
+                    .push(format!("`{}` was left as it is: `{path}` is no file any more", stray.entry.path)),
                 Some(path) => back.push((stray.entry, path)),
                 None => healed.notes.push(format!(
                     "`{}` is an old file whose name is not known any more; it was left as it is",
@@ -101,6 +102,10 @@ pub(super) fn destination(
         give_back(session, &dir, &back, scanned, filter, &mut healed);
     }
     Ok(healed)
+}
+
+fn there_is(listing: &DirListing, path: &RelPath, kind: Kind) -> bool {
+    listing.entries.iter().any(|entry| entry.path == *path && entry.kind == kind)
 }
 
 const UNPROVEN: &str = "the listing of its directory is not proven";

@@ -178,6 +178,28 @@ fn an_old_file_that_the_source_has_no_more_gets_its_name_back_all_the_same() {
 }
 
 #[test]
+fn a_long_name_is_found_by_what_the_source_has_and_nothing_gives_way_to_a_folder() {
+    let long = "x".repeat(250);
+    let old = oneway::model::aside_for(long.as_bytes());
+    let old = String::from_utf8(old).expect("it is ASCII");
+    let there = || Files(vec![(old.clone().into(), Some("older".into()))]);
+    let trial =
+        Trial::keeping_names(there(), "").having(Files(vec![(long.clone().into(), Some("new".into()))]));
+    trial.push(&[]).expect_status(0).tells(&["has its name again"]);
+    assert_in_sync(&trial, "long");
+    assert_eq!(trial.finish().tree(), format!("{long} = \"new\"\n"));
+    // Nobody knows whose it was: it stays.
+    let trial = Trial::keeping_names(there(), "").having(files! {"a" => "1"});
+    trial.push(&["--delete"]).expect_status(0).tells(&["not known any more"]);
+    assert_eq!(trial.finish().tree(), format!("{old} = \"older\"\na = \"1\"\n"));
+
+    let there = Files(vec![(aside("a").into(), Some("old".into())), ("a/b".into(), Some("x".into()))]);
+    let trial = Trial::keeping_names(there, "").having(files! {"a/b" => "x"});
+    trial.push(&[]).expect_status(0).tells(&["is no file any more"]);
+    assert!(trial.finish().tree().starts_with(&format!("{} = \"old\"\n", aside("a"))));
+}
+
+#[test]
 fn of_an_unproven_directory_nothing_is_healed() {
     let mut there = Files(vec![(aside("a").into(), Some("old".into()))]);
     there.0.push(("a".into(), Some("new".into())));
