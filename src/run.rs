@@ -3,6 +3,7 @@
 mod ask;
 mod contents;
 mod folding;
+mod heal;
 mod left_out;
 mod memory;
 mod notes;
@@ -60,6 +61,8 @@ pub struct RunOptions {
     pub guard: GuardOptions,
     /// What a plan must not be like.
     pub fail_if: Vec<Condition>,
+    /// Write files under their final names instead of temporary ones. What is interrupted is there in part then, until another run.
+    pub in_place: bool,
     /// Give files the modification times of their sources.
     pub carry_times: bool,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
@@ -97,6 +100,7 @@ impl Default for RunOptions {
             links: Links::default(),
             guard: GuardOptions::default(),
             fail_if: Vec::new(),
+            in_place: false,
             carry_times: true,
             rate: None,
             split_bytes: None,
@@ -190,9 +194,11 @@ fn mirror(
     if let Some(fetched) = fetched_from.or(fetched_to) {
         memory.take_over(fetched);
     }
+    let dry = options.mode != Mode::Sync;
+    let healed = heal::destination(&destination, &mut to, &from.tree, &options.filter, dry)?;
+    heal::doubt_source(&mut from, &options.filter);
     let left_out =
         left_out::leave_out(&mut from, &mut to, &source, &retry, (&options.filter, &options.limits))?;
-    let dry = options.mode != Mode::Sync;
     let folding = folding::unfold(&mut from, &mut to, &destination, dry, run_id)?;
     if let (Some(model), Some(names)) = (source.store().names(), destination.store().names()) {
         names.follow(model, &to.tree);
@@ -230,8 +236,7 @@ fn mirror(
     let dry = dry || refusal.is_some();
     let server_pool = if server == Some(Side::Source) { &source } else { &destination };
     let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, run_id, &retry);
-    let mut troubles = folding.troubles;
-    troubles.extend(left_out.troubles);
+    let mut troubles = [healed.troubles, folding.troubles, left_out.troubles].concat();
     if !dry {
         let is_pull = source.store().is_remote() && !destination.store().is_remote();
         troubles.extend(memory.take_back(&mut plan, is_pull, |state| save(state, &memory.evidence.receipts)));
@@ -241,6 +246,7 @@ fn mirror(
         Vec::new()
     } else {
         let execute_options = ExecuteOptions {
+            in_place: options.in_place,
             carry_times: options.carry_times,
             run_id,
             rate: options.rate,
@@ -271,7 +277,7 @@ fn mirror(
         refusal,
         unproven: Vec::new(),
         unfollowed: from.unfollowed.values().cloned().collect(),
-        notes: folding.notes,
+        notes: [healed.notes, folding.notes].concat(),
         remarks: Vec::new(),
         troubles,
         stopped: None,

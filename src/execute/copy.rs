@@ -185,6 +185,8 @@ struct Next {
     /// The number of the try, from 1.
     tried: u32,
     serial: u32,
+    /// The try before this one, if it may have come to a good end that nobody heard of.
+    unheard: Option<Attempt>,
 }
 
 /// One try at one file.
@@ -204,11 +206,16 @@ struct Attempt {
 
 impl Copier<'_, '_> {
     fn copy_all(&mut self) -> StoreResult<()> {
-        while let Some(Next { action: i, tried, serial }) = self.take()? {
+        while let Some(Next { action: i, tried, serial, unheard }) = self.take()? {
             if self.run.is_stopped() {
                 // What was handed over is heard of; the rest is left without an outcome and gets the common one.
-                self.shared.give_back([i]);
+                self.leave(Next { action: i, tried, serial, unheard })?;
                 break;
+            }
+            if let Some(before) = unheard
+                && self.recover(Attempt { tried, ..before })?
+            {
+                continue;
             }
             let mut attempt = Attempt {
                 action: i,
@@ -220,7 +227,9 @@ impl Copier<'_, '_> {
                 hash: None,
             };
             let (run, times) = (self.run, &self.shared.times);
-            let next = self.todo.front().map(|next| requests(run, times, next.action, next.serial));
+            // What may be there already is not announced.
+            let next = self.todo.front().filter(|next| next.unheard.is_none());
+            let next = next.map(|next| requests(run, times, next.action, next.serial));
             let requests = requests(run, times, i, serial);
             let sent = self.send(&mut attempt, &requests, next.as_ref());
             let lost = sent.is_err();
@@ -233,9 +242,35 @@ impl Copier<'_, '_> {
             self.hear(Settle::Ready, lost)?;
         }
         self.hear(Settle::All, false)?;
+        // A stopped run may have lost what it had handed over, with what was announced behind it.
+        for next in std::mem::take(&mut self.todo) {
+            self.leave(next)?;
+        }
+        self.hear(Settle::All, false)?;
+        for next in std::mem::take(&mut self.todo) {
+            next.unheard.into_iter().for_each(|attempt| self.leave_litter(attempt));
+        }
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
             self.run.settle_sent(attempt.action, Outcome::failed(error, attempt.tried));
+        }
+        Ok(())
+    }
+
+    /// Leaves a file, unless it is there already.
+    fn leave(&mut self, next: Next) -> StoreResult<()> {
+        let is_there = match next.unheard {
+            Some(attempt) if !self.run.options.cancel.is_cancelled() => self.recover(attempt)?,
+            Some(attempt) => {
+                self.leave_litter(attempt);
+                false
+            }
+            None => false,
+        };
+        if !is_there {
+            // It may have been announced.
+            self.add_litter(next.action, next.serial);
+            self.shared.give_back([next.action]);
         }
         Ok(())
     }
@@ -246,7 +281,7 @@ impl Copier<'_, '_> {
         while self.todo.len() < 2
             && let Some(i) = self.shared.take(|i| self.todo.is_empty() || self.may_wait(i))
         {
-            self.queue_again(i, 1, VecDeque::push_back);
+            self.queue_again(i, 1, None, VecDeque::push_back);
         }
         if self.todo.is_empty() {
             self.hear(Settle::All, false)?;
@@ -255,16 +290,46 @@ impl Copier<'_, '_> {
     }
 
     /// Puts a file among those to be tried, under a temporary name that no try had: a server may go on writing to an old one.
-    fn queue_again(&mut self, action: usize, tried: u32, push: impl FnOnce(&mut VecDeque<Next>, Next)) {
+    fn queue_again(
+        &mut self,
+        action: usize,
+        tried: u32,
+        unheard: Option<Attempt>,
+        push: impl FnOnce(&mut VecDeque<Next>, Next),
+    ) {
         let serial = self.shared.serial.fetch_add(1, Ordering::Relaxed) + 1;
-        push(&mut self.todo, Next { action, tried, serial });
+        push(&mut self.todo, Next { action, tried, serial, unheard });
+    }
+
+    /// Looks whether a try came to a good end that nobody heard of. Returns whether that is settled; if not, the file is sent again.
+    fn recover(&mut self, attempt: Attempt) -> StoreResult<bool> {
+        let (_, write) = requests(self.run, &self.shared.times, attempt.action, attempt.serial);
+        match self.destination.recover(&write) {
+            Ok(true) => {
+                self.run.observer.event(&Event::Moved { bytes: attempt.bytes });
+                self.finished.insert(write.path, attempt);
+                Ok(true)
+            }
+            Ok(false) => {
+                self.leave_litter(attempt);
+                Ok(false)
+            }
+            // Looking was no try; sending is one.
+            Err(e) if !matches!(e.remedy(), Remedy::Shrink | Remedy::Abort) => {
+                self.leave_litter(attempt);
+                Ok(false)
+            }
+            Err(e) => self.after_failure(attempt, e).map(|()| true),
+        }
     }
 
     /// Gives the file that was announced on a session another name: the session is lost, and the server may have made the file.
     fn rename_announced(&mut self) {
-        if let Some(next) = self.todo.pop_front() {
-            self.shared.add_litter(temporary(self.run, next.action, next.serial));
-            self.queue_again(next.action, next.tried, VecDeque::push_front);
+        if self.todo.front().is_some_and(|next| next.unheard.is_none())
+            && let Some(next) = self.todo.pop_front()
+        {
+            self.add_litter(next.action, next.serial);
+            self.queue_again(next.action, next.tried, None, VecDeque::push_front);
         }
     }
 
@@ -345,8 +410,7 @@ impl Copier<'_, '_> {
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
                     if lost && e.remedy() == Remedy::Reconnect {
-                        self.leave_litter(attempt);
-                        self.queue_again(attempt.action, attempt.tried, VecDeque::push_back);
+                        self.queue_again(attempt.action, attempt.tried, Some(attempt), VecDeque::push_back);
                         continue;
                     }
                     self.after_failure(attempt, e)?;
@@ -358,19 +422,33 @@ impl Copier<'_, '_> {
 
     /// Puts the file back for another try, or gives it its outcome. Returns the error that ends this worker.
     fn after_failure(&mut self, attempt: Attempt, error: StoreError) -> StoreResult<()> {
+        let lost = error.remedy() == Remedy::Reconnect && attempt.began;
+        if lost && self.run.options.retry.again(error.remedy(), attempt.tried) {
+            // It is looked at before it is sent again.
+            self.queue_again(attempt.action, attempt.tried + 1, Some(attempt), VecDeque::push_front);
+            return Ok(());
+        }
         self.leave_litter(attempt);
         if error.remedy() == Remedy::Shrink {
             // Another worker does them. What was handed over is done again, too: nothing was heard of it.
+            for next in &self.todo {
+                next.unheard.into_iter().for_each(|attempt| self.leave_litter(attempt));
+            }
             let begun = self.todo.drain(..).map(|next| next.action);
             let unheard = self.finished.drain().map(|(_, attempt)| attempt.action);
             self.shared.give_back(std::iter::once(attempt.action).chain(begun).chain(unheard));
             return Err(error);
         }
-        if self.run.options.retry.again(error.remedy(), attempt.tried) {
-            self.queue_again(attempt.action, attempt.tried + 1, VecDeque::push_front);
+        if !lost && self.run.options.retry.again(error.remedy(), attempt.tried) {
+            self.queue_again(attempt.action, attempt.tried + 1, None, VecDeque::push_front);
             return Ok(());
         }
-        let outcome = self.run.failure(&error, attempt.tried);
+        let mut outcome = self.run.failure(&error, attempt.tried);
+        if attempt.began && self.litter(attempt.action, attempt.serial).is_none() {
+            let error = outcome.error.unwrap_or_default();
+            outcome.error =
+                Some(format!("{error}; it was written in place, and what is there may be a part of it"));
+        }
         self.run.settle_sent(attempt.action, outcome);
         Ok(())
     }
@@ -378,8 +456,18 @@ impl Copier<'_, '_> {
     /// Remembers what a failed try may have left at the destination.
     fn leave_litter(&self, attempt: Attempt) {
         if attempt.began {
-            self.shared.add_litter(temporary(self.run, attempt.action, attempt.serial));
+            self.add_litter(attempt.action, attempt.serial);
         }
+    }
+
+    fn add_litter(&self, action: usize, serial: u32) {
+        self.litter(action, serial).into_iter().for_each(|temporary| self.shared.add_litter(temporary));
+    }
+
+    /// Returns the temporary file of a try; `None` where it is written in place.
+    fn litter(&self, action: usize, serial: u32) -> Option<RelPath> {
+        let (_, write) = requests(self.run, &self.shared.times, action, serial);
+        (write.temporary != write.path).then_some(write.temporary)
     }
 }
 
@@ -399,16 +487,17 @@ fn requests(
     // A file that is replaced keeps its bits: a script stays executable.
     let replaced =
         action.destination.as_ref().filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
+    // What is no file, a link above all, gives way to one and is never written through.
+    let is_in_place = run.options.in_place && (action.deed == Deed::Copy || replaced.is_some());
+    let temporary =
+        if is_in_place { path.clone() } else { temporary_for(path, run.options.run_id, i, serial) };
     let write = WriteRequest {
         path: path.clone(),
-        temporary: temporary(run, i, serial),
+        temporary,
         size,
         mtime: mtime.filter(|_| run.options.carry_times),
         mode: replaced.and_then(|entry| entry.mode).map(u32::from),
+        replaces: replaced.is_some(),
     };
     (read, write)
-}
-
-fn temporary(run: &Run<'_>, i: usize, serial: u32) -> RelPath {
-    temporary_for(&run.action(i).entry().path, run.options.run_id, i, serial)
 }

@@ -3,6 +3,8 @@
 //! The phases run one after the other; within a phase, sessions work side by side. Deletions come last and only if
 //! everything before them went well: a mirror that lost a file on the way must not lose the old one, too.
 
+#[cfg(test)]
+mod attempts;
 mod copy;
 mod event;
 mod in_place;
@@ -29,6 +31,8 @@ use crate::store::{LinkRequest, RetryPolicy, Session, StoreError, StoreResult};
 /// How a plan is carried out.
 #[derive(Clone, Debug)]
 pub struct ExecuteOptions {
+    /// Write files under their final names.
+    pub in_place: bool,
     /// Give files the modification times of their sources.
     pub carry_times: bool,
     /// Distinguishes the temporary files of this run from those of others.
@@ -402,6 +406,13 @@ impl Run<'_> {
 
     /// Makes an outcome of an error; one that ends the run also stops the other workers.
     fn failure(&self, error: &StoreError, tries: u32) -> Outcome {
+        if error.is_cancelled()
+            && !self.options.cancel.is_cancelled()
+            && let Some(why) = self.stop_reason()
+        {
+            // It was broken off for what ended the run.
+            return Outcome::failed(why, tries);
+        }
         if error.remedy() == Remedy::Abort {
             self.stop(if error.is_cancelled() {
                 "stopped".to_owned()

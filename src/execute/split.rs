@@ -70,7 +70,9 @@ impl Splits {
     ) -> Self {
         let sessions = run.source.limit() as u64;
         let threshold = threshold(run);
-        let is_download = run.source.store().is_remote() && !run.destination.store().is_remote();
+        // What is made at its full size from the beginning looks whole when it isn't; nobody must see that under the final name.
+        let is_download =
+            !run.options.in_place && run.source.store().is_remote() && !run.destination.store().is_remote();
         let size_of = |i: usize| run.source_bytes(i);
         // Sizes are what a server says, so their sum may be more than there is.
         let share = indices.iter().map(|&i| size_of(i)).fold(0, u64::saturating_add) / sessions;

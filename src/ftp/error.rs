@@ -146,6 +146,25 @@ pub enum FtpError {
         /// Bytes that should have arrived.
         expected: u64,
     },
+    /// The server has no renaming, without which no file that was sent gets its name.
+    #[error("{verb} was answered `{reply}`: this server can't rename; --inplace writes onto the final names")]
+    CannotRename {
+        /// The command.
+        verb: Verb,
+        /// What the server said.
+        reply: Box<Reply>,
+    },
+    /// The old file stepped aside and neither the new one nor itself got its name.
+    #[error(
+        "{cause}; the old file is there as `{}`, and the next run gives it its name back",
+        Escaped(aside)
+    )]
+    Aside {
+        /// The name it has now.
+        aside: Vec<u8>,
+        /// Why the new one didn't get the name.
+        cause: Box<Self>,
+    },
     /// Somebody asked to stop.
     #[error("stopped")]
     Cancelled,
@@ -212,6 +231,15 @@ impl FtpError {
         }
     }
 
+    /// Returns whether nothing was said on what was asked: the connection is gone, or the server is silent or closes the session.
+    pub(crate) fn is_loss_of_reply(&self) -> bool {
+        match self {
+            Self::Lost(_) | Self::Closed | Self::Timeout { clock: Clock::Reply, .. } => true,
+            Self::Refused { reply, .. } => reply.code() == 421,
+            _ => false,
+        }
+    }
+
     /// Returns whether it is a refusal of this command.
     pub fn is_refusal_of(&self, refused: Verb) -> bool {
         matches!(self, Self::Refused { verb: Answered::Command(verb), .. } if *verb == refused)
@@ -231,7 +259,8 @@ impl FtpError {
             Self::Untrusted(_) | Self::Unprotected { .. } | Self::Injected => Remedy::Abort,
             Self::DataConnect { .. } | Self::Size { .. } | Self::Surplus { .. } => Remedy::Retry,
             Self::Argument { .. } => Remedy::Skip,
-            Self::Cancelled => Remedy::Abort,
+            Self::Cancelled | Self::CannotRename { .. } => Remedy::Abort,
+            Self::Aside { cause, .. } => cause.remedy(),
         }
     }
 

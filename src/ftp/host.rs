@@ -1,5 +1,6 @@
 //! What one session learned about its host and spares the others.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::ftp::error::{Clock, FtpError};
@@ -15,6 +16,10 @@ pub struct HostNotes {
     pub(crate) refused: Refused,
     /// It speaks TLS 1.3 alone.
     pub(crate) newer_tls: AtomicBool,
+    /// A file of it got another name.
+    pub(crate) renames: AtomicBool,
+    /// Whether it renames no file onto one that is there; unset until that was found out.
+    pub(crate) keeps_names: OnceLock<bool>,
     /// It refused a command because a transfer was not over.
     pub(crate) busy: AtomicBool,
     /// It answered a probe in order.

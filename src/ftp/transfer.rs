@@ -71,7 +71,7 @@ impl Download {
     /// [`FtpError::Refused`] when the server says that the transfer failed, [`FtpError::Cut`] when the data may have been
     /// shortened on its way, or why nothing was heard.
     pub fn finish(&mut self, client: &mut Client) -> Result<Reply, FtpError> {
-        let reply = self.finish_sized(client)?;
+        let reply = self.hear_end(client)?;
         if self.0.cut {
             // It was this transfer's data alone, and the session is in order.
             return Err(FtpError::Cut);
@@ -80,11 +80,22 @@ impl Download {
     }
 
     /// As [`Download::finish`], where the number of bytes is known to be right: then it doesn't matter how the data ended. Some
-    /// servers never send TLS's last word.
+    /// servers never send TLS's last word, and control connections die during long transfers, so that the closing reply is lost; the
+    /// session is lost with it, and the file is not.
     ///
     /// # Errors
-    /// As [`Download::finish`].
-    pub fn finish_sized(&mut self, client: &mut Client) -> Result<Reply, FtpError> {
+    /// [`FtpError::Refused`] when the server says that the transfer failed.
+    pub fn finish_sized(&mut self, client: &mut Client) -> Result<(), FtpError> {
+        match self.hear_end(client) {
+            Err(e) if e.is_loss_of_reply() => {
+                client.give_up();
+                Ok(())
+            }
+            ended => ended.map(drop),
+        }
+    }
+
+    fn hear_end(&mut self, client: &mut Client) -> Result<Reply, FtpError> {
         if self.0.data.is_some() {
             client.control_mut().give_up();
             return Err(FtpError::Cancelled);

@@ -1,5 +1,6 @@
 //! Plain values without I/O that every other module speaks in.
 
+mod aside;
 mod cancel;
 mod checksum;
 mod entry;
@@ -15,6 +16,7 @@ mod temporary;
 mod tree;
 mod zone;
 
+pub use aside::{Old, aside_for};
 pub use cancel::Cancel;
 pub use checksum::{Checksum, ChecksumKind, Checksums};
 pub use entry::{Entry, Kind, permission_bits};

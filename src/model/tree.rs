@@ -101,6 +101,13 @@ impl Tree {
         true
     }
 
+    /// Adds an entry, if there is none of its path.
+    pub fn add(&mut self, entry: Entry) {
+        if let Err(place) = self.entries.binary_search_by(|e| e.path.cmp(&entry.path)) {
+            self.entries.insert(place, entry);
+        }
+    }
+
     /// Says why the listing of a directory can't be taken for whole. The first reason stays.
     pub fn add_doubt(&mut self, dir: RelPath, why: Unproven) {
         self.unproven.entry(dir).or_insert(why);

@@ -37,6 +37,8 @@ pub struct ServeOptions {
     pub max_failed_logins: u32,
     /// How long after its last failed login an address has none any more. Default: 10 minutes.
     pub lockout: Duration,
+    /// Whether RNTO may take the name of a file that is there. Servers on Windows refuse that. Default: yes.
+    pub renames_onto_files: bool,
     /// TLS; `None` is an FTP server that has none. Default: `None`.
     pub tls: Option<TlsOptions>,
     /// Is told what happens. Default: nobody.
@@ -59,6 +61,7 @@ impl ServeOptions {
             login_pause: Duration::from_secs(1),
             max_failed_logins: 10,
             lockout: Duration::from_secs(600),
+            renames_onto_files: true,
             tls: None,
             observer: None,
         }

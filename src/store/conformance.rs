@@ -31,9 +31,12 @@ fn each_store(check: impl Fn(&mut dyn Session)) {
     check(&mut *Named::new(MemoryStore::default(), latin_1).connect().unwrap());
     let dir = tempfile::tempdir().unwrap();
     check(&mut *LocalStore::new(dir.path()).connect().unwrap());
-    for (data_mode, root) in [(DataMode::Passive, ""), (DataMode::Active, "sub/root")] {
+    let servers =
+        [(DataMode::Passive, "", true), (DataMode::Active, "sub/root", true), (DataMode::Passive, "", false)];
+    for (data_mode, root, renames_onto_files) in servers {
         let dir = tempfile::tempdir().unwrap();
-        let served = ServeOptions { access: Access::Write, ..ServeOptions::new(dir.path()) };
+        let served =
+            ServeOptions { access: Access::Write, renames_onto_files, ..ServeOptions::new(dir.path()) };
         let server = Server::start(served).unwrap();
         let options = ClientOptions {
             host: server.address().ip().to_string(),
@@ -61,6 +64,7 @@ fn write(session: &mut dyn Session, name: &str, content: &[u8]) -> StoreResult<(
         size: Some(content.len() as u64),
         mtime: Some(mtime()),
         mode: None,
+        replaces: true,
     };
     let mut outgoing = session.write(&request, None)?;
     for block in content.chunks(3) {
@@ -200,8 +204,14 @@ fn files_get_other_times() {
 #[test]
 fn an_abandoned_transfer_leaves_nothing_under_the_final_name() {
     each_store(|session| {
-        let request =
-            WriteRequest { path: path("a"), temporary: path("a.part"), size: None, mtime: None, mode: None };
+        let request = WriteRequest {
+            path: path("a"),
+            temporary: path("a.part"),
+            size: None,
+            mtime: None,
+            mode: None,
+            replaces: false,
+        };
         let mut outgoing = session.write(&request, None).unwrap();
         outgoing.write(b"half").unwrap();
         drop(outgoing);
@@ -286,7 +296,7 @@ fn a_file_is_written_in_parts_where_the_store_can() {
 
 fn large(size: u64) -> WriteRequest {
     let (path, temporary) = (path("a"), path("a.part"));
-    WriteRequest { path, temporary, size: Some(size), mtime: Some(mtime()), mode: None }
+    WriteRequest { path, temporary, size: Some(size), mtime: Some(mtime()), mode: None, replaces: true }
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt::{self, Display, Formatter};
 use std::io;
 
+use thiserror::Error;
+
 use crate::ftp::error::FtpError;
 use crate::model::{RelPath, Remedy};
 
@@ -66,18 +68,28 @@ impl StoreError {
     /// Returns an error of the local disk, with the remedy its kind calls for.
     pub fn io(operation: &'static str, path: &RelPath, store: &str, source: io::Error) -> Self {
         let remedy = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem => {
-                Remedy::Abort
-            }
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::ReadOnlyFilesystem => Remedy::Abort,
             io::ErrorKind::Interrupted | io::ErrorKind::ResourceBusy => Remedy::Retry,
             _ => Remedy::Skip,
         };
-        Self::new(operation, path, store, remedy, source)
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::new(operation, path, store, remedy, NoRoom(source.into()))
+            }
+            io::ErrorKind::FileTooLarge => Self::new(operation, path, store, remedy, TooLarge(source)),
+            _ => Self::new(operation, path, store, remedy, source),
+        }
     }
 
     /// Returns an error of an FTP session, with its remedy.
     pub fn ftp(operation: &'static str, path: &RelPath, store: &str, source: FtpError) -> Self {
         let remedy = source.remedy();
+        if source.reply().is_some_and(|reply| matches!(reply.code(), 452 | 552)) {
+            return Self::new(operation, path, store, remedy, NoRoom(source.into()));
+        }
         Self::new(operation, path, store, remedy, source)
     }
 
@@ -158,6 +170,16 @@ impl StoreError {
     }
 }
 
+/// The disk is full, or the quota is used up.
+#[derive(Debug, Error)]
+#[error("no room is left there ({}); make some, or have the quota raised, and run it again", causes(&**.0))]
+struct NoRoom(Box<dyn StdError + Send + Sync>);
+
+/// No file may be so large there.
+#[derive(Debug, Error)]
+#[error("a file may not get so large there ({0}); leave it out, or have the limit raised, and run it again")]
+struct TooLarge(io::Error);
+
 /// Shows the whole chain of causes, since this is what becomes one line of a report.
 impl Display for StoreError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -200,5 +222,24 @@ mod tests {
             "cannot rename `site/a.tmp` on ftp://web@example.org/: RNTO was answered `550 Permission denied`"
         );
         assert_eq!(error.remedy(), Remedy::Skip);
+    }
+
+    #[test]
+    fn without_room_everything_stops_and_it_is_said_what_to_do() {
+        let path = RelPath::parse("a").unwrap();
+        let refused = |verb, code| {
+            StoreError::ftp("write", &path, "there", FtpError::refused(verb, Reply::new(code, "no")))
+        };
+        let os = |errno: i32| StoreError::io("write", &path, "here", io::Error::from_raw_os_error(errno));
+        let (enospc, edquot, efbig) = (28, 122, 27);
+        let errors = [refused(Verb::Stor, 452), refused(Verb::Mkd, 552), os(enospc), os(edquot), os(efbig)];
+        for error in errors {
+            assert_eq!(error.remedy(), Remedy::Abort, "{error}");
+            let text = error.to_string();
+            assert!(text.starts_with("cannot write `a` on ") && text.ends_with("and run it again"), "{text}");
+        }
+        for other in [refused(Verb::Stor, 451), refused(Verb::Stor, 553), os(13)] {
+            assert!(other.remedy() != Remedy::Abort && !other.to_string().contains("room"), "{other}");
+        }
     }
 }

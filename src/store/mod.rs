@@ -194,6 +194,16 @@ pub trait Session: Send {
         next: Option<&WriteRequest>,
     ) -> StoreResult<Box<dyn Outgoing + 's>>;
 
+    /// Looks whether a file that failed with the session before this one is whole all the same: all of it was written, and only the
+    /// last word on it is missing. If so, [`Session::settle`] tells of it as of any other; if not, it has to be written again.
+    ///
+    /// # Errors
+    /// Why nobody can tell yet.
+    fn recover(&mut self, file: &WriteRequest) -> StoreResult<bool> {
+        let _ = file;
+        Ok(false)
+    }
+
     /// Returns what became of the files whose [`Outgoing::finish`] succeeded, each exactly once, in their order. With
     /// `Settle::Ready`, only of those that are already decided; with `Settle::All`, of all.
     fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)>;
@@ -295,7 +305,7 @@ pub struct Version {
 pub struct WriteRequest {
     /// Its final name.
     pub path: RelPath,
-    /// Its name until then, in the same directory.
+    /// Its name until then, in the same directory; its final name where it is written in place.
     pub temporary: RelPath,
     /// Its size as far as the source's listing tells, in bytes; `None` when unknown.
     pub size: Option<u64>,
@@ -303,6 +313,8 @@ pub struct WriteRequest {
     pub mtime: Option<Mtime>,
     /// The permission bits it gets; `None` leaves the store's default.
     pub mode: Option<u32>,
+    /// A file of its final name was listed, so that its place may have to be made.
+    pub replaces: bool,
 }
 
 /// What a finished write has come to.

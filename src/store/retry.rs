@@ -296,6 +296,11 @@ impl Session for Retrying {
         self.inner.write(file, next)
     }
 
+    fn recover(&mut self, file: &WriteRequest) -> StoreResult<bool> {
+        self.renew()?;
+        self.inner.recover(file)
+    }
+
     fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
         let mut heard = std::mem::take(&mut self.unheard);
         heard.extend(self.inner.settle(which));

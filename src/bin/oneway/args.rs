@@ -133,6 +133,11 @@ pub(crate) struct SyncArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value_t = LinksHow::Skip)]
     pub(crate) links: LinksHow,
 
+    /// Write onto the final names instead of temporary ones, for servers that can't rename. Whoever reads a file meanwhile reads
+    /// half of it, and so it stays if that is interrupted, until the next run
+    #[arg(long)]
+    pub(crate) inplace: bool,
+
     /// Don't carry modification times
     #[arg(long)]
     pub(crate) no_times: bool,

@@ -182,6 +182,11 @@ impl Client {
         self.notes.temper(self.row)
     }
 
+    /// Returns what the sessions of this host know together.
+    pub(crate) fn host(&self) -> &HostNotes {
+        &self.notes
+    }
+
     /// Returns how long one round trip to the server takes.
     pub fn round_trip(&self) -> Duration {
         self.control.link().round_trip()
@@ -338,17 +343,7 @@ impl Client {
     /// The server's refusal, or why the session is lost.
     pub fn facts(&mut self, path: &[u8], now: DateTime<Utc>) -> Result<Option<Listed>, FtpError> {
         let reply = self.control.demand(&command(Verb::Mlst, path)?)?;
-        // One space stands before the facts.
-        let lines = reply.body().iter().map(|line| line.strip_prefix(b" ").unwrap_or(line));
-        Ok(lines.filter_map(|line| Mlsd.parse(line, now)).find_map(|line| match line {
-            Line::Entry(listed) => Some(listed),
-            Line::Perhaps(_)
-            | Line::Begins
-            | Line::Noise
-            | Line::Own
-            | Line::OwnUnique(_)
-            | Line::Rejected(_) => None,
-        }))
+        Ok(read_facts(&reply, now))
     }
 
     /// Opens a download whose commands were sent.
@@ -428,6 +423,21 @@ pub fn read_size(reply: Reply) -> Result<u64, FtpError> {
     let text = String::from_utf8_lossy(reply.text());
     let digits = text.trim_end().rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
     digits.parse().map_err(|_| FtpError::Protocol(format!("`{reply}` tells no size")))
+}
+
+/// Returns what a reply to MLST tells; `None` when it holds no facts.
+pub fn read_facts(reply: &Reply, now: DateTime<Utc>) -> Option<Listed> {
+    // One space stands before the facts.
+    let lines = reply.body().iter().map(|line| line.strip_prefix(b" ").unwrap_or(line));
+    lines.filter_map(|line| Mlsd.parse(line, now)).find_map(|line| match line {
+        Line::Entry(listed) => Some(listed),
+        Line::Perhaps(_)
+        | Line::Begins
+        | Line::Noise
+        | Line::Own
+        | Line::OwnUnique(_)
+        | Line::Rejected(_) => None,
+    })
 }
 
 /// Returns the time of a reply to MDTM, which is UTC (RFC 3659 §3).

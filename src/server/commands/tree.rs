@@ -55,6 +55,9 @@ pub(super) fn rnfr(session: &mut Session, argument: &[u8]) -> Handled {
 pub(super) fn rnto(session: &mut Session, argument: &[u8]) -> Handled {
     let from = session.rename_from.take().ok_or_else(|| Reply::new(503, "RNFR comes first"))?;
     let to = session.resolve(argument)?;
+    if !session.shared.options.renames_onto_files && session.shared.root.meta(&to).is_ok() {
+        return Err(Reply::new(550, "Cannot create a file when that file already exists."));
+    }
     session.shared.root.rename(&from, &to).map_err(of_file)?;
     session.tell(&ServerEvent::Changed { verb: Verb::Rnto, path: &from, to: Some(&to) });
     Ok(Reply::new(250, "Renamed"))

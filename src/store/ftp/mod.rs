@@ -4,15 +4,17 @@ mod download;
 mod links;
 mod listing;
 mod loops;
+mod naming;
 mod part;
 mod publish;
 mod questions;
+mod recover;
 mod rename;
 mod session;
 mod settle;
 mod upload;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -82,6 +84,8 @@ struct Learned {
     sizes_changed: bool,
     /// Files of which more came than there should be.
     overrun: HashSet<RelPath>,
+    /// Uploads that nothing more was heard of, by their temporary names.
+    unsettled: HashMap<RelPath, recover::Unsettled>,
     /// Some listing told times to the minute only, although there is MLSD.
     rounds_times: bool,
     loops: loops::Loops,

@@ -82,7 +82,7 @@ impl Incoming for FtpPart<'_> {
         let ended = if is_whole {
             download.finish_sized(&mut session.client)
         } else {
-            download.finish(&mut session.client)
+            download.finish(&mut session.client).map(drop)
         };
         let whole = ended.and(if is_whole { Ok(got) } else { Err(FtpError::Size { expected, got }) });
         whole.map_err(|e| self.fail(e))

@@ -15,7 +15,9 @@ use crate::ftp::client::{TimeSetter, command, read_size, read_time};
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::features::Features;
-use crate::ftp::reply::{Class, Reply};
+use crate::ftp::reply::Reply;
+use crate::store::ftp::naming::{Heard, Naming, Step};
+use crate::store::ftp::recover::Unsettled;
 use crate::store::{Dating, ServerClock, WriteRequest, Written};
 
 /// What is known of the times a server sets.
@@ -33,6 +35,8 @@ pub(super) struct Means<'m> {
     /// How times are set; `None` when they can't be.
     pub(super) setter: Option<TimeSetter>,
     pub(super) clock: ClockCheck,
+    /// It is known to rename nothing onto a file that is there.
+    pub(super) keeps_names: bool,
 }
 
 /// What a reply taught about the server.
@@ -43,6 +47,8 @@ pub(super) enum Lesson {
     Lacks(Verb),
     /// This is what its times are like.
     Clock(ClockCheck),
+    /// It renames.
+    Renames,
 }
 
 /// A command that goes out with others, for one of the files.
@@ -66,8 +72,7 @@ enum Asks {
     SetTime(Verb),
     ReadTime,
     Bits,
-    RenameFrom,
-    RenameTo,
+    Name(Step),
 }
 
 /// The files that were uploaded and don't have their final names yet, oldest first; and those that are only to be dated.
@@ -88,8 +93,11 @@ struct Uploaded {
     /// When the last of them was sent; `None` where nothing is.
     sent: Option<DateTime<Utc>>,
     needs: Needs,
-    /// It has its final name, and the time is all that is set.
+    naming: Naming,
+    /// It has its final name.
     has_name: bool,
+    /// Its size was found right.
+    sized: bool,
     time_set: bool,
     /// The shift that was made up for when its time was sent.
     shift: TimeDelta,
@@ -127,6 +135,9 @@ impl Publisher {
         bytes: u64,
         sent: Option<DateTime<Utc>>,
     ) {
+        // What is written in place needs no other name.
+        let has_name = temporary == path;
+        let naming = Naming::new(request.replaces);
         self.numbered += 1;
         let number = self.numbered;
         self.files.push_back(Uploaded {
@@ -137,7 +148,9 @@ impl Publisher {
             bytes,
             sent,
             needs: Needs::Check,
-            has_name: false,
+            naming,
+            has_name,
+            sized: false,
             time_set: false,
             shift: TimeDelta::zero(),
             corrected: false,
@@ -152,14 +165,54 @@ impl Publisher {
             size: None,
             mtime: Some(file.mtime),
             mode: None,
+            replaces: true,
         };
         self.add(request, path.clone(), path, 0, None);
-        self.files.back_mut().expect("it was just added").has_name = true;
+    }
+
+    /// Says of the file added last that its size was found right, and whether its old one may have stepped aside on another session.
+    pub(super) fn take_up(&mut self, swapping: bool) {
+        let file = self.files.back_mut().expect("one was just added");
+        file.sized = true;
+        if swapping {
+            file.naming.expect_aside();
+        }
+    }
+
+    /// Returns the file for which it is to be found out whether the server renames onto files.
+    pub(super) fn waiting(&self) -> Option<&WriteRequest> {
+        self.files.iter().find(|file| file.naming.waits()).map(|file| &file.request)
+    }
+
+    /// Goes on with the files that waited for that. Returns those that get no name.
+    pub(super) fn go_on(&mut self, keeps_names: bool) -> Vec<Published> {
+        let mut failed = Vec::new();
+        for mut file in std::mem::take(&mut self.files) {
+            match if file.naming.waits() { file.naming.go_on(keeps_names) } else { Ok(()) } {
+                Ok(()) => self.files.push_back(file),
+                Err(e) => failed.push((file.request, Err(e))),
+            }
+        }
+        failed
+    }
+
+    /// Returns, of the files under temporary names, how far they are.
+    pub(super) fn unsettled(&self) -> impl Iterator<Item = (&WriteRequest, Unsettled)> {
+        let files = self.files.iter().filter(|file| !file.has_name);
+        files.map(|file| {
+            let unsettled = Unsettled {
+                bytes: file.bytes,
+                time_set: file.time_set,
+                naming: file.naming.has_begun(),
+                swapping: file.naming.may_have_moved(),
+            };
+            (&file.request, unsettled)
+        })
     }
 
     /// Takes back the file added last: its upload failed after all. Replies to its riders are not listened to.
-    pub(super) fn forget_last(&mut self) {
-        self.files.pop_back();
+    pub(super) fn forget_last(&mut self) -> Option<WriteRequest> {
+        self.files.pop_back().map(|file| file.request)
     }
 
     /// Gives all files up, for the session is lost by that `cause`.
@@ -178,7 +231,8 @@ impl Publisher {
             match std::mem::replace(&mut file.needs, Needs::Replies) {
                 Needs::Check => {
                     file.shift = means.clock.shift;
-                    if means.features.may(Verb::Size) && !file.has_name {
+                    let asks_size = !file.sized && (!file.has_name || file.sent.is_some());
+                    if asks_size && means.features.may(Verb::Size) {
                         ask(command(Verb::Size, file.temporary.as_slice())?, Asks::Size);
                     }
                     for (command, asks) in time_commands(file, means, false)? {
@@ -202,9 +256,15 @@ impl Publisher {
                         ask(command, asks);
                     }
                 }
+                // Until it is known what the server does.
+                Needs::Name if file.naming.waits() => file.needs = Needs::Name,
                 Needs::Name => {
-                    ask(command(Verb::Rnfr, file.temporary.as_slice())?, Asks::RenameFrom);
-                    ask(command(Verb::Rnto, file.path.as_slice())?, Asks::RenameTo);
+                    let Uploaded { naming, temporary, path, .. } = file;
+                    for (command, step) in
+                        naming.commands(temporary, path, means.keeps_names, means.features)?
+                    {
+                        riders.push((command, Rider { file: file.number, asks: Asks::Name(step) }));
+                    }
                 }
                 Needs::Replies => {}
             }
@@ -262,12 +322,14 @@ impl Publisher {
                 }
                 None
             }
-            Asks::RenameFrom if reply.class() == Class::Intermediate || reply.is_ok() => None,
-            Asks::RenameFrom => Some(Err(FtpError::refused(Verb::Rnfr, reply))),
-            Asks::RenameTo if reply.is_ok() => {
-                Some(Ok(Written { bytes: file.bytes, time_set: file.time_set }))
-            }
-            Asks::RenameTo => Some(Err(FtpError::refused(Verb::Rnto, reply))),
+            Asks::Name(step) => match file.naming.hear(step, last, &file.path, reply) {
+                Heard::More => None,
+                Heard::Named => {
+                    lesson = Lesson::Renames;
+                    Some(Ok(Written { bytes: file.bytes, time_set: file.time_set }))
+                }
+                Heard::Failed(e) => Some(Err(e)),
+            },
         };
         let is_through = last && verdict.is_none() && file.needs == Needs::Replies;
         let verdict = match verdict {

@@ -375,6 +375,10 @@ impl Session for FtpSession {
         upload::write(self, file, next)
     }
 
+    fn recover(&mut self, file: &WriteRequest) -> StoreResult<bool> {
+        self.recover_upload(file)
+    }
+
     fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
         self.settle_uploads(which)
     }

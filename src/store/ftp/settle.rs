@@ -2,14 +2,16 @@
 //! the file it is about.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
-use crate::ftp::client::command;
+use crate::ftp::client::{Client, command};
 use crate::ftp::command::{Command, Verb};
-use crate::ftp::error::FtpError;
+use crate::ftp::error::{Answered, FtpError, is_unsupported};
 use crate::ftp::reply::Reply;
 use crate::model::RelPath;
 use crate::store::ftp::listing;
 use crate::store::ftp::publish::{Lesson, Means, Rider};
+use crate::store::ftp::recover::Unsettled;
 use crate::store::ftp::session::FtpSession;
 use crate::store::{Dating, Settle, StoreResult, WriteRequest, Written};
 
@@ -43,12 +45,36 @@ impl FtpSession {
         loop {
             let (commands, riders): (Vec<Command>, Vec<Rider>) = self.riders()?.into_iter().unzip();
             if riders.is_empty() {
-                return Ok(());
+                match self.publisher.waiting().cloned() {
+                    Some(request) => self.find_out(&request)?,
+                    None => return Ok(()),
+                }
+                continue;
             }
             for (i, reply) in self.client.call_all(&commands).into_iter().enumerate() {
                 self.take_reply(riders[i], riders.get(i + 1), reply?);
             }
         }
+    }
+
+    /// Finds out whether the server renames onto files, with two of our own beside this one, and goes on with what waited for that.
+    fn find_out(&mut self, request: &WriteRequest) -> Result<(), FtpError> {
+        let known = self.client.host().keeps_names.get().copied();
+        let keeps_names = match known {
+            Some(known) => known,
+            None => {
+                let temporary = self.full(&request.temporary);
+                let keeps_names = keeps_names(&mut self.client, &temporary)?;
+                // Others may have found it out meanwhile.
+                let _ = self.client.host().keeps_names.set(keeps_names);
+                keeps_names
+            }
+        };
+        for (request, verdict) in self.publisher.go_on(keeps_names) {
+            let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
+            self.written.push((request.path, verdict));
+        }
+        Ok(())
     }
 
     /// Once the session is lost, nothing more becomes of what was still to be done. `lost` says how, where that is known.
@@ -60,6 +86,11 @@ impl FtpSession {
             Some(FtpError::Timeout { clock, after }) => FtpError::Timeout { clock: *clock, after: *after },
             _ => FtpError::Closed,
         };
+        let unsettled: Vec<(WriteRequest, Unsettled)> =
+            self.publisher.unsettled().map(|(request, unsettled)| (request.clone(), unsettled)).collect();
+        for (request, unsettled) in unsettled {
+            self.leave_unsettled(&request, unsettled);
+        }
         for (request, verdict) in self.publisher.give_up(cause) {
             let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
             self.written.push((request.path, verdict));
@@ -69,7 +100,8 @@ impl FtpSession {
     fn riders(&mut self) -> Result<Vec<(Command, Rider)>, FtpError> {
         let clock = self.learned.lock().expect("no holder panics").clock;
         let (features, setter) = (self.client.features(), self.time_setter());
-        let means = Means { features, setter, clock };
+        let keeps_names = self.client.host().keeps_names.get() == Some(&true);
+        let means = Means { features, setter, clock, keeps_names };
         self.publisher.riders(&means)
     }
 
@@ -80,11 +112,25 @@ impl FtpSession {
         match lesson {
             Lesson::Nothing => {}
             Lesson::Lacks(verb) => self.client.refuse(verb),
+            Lesson::Renames => self.client.host().renames.store(true, Ordering::Relaxed),
             Lesson::Clock(clock) => self.learned.lock().expect("no holder panics").clock = clock,
         }
         if let Some((request, verdict)) = published {
+            let verdict = verdict.map_err(|e| self.without_renaming(e));
             let verdict = verdict.map_err(|e| self.fail("write", &request.path, e));
             self.written.push((request.path, verdict));
+        }
+    }
+
+    /// Tells a server that has no renaming from one that refuses this one.
+    fn without_renaming(&self, error: FtpError) -> FtpError {
+        match error {
+            FtpError::Refused { verb: Answered::Command(verb @ (Verb::Rnfr | Verb::Rnto)), reply }
+                if is_unsupported(&reply) && !self.client.host().renames.load(Ordering::Relaxed) =>
+            {
+                FtpError::CannotRename { verb, reply }
+            }
+            error => error,
         }
     }
 
@@ -123,7 +169,8 @@ impl FtpSession {
     /// Does what uploads still need, as far as it can't ride on a next one, and returns what became of those that are decided.
     pub(super) fn settle_uploads(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
         // Careful servers have no next flight that anything could ride on.
-        let now = which == Settle::All || !self.client.has_flights(Verb::Stor);
+        let waits = self.ahead.is_none() && self.publisher.waiting().is_some();
+        let now = which == Settle::All || waits || !self.client.has_flights(Verb::Stor);
         if now {
             self.leave_ahead();
         }
@@ -134,5 +181,31 @@ impl FtpSession {
         }
         self.hear_of_lost(lost.as_ref());
         std::mem::take(&mut self.written)
+    }
+}
+
+/// Returns whether the server refuses to rename one file of ours onto another. `temporary` is a name beside which nothing else is ours.
+fn keeps_names(client: &mut Client, temporary: &[u8]) -> Result<bool, FtpError> {
+    let stem = temporary.strip_suffix(b".part").unwrap_or(temporary);
+    let [from, to] = [b"-from.part", b"-onto.part".as_slice()].map(|end| [stem, end].concat());
+    let mut made = Ok(());
+    for path in [&from, &to] {
+        made = made.and_then(|()| {
+            let mut upload = client.store(path, 0)?;
+            upload.write(client, b"?")?;
+            upload.finish(client).map(drop)
+        });
+    }
+    let renamed = made.and_then(|()| client.rename(&from, &to));
+    // Whatever is there no more is none to be removed.
+    let cleared = client.call_all(&[command(Verb::Dele, from)?, command(Verb::Dele, to)?]);
+    match renamed {
+        Ok(()) => Ok(false),
+        Err(e) if !e.keeps_session() => Err(e),
+        Err(e) => {
+            cleared.into_iter().collect::<Result<Vec<Reply>, FtpError>>()?;
+            // Where no file could be made, nobody knows: then nothing steps aside.
+            Ok(e.is_refusal_of(Verb::Rnto))
+        }
     }
 }

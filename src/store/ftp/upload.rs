@@ -7,6 +7,8 @@ use crate::ftp::client::{Await, command};
 use crate::ftp::command::Verb;
 use crate::ftp::error::FtpError;
 use crate::ftp::transfer::Upload;
+use crate::model::Remedy;
+use crate::store::ftp::recover::Unsettled;
 use crate::store::ftp::session::{Ahead, FtpSession};
 use crate::store::{Outgoing, StoreResult, WriteRequest};
 
@@ -84,20 +86,34 @@ fn finish(
     next: Option<&WriteRequest>,
 ) -> Result<(), FtpError> {
     let bytes = upload.bytes();
-    let next = next.filter(|_| session.client.has_flights(Verb::Stor));
+    // What waits for an idle session is done before the next one.
+    let waits = session.publisher.waiting().is_some();
+    let next = next.filter(|_| session.client.has_flights(Verb::Stor) && !waits);
     if session.client.quirks().behind_upload && next.is_some() {
         upload.end_data();
         session.add_upload(request, bytes);
         prepare(session, next);
-        return upload.finish(&mut session.client).map(drop).inspect_err(|_| session.publisher.forget_last());
+        return upload.finish(&mut session.client).map(drop).inspect_err(|e| {
+            if let Some(request) = session.publisher.forget_last() {
+                remember(session, &request, bytes, e);
+            }
+        });
     }
-    upload.finish(&mut session.client)?;
+    upload.finish(&mut session.client).map(drop).inspect_err(|e| remember(session, &request, bytes, e))?;
     session.add_upload(request, bytes);
     if next.is_some() {
         prepare(session, next);
     }
     // Without a next file, what is left to do is done when somebody wants to hear of it.
     Ok(())
+}
+
+/// Remembers an upload whose closing reply was lost with its session.
+fn remember(session: &mut FtpSession, request: &WriteRequest, bytes: u64, error: &FtpError) {
+    if error.remedy() == Remedy::Reconnect {
+        let unsettled = Unsettled { bytes, time_set: false, naming: false, swapping: false };
+        session.leave_unsettled(request, unsettled);
+    }
 }
 
 /// Sends the commands for the next file. What is wrong with it is said when it is opened.

@@ -11,7 +11,7 @@ pub use spelling::{NameError, Names};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
+use crate::model::{Checksum, ChecksumKind, Entry, Mtime, Old, RelPath, Remedy};
 use crate::store::{
     Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
     Referent, Renaming, ServerClock, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest,
@@ -57,6 +57,18 @@ impl<S: Store> Store for Named<S> {
 
     fn clock(&self) -> Option<&ServerClock> {
         self.inner.clock()
+    }
+}
+
+/// Returns the name that an old file had before it stepped aside, to the byte; `None` where another one is meant.
+fn own_of_aside(file: &Renaming, own: &RelPath) -> Option<RelPath> {
+    let (Old::Of(meant), Old::Of(name)) = (Old::parse(file.from.name())?, Old::parse(own.name())?) else {
+        return None;
+    };
+    if *meant == *file.to.name() && file.from.parent() == file.to.parent() {
+        own.parent()?.join(&name).ok()
+    } else {
+        None
     }
 }
 
@@ -208,7 +220,12 @@ impl Session for NamedSession {
 
     fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>> {
         let own = |file: &Renaming| {
-            Ok(Renaming { from: self.own("rename", &file.from)?, to: self.own("write", &file.to)? })
+            let from = self.own("rename", &file.from)?;
+            let to = match own_of_aside(file, &from) {
+                Some(to) => to,
+                None => self.own("write", &file.to)?,
+            };
+            Ok(Renaming { from, to })
         };
         let own = files.iter().map(own).collect();
         self.each_of(own, |inner, there| inner.rename_files(there))
@@ -262,6 +279,15 @@ impl Session for NamedSession {
         }
         let next = next.and_then(|next| self.own_write(next).ok());
         self.inner.write(&own, next.as_ref())
+    }
+
+    fn recover(&mut self, file: &WriteRequest) -> StoreResult<bool> {
+        let own = self.own_write(file)?;
+        let is_whole = self.inner.recover(&own)?;
+        if is_whole && own.path != file.path {
+            self.sent.insert(own.path, file.path.clone());
+        }
+        Ok(is_whole)
     }
 
     fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {

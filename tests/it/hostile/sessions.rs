@@ -72,7 +72,6 @@ fn d2_47_whoever_stalls_is_left() {
         "on RETR\npause 60s",
         "on RETR\n< 150 here\npause 60s",
         "on RETR\n< 150 here\ndata file 5\npause 60s",
-        "on RETR\n< 150 here\ndata file\ndata close\npause 60s",
         "on RETR\n< 150 here\ndata file\npause 60s",
         "on RETR\n< 150-here\npause 60s",
     ];

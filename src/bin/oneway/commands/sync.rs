@@ -140,6 +140,7 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         },
         guard: GuardOptions { max_delete: args.max_delete, allow_empty_source: args.allow_empty_source },
         fail_if: args.fail_if.clone(),
+        in_place: args.inplace,
         carry_times: !args.no_times,
         remote_lock: args.remote_lock.then(lock::on_server),
         max_duration: args.max_duration,

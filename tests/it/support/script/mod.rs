@@ -38,7 +38,7 @@
 //! once RETR                 at the first RETR alone; `nth 3 RETR` at the third
 //! < 421 out of here
 //! drop
-//! once STOR *               `normally` does what a plain server would do with it
+//! once STOR *               `normally` does what a plain server would do with it; `unheard` does so without the last reply
 //! pause 2s
 //! normally
 //! on CONNECT                stands for the greeting
@@ -88,6 +88,11 @@ impl ScriptServer {
     /// The same with names that differ in case alone as one, as on Windows.
     pub(crate) fn folding_case(files: Files, script: &str) -> Self {
         Self::start(script, Some(Plain::new(files).folding_case()))
+    }
+
+    /// The same, renaming nothing onto a file that is there, as on Windows.
+    pub(crate) fn keeping_names(files: Files, script: &str) -> Self {
+        Self::start(script, Some(Plain::new(files).keeping_names()))
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -280,6 +285,11 @@ impl Transcript {
     /// What came over data connections: the command and the bytes.
     pub(crate) fn uploads(&self) -> &[(String, Vec<u8>)] {
         &self.recorded.uploads
+    }
+
+    /// How many uploads there were to files whose names end so.
+    pub(crate) fn uploads_to(&self, end: &str) -> usize {
+        self.sent(&["STOR"]).iter().filter(|line| line.ends_with(end)).count()
     }
 
     /// How many control connections there were.

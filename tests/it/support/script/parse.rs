@@ -44,6 +44,7 @@ pub(super) enum Step {
     Secure,
     /// Does what a plain server does with the command at hand.
     Normally,
+    Unheard,
     Data(Data),
 }
 
@@ -150,6 +151,7 @@ fn step(line: &str) -> Step {
         "reset" => Step::Reset,
         "secure" => Step::Secure,
         "normally" => Step::Normally,
+        "unheard" => Step::Unheard,
         "data" => Step::Data(data(rest, line)),
         _ => panic!("no such step: {line}"),
     }

@@ -13,6 +13,8 @@ use crate::support::dir::Files;
 pub(super) struct Plain {
     /// Names that differ in case alone are one, in the spelling that came first.
     folds_case: bool,
+    /// Nothing is renamed onto a file that is there.
+    keeps_names: bool,
     nodes: Mutex<BTreeMap<Vec<u8>, Node>>,
 }
 
@@ -57,7 +59,7 @@ pub(super) enum Answer {
 impl Plain {
     pub(super) fn new(files: Files) -> Self {
         let nodes = Mutex::new(BTreeMap::from([(b"/".to_vec(), Node::Dir)]));
-        let plain = Self { folds_case: false, nodes };
+        let plain = Self { folds_case: false, keeps_names: false, nodes };
         for (path, content) in files.0 {
             let path = [b"/", path.into_vec().as_slice()].concat();
             let path = path.strip_suffix(b"/").unwrap_or(&path).to_vec();
@@ -76,6 +78,10 @@ impl Plain {
 
     pub(super) fn folding_case(self) -> Self {
         Self { folds_case: true, ..self }
+    }
+
+    pub(super) fn keeping_names(self) -> Self {
+        Self { keeps_names: true, ..self }
     }
 
     /// Returns the path as it is spelled there, as far as it is there.
@@ -205,6 +211,10 @@ impl Plain {
             b"RNFR" if self.get(&path).is_some() => {
                 session.from = path;
                 reply("350 to what?")
+            }
+            b"RNTO" if self.keeps_names && self.get(&path).is_some() => {
+                session.from = Vec::new();
+                reply("550 Cannot create a file when that file already exists.")
             }
             b"RNTO" if !session.from.is_empty() && self.is_dir(&parent(&path)) => self.rename(session, &path),
             b"MLSD" | b"LIST" | b"CWD" | b"MKD" | b"DELE" | b"RMD" | b"RNFR" | b"RNTO" => {

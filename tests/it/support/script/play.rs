@@ -114,6 +114,12 @@ impl Connection<'_> {
                 Err(Over)
             }
             Step::Normally => self.normally(),
+            Step::Unheard => {
+                self.flush()?;
+                self.perform()?;
+                self.unsent.clear();
+                Ok(())
+            }
             Step::Data(data) => self.data_step(data),
         }
     }
@@ -164,6 +170,12 @@ impl Connection<'_> {
 
     /// Does what a plain server would do with the command at hand.
     fn normally(&mut self) -> Result<(), Over> {
+        self.perform()?;
+        self.flush()
+    }
+
+    /// The same, but for the last reply, which is not on its way yet.
+    fn perform(&mut self) -> Result<(), Over> {
         let shared = self.shared;
         let plain = shared.plain.as_ref().expect("`normally` is for ScriptServer::plain");
         match plain.answer(&mut self.session, &self.command) {
@@ -195,7 +207,7 @@ impl Connection<'_> {
                 return Err(Over);
             }
         }
-        self.flush()
+        Ok(())
     }
 
     fn data_step(&mut self, step: &Data) -> Result<(), Over> {
