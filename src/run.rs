@@ -12,7 +12,7 @@ mod times;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::compare::{Basis, CompareOptions, Side, Times, newly_dated};
 use crate::execute::{Event, ExecuteOptions, Hashes, Observer, execute};
@@ -62,6 +62,8 @@ pub struct RunOptions {
     pub state: Option<StateOptions>,
     /// Tries after the first one.
     pub retries: u32,
+    /// The pause before the first of them; each further one is twice as long. Default: 200 milliseconds.
+    pub first_pause: Duration,
     /// Directories deeper than this are not entered.
     pub max_depth: usize,
     /// Memory that the entries of one side may take, in bytes, roughly.
@@ -88,6 +90,7 @@ impl Default for RunOptions {
             split_bytes: None,
             state: None,
             retries: 5,
+            first_pause: RetryPolicy::FIRST_PAUSE,
             max_depth: 256,
             max_bytes: 8 << 30,
             cancel: Cancel::new(),
@@ -131,16 +134,18 @@ pub fn run(
     observer: &dyn Observer,
 ) -> StoreResult<Report> {
     let started = Instant::now();
+    let retry = RetryPolicy {
+        first_pause: options.first_pause,
+        ..RetryPolicy::new(options.retries, options.cancel.clone())
+    };
     let pool = |store: &Arc<dyn Store>| {
-        let policy = RetryPolicy::new(options.retries, options.cancel.clone());
         Pool::new(
             Arc::clone(store),
             if store.is_remote() { options.sessions } else { SessionCount::fixed(LOCAL_SESSIONS) },
-            policy,
+            retry.clone(),
         )
     };
     let (source, destination) = (pool(source), pool(destination));
-    let retry = RetryPolicy::new(options.retries, options.cancel.clone());
     let server = options.state.as_ref().and_then(|state| state.server(&source, &destination));
     let look = |pool: &Pool, side: Side| -> StoreResult<(Option<Fetched>, Scanned)> {
         // Before the scan: whoever scans takes it that every session there may be is at its disposal.

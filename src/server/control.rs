@@ -243,6 +243,19 @@ impl Control {
         self.lines.holds_abort()
     }
 
+    /// Cuts the connection: what waits is never sent, and nothing more is heard.
+    pub(super) fn cut(&mut self) {
+        self.replies.clear();
+        self.stream.cut();
+        (self.ended, self.broken) = (true, true);
+    }
+
+    /// Sends what waits, and does nothing for a while.
+    pub(super) fn pause(&mut self, pause: Duration) {
+        self.flush();
+        self.shared.stop.sleep(pause);
+    }
+
     /// Sends what waits and ends the connection so that the client can read the last reply.
     pub(super) fn close(mut self) {
         self.flush();
