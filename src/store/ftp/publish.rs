@@ -95,6 +95,8 @@ struct Uploaded {
     shift: TimeDelta,
     /// The time was already set anew once.
     corrected: bool,
+    /// The time was refused for now, and is asked for once more.
+    asked_again: bool,
 }
 
 /// What a file needs next.
@@ -141,6 +143,7 @@ impl Publisher {
             time_set: false,
             shift: TimeDelta::zero(),
             corrected: false,
+            asked_again: false,
         });
     }
 
@@ -244,6 +247,11 @@ impl Publisher {
             }
             Asks::SetTime(_) => {
                 file.time_set = reply.is_ok();
+                // What a server doesn't take is remembered, and never asked of it again; what it can't do just now is another thing.
+                if reply.class() == Class::Transient && !file.asked_again {
+                    file.asked_again = true;
+                    file.needs = Needs::Correction;
+                }
                 None
             }
             Asks::FreshTime => {

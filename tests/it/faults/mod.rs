@@ -4,6 +4,7 @@
 
 #![cfg(unix)]
 
+mod found;
 mod random;
 mod world;
 

@@ -189,7 +189,7 @@ impl Schedule {
                 4..6 => DataFault::CutBoth { after },
                 6 => DataFault::Stall { after, pause },
                 7..11 => DataFault::Short { after },
-                _ => DataFault::Drip { bytes: 1 + after, pause: Duration::from_millis(1) },
+                _ => DataFault::Drip { bytes: 5000 + after, pause: Duration::from_millis(1) },
             };
             schedule.data.push((1 + random.below(30), fault));
         }
@@ -217,6 +217,15 @@ impl Schedule {
             Some(number) => faults.cutting_one_in(number),
             None => faults,
         }
+    }
+
+    /// Returns whether the server says of some time that it never takes it. That is remembered, so the file keeps the time it has.
+    pub(super) fn refuses_a_time_for_good(&self) -> bool {
+        let refuses = |(verb, _, fault): &(Option<Verb>, u64, CommandFault)| {
+            verb.is_none_or(|verb| matches!(verb, Verb::Mfmt | Verb::Feat))
+                && matches!(fault, CommandFault::Refuse(500..))
+        };
+        self.commands.iter().any(refuses)
     }
 
     /// Returns every schedule that has one thing less.
