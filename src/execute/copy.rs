@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::execute::split::Splits;
 use crate::execute::times::exact_times;
-use crate::execute::{Event, Hashes, Outcome, Run};
+use crate::execute::{Event, Hashes, Outcome, Run, vanished};
 use crate::model::{Kind, Mtime, RelPath, Remedy, temporary_for};
 use crate::plan::Deed;
 use crate::pool::{Meter, Pool, growing_crew};
@@ -29,6 +29,7 @@ pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
         times,
         queue: Mutex::new(VecDeque::from(indices)),
         litter: Mutex::default(),
+        missing: Mutex::default(),
         serial: AtomicU32::new(0),
     };
     let work = |meter: Option<&Meter<'_>>| {
@@ -49,6 +50,7 @@ pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
     {
         run.stop(e.to_string());
     }
+    vanished::settle(run, shared.missing.into_inner().expect("no holder panics"));
     let litter = shared.litter.into_inner().expect("no holder panics");
     if !litter.is_empty()
         && let Ok(Some(mut lease)) = run.destination.lease_now()
@@ -105,6 +107,8 @@ struct Shared {
     queue: Mutex<VecDeque<usize>>,
     /// Temporary files of failed tries.
     litter: Mutex<Vec<RelPath>>,
+    /// Files that could not be found, with the outcomes they get if they are there.
+    missing: Mutex<Vec<(usize, Outcome)>>,
     /// How many tries there were.
     serial: AtomicU32,
 }
@@ -185,6 +189,8 @@ struct Next {
     /// The number of the try, from 1.
     tried: u32,
     serial: u32,
+    /// The destination may have begun it already, along with the file before it.
+    announced: bool,
 }
 
 /// One try at one file.
@@ -204,7 +210,7 @@ struct Attempt {
 
 impl Copier<'_, '_> {
     fn copy_all(&mut self) -> StoreResult<()> {
-        while let Some(Next { action: i, tried, serial }) = self.take()? {
+        while let Some(Next { action: i, tried, serial, announced }) = self.take()? {
             if self.run.is_stopped() {
                 // What was handed over is heard of; the rest is left without an outcome and gets the common one.
                 self.shared.give_back([i]);
@@ -216,12 +222,15 @@ impl Copier<'_, '_> {
                 serial,
                 started: Instant::now(),
                 bytes: 0,
-                began: false,
+                began: announced,
                 hash: None,
             };
             let (run, times) = (self.run, &self.shared.times);
             let next = self.todo.front().map(|next| requests(run, times, next.action, next.serial));
             let requests = requests(run, times, i, serial);
+            if let Some(next) = self.todo.front_mut() {
+                next.announced = true;
+            }
             let sent = self.send(&mut attempt, &requests, next.as_ref());
             let lost = sent.is_err();
             if lost && !self.destination.is_usable() {
@@ -257,7 +266,7 @@ impl Copier<'_, '_> {
     /// Puts a file among those to be tried, under a temporary name that no try had: a server may go on writing to an old one.
     fn queue_again(&mut self, action: usize, tried: u32, push: impl FnOnce(&mut VecDeque<Next>, Next)) {
         let serial = self.shared.serial.fetch_add(1, Ordering::Relaxed) + 1;
-        push(&mut self.todo, Next { action, tried, serial });
+        push(&mut self.todo, Next { action, tried, serial, announced: false });
     }
 
     /// Gives the file that was announced on a session another name: the session is lost, and the server may have made the file.
@@ -371,7 +380,11 @@ impl Copier<'_, '_> {
             return Ok(());
         }
         let outcome = self.run.failure(&error, attempt.tried);
-        self.run.settle_sent(attempt.action, outcome);
+        if error.is_absence() {
+            self.shared.missing.lock().expect("no holder panics").push((attempt.action, outcome));
+        } else {
+            self.run.settle_sent(attempt.action, outcome);
+        }
         Ok(())
     }
 

@@ -127,9 +127,9 @@ impl Report {
         }
     }
 
-    /// Returns how many operations failed, those with an obstacle included.
+    /// Returns how many operations failed, those with an obstacle included. What vanished at the source before it was read is none of them.
     pub fn failed(&self) -> usize {
-        self.outcomes.iter().filter(|outcome| !outcome.is_done()).count()
+        self.outcomes.iter().filter(|outcome| outcome.is_failed()).count()
     }
 
     /// Returns the number of changes by deed: done ones of a run, planned ones of a dry run.

@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 mod found;
+mod moving;
 mod random;
 mod world;
 
