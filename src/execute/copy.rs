@@ -189,7 +189,7 @@ struct Next {
     /// The number of the try, from 1.
     tried: u32,
     serial: u32,
-    /// The destination may have begun it already, along with the file before it.
+    /// The destination may have begun it along with the file before it.
     announced: bool,
 }
 
@@ -204,6 +204,8 @@ struct Attempt {
     bytes: u64,
     /// There may be a temporary file of it.
     began: bool,
+    /// The destination may have begun it along with the file before it.
+    announced: bool,
     /// BLAKE3 of what was sent; `None` when nobody wants to know.
     hash: Option<[u8; 32]>,
 }
@@ -222,16 +224,17 @@ impl Copier<'_, '_> {
                 serial,
                 started: Instant::now(),
                 bytes: 0,
-                began: announced,
+                began: false,
+                announced,
                 hash: None,
             };
             let (run, times) = (self.run, &self.shared.times);
             let next = self.todo.front().map(|next| requests(run, times, next.action, next.serial));
             let requests = requests(run, times, i, serial);
-            if let Some(next) = self.todo.front_mut() {
-                next.announced = true;
-            }
             let sent = self.send(&mut attempt, &requests, next.as_ref());
+            if let Some(next) = self.todo.front_mut() {
+                next.announced = attempt.began;
+            }
             let lost = sent.is_err();
             if lost && !self.destination.is_usable() {
                 self.rename_announced();
@@ -296,7 +299,10 @@ impl Copier<'_, '_> {
             let (next_read, next_write) = (next.map(|(read, _)| read), next.map(|(_, write)| write));
             // A session over a network is lost when a transfer on it is dropped, so the side that costs nothing is first.
             let (mut incoming, mut outgoing) = if self.run.destination.store().is_remote() {
+                // If it can't be read, what was begun with the file before it stays behind.
+                attempt.began = attempt.announced;
                 let incoming = self.source.read(read, next_read)?;
+                attempt.began = false;
                 (incoming, self.destination.write(write, next_write)?)
             } else {
                 let outgoing = self.destination.write(write, next_write)?;
