@@ -195,8 +195,30 @@ impl Control {
         ready: PollFlags,
         patience: Duration,
     ) -> Result<(), Interrupt> {
+        self.wait_on(socket, ready, patience, false)
+    }
+
+    /// Waits as [`Control::wait_beside`] until `listener` has a connection, which nobody will make who has ended the control connection.
+    pub(super) fn wait_for_connection(
+        &mut self,
+        listener: BorrowedFd<'_>,
+        patience: Duration,
+    ) -> Result<(), Interrupt> {
+        self.wait_on(listener, PollFlags::IN, patience, true)
+    }
+
+    fn wait_on(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        ready: PollFlags,
+        patience: Duration,
+        needs_client: bool,
+    ) -> Result<(), Interrupt> {
         let deadline = deadline_in(patience);
         loop {
+            if self.ended && needs_client {
+                return Err(Interrupt::Gone);
+            }
             if self.lines.holds_abort() {
                 return Err(Interrupt::Aborted);
             }
