@@ -7,6 +7,10 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 
 use crate::model::{RelPath, Remedy};
 use crate::rooted::{Meta, Rooted};
@@ -21,7 +25,11 @@ pub(super) fn read<'s>(
         let (file, before) = root.open_file(&base)?;
         Ok((file, before, root, base))
     });
-    let (handle, before, root, base) = opened.map_err(|e| session.fail("read", &file.path, e))?;
+    let (handle, mut before, root, base) = opened.map_err(|e| session.fail("read", &file.path, e))?;
+    if let Some(left) = left_of_its_second(&before) {
+        thread::sleep(left);
+        before = Meta::of(&handle).map_err(|e| session.fail("read", &file.path, e))?;
+    }
     Ok(Box::new(LocalIncoming {
         session,
         root,
@@ -31,6 +39,24 @@ pub(super) fn read<'s>(
         before,
         bytes: 0,
     }))
+}
+
+/// Returns how long the second lasts in which the file was last changed; `None` when it is over.
+///
+/// A server keeps whole seconds of a time. What is changed once more within that second, after it was read, would look as it did, and
+/// its old content would be taken for the new one for ever. Of many files that were just made, the first is waited for, and the
+/// others are old by then.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the disk is the rim: how old a file is depends on when it is read"
+)]
+fn left_of_its_second(meta: &Meta) -> Option<Duration> {
+    let mtime = meta.mtime?.at;
+    // The clock that a system dates files by may be a tick behind.
+    let over = DateTime::from_timestamp(mtime.timestamp() + 1, 20_000_000)?;
+    let now = Utc::now();
+    // A time to come was set by somebody and says nothing.
+    if now < mtime { None } else { (over - now).to_std().ok().filter(|left| !left.is_zero()) }
 }
 
 /// A file being read.
@@ -120,6 +146,7 @@ mod tests {
         let file = temp.path().join("d/a");
         fs::create_dir(temp.path().join("d")).unwrap();
         fs::write(&file, "0123456789").unwrap();
+        File::options().write(true).open(&file).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         let mut session = LocalStore::new(temp.path()).connect().unwrap();
         let request = ReadRequest { path: RelPath::parse("d/a").unwrap(), size: Some(10) };
         let mut incoming = session.read(&request, None)?;
@@ -131,7 +158,7 @@ mod tests {
 
     /// A clock tick passes, so that a file system that counts in ticks can tell.
     fn tick() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 
     #[test]
@@ -175,6 +202,23 @@ mod tests {
             assert_eq!(error.remedy(), Remedy::Retry, "{how}");
         }
         assert_eq!(read_while(|_| {}).unwrap(), 10);
+    }
+
+    #[test]
+    fn a_file_of_this_second_is_read_when_it_is_over() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("a");
+        fs::write(&file, "1").unwrap();
+        let mut session = LocalStore::new(temp.path()).connect().unwrap();
+        let request = ReadRequest { path: RelPath::parse("a").unwrap(), size: Some(1) };
+        let mut incoming = session.read(&request, None).unwrap();
+        while incoming.read(&mut [0; 4]).unwrap() > 0 {}
+        incoming.finish().unwrap();
+        let before = fs::metadata(&file).unwrap().modified().unwrap();
+        fs::write(&file, "2").unwrap();
+        let seconds =
+            |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        assert!(seconds(fs::metadata(&file).unwrap().modified().unwrap()) > seconds(before));
     }
 
     #[test]
