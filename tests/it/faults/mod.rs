@@ -1,13 +1,18 @@
 //! What becomes of a mirror when things go wrong on the way.
 //!
-//! `ONEWAY_FAULT_SEEDS=1000` makes the random test longer, `ONEWAY_FAULT_SEED=n` has it do one seed (CONTRIBUTING.md).
+//! CONTRIBUTING.md says by which environment variables these tests become longer.
 
 #![cfg(unix)]
 
 mod found;
+mod killed;
 mod moving;
 mod random;
+mod soak;
 mod world;
+
+/// Whether runs remove the temporary files that earlier ones left behind. As long as they don't, the tests look at final names alone.
+const LEFTOVERS_ARE_REMOVED: bool = false;
 
 /// Returns the number that an environment variable holds.
 fn number_in(variable: &str) -> Option<u64> {

@@ -23,12 +23,9 @@ use oneway::state::Pair;
 use oneway::store::{Store, StoreResult};
 use walkdir::WalkDir;
 
-use super::number_in;
 use super::world::{PATIENCE, Random, Schedule, Tree, shown, trees, write};
+use super::{LEFTOVERS_ARE_REMOVED, number_in};
 use crate::support::{Sandbox, differences};
-
-/// Whether runs remove the temporary files that earlier ones left. As long as they don't, only final names are looked at.
-const LEFTOVERS_ARE_REMOVED: bool = false;
 
 const USUAL_SEEDS: u64 = 30;
 
@@ -174,6 +171,8 @@ impl<'t> Trial<'t> {
             access: Access::Write,
             faults,
             login_pause: Duration::ZERO,
+            // A session that its client has left waits for no data connection any more.
+            data_timeout: PATIENCE * 4,
             ..ServeOptions::new(served)
         })
         .unwrap();
