@@ -117,7 +117,13 @@ impl<'t> Trial<'t> {
                     thread::sleep(Duration::from_millis(1));
                 }
             });
-            let report = self.sync(Some(Arc::new(self.schedule.faults())));
+            let faults = Some(Arc::new(self.schedule.faults()));
+            let report = if self.schedule.by_program {
+                self.sync_by_program(faults);
+                None
+            } else {
+                self.sync(faults).ok()
+            };
             over.store(true, Ordering::Relaxed);
             if let Err(panic) = watcher.join() {
                 std::panic::resume_unwind(panic);
@@ -126,7 +132,7 @@ impl<'t> Trial<'t> {
         });
         self.assert_no_half_file();
         self.assert_nothing_lost();
-        if let Ok(report) = report {
+        if let Some(report) = report {
             self.assert_honest(&report);
         }
 
@@ -148,42 +154,17 @@ impl<'t> Trial<'t> {
 
     /// Makes a run, over a server of its own: what an earlier one still does on behalf of a lost session is over then.
     fn sync(&self, faults: Option<Arc<Faults>>) -> StoreResult<Report> {
-        self.sync_from(&self.sandbox.path("source"), faults)
-    }
-
-    /// Makes receipts of the old state: the destination is mirrored from itself.
-    fn sync_older(&self) {
-        let (source, aside) = (self.sandbox.path("source"), self.sandbox.path("aside"));
-        fs::rename(&source, &aside).unwrap();
-        write(self.old, &source);
-        if !self.old.is_empty() {
-            self.sync(None).unwrap();
-        }
-        fs::remove_dir_all(&source).unwrap();
-        fs::rename(&aside, &source).unwrap();
-    }
-
-    fn sync_from(&self, source: &Path, faults: Option<Arc<Faults>>) -> StoreResult<Report> {
-        let destination = self.sandbox.path("destination");
-        let served = if self.schedule.push { &destination } else { source };
+        let (source, destination) = (self.sandbox.path("source"), self.sandbox.path("destination"));
         let has_faults = faults.is_some();
-        let server = Server::start(ServeOptions {
-            access: Access::Write,
-            faults,
-            login_pause: Duration::ZERO,
-            // A session that its client has left waits for no data connection any more.
-            data_timeout: PATIENCE * 4,
-            ..ServeOptions::new(served)
-        })
-        .unwrap();
+        let server = self.serve(faults);
         let silence = if has_faults { PATIENCE } else { Duration::from_secs(20) };
         let connection = Connection {
             timeouts: Timeouts { connect: Duration::from_secs(5), reply: silence, data: silence },
             ..Connection::default()
         };
         let there: Arc<dyn Store> = Place::parse(&server.url()).unwrap().store(&connection).unwrap();
-        let here = if self.schedule.push { source } else { &destination };
-        let here: Arc<dyn Store> = Place::Local(here.to_owned()).store(&connection).unwrap();
+        let here = if self.schedule.push { source } else { destination };
+        let here: Arc<dyn Store> = Place::Local(here).store(&connection).unwrap();
         let pair = Pair { source: "a".to_owned(), destination: "b".to_owned() };
         let options = RunOptions {
             sessions: SessionCount::fixed(self.schedule.sessions),
@@ -202,6 +183,75 @@ impl<'t> Trial<'t> {
         let report = run(from, to, &options, &Silent);
         assert!(begun.elapsed() < Duration::from_secs(40), "it took {:?}", begun.elapsed());
         report
+    }
+
+    /// Makes receipts of the old state: the destination is mirrored from itself.
+    fn sync_older(&self) {
+        let (source, aside) = (self.sandbox.path("source"), self.sandbox.path("aside"));
+        fs::rename(&source, &aside).unwrap();
+        write(self.old, &source);
+        if !self.old.is_empty() {
+            self.sync(None).unwrap();
+        }
+        fs::remove_dir_all(&source).unwrap();
+        fs::rename(&aside, &source).unwrap();
+    }
+
+    fn serve(&self, faults: Option<Arc<Faults>>) -> Server {
+        let served = self.sandbox.path(if self.schedule.push { "destination" } else { "source" });
+        Server::start(ServeOptions {
+            access: Access::Write,
+            faults,
+            login_pause: Duration::ZERO,
+            data_timeout: PATIENCE * 4,
+            ..ServeOptions::new(served)
+        })
+        .unwrap()
+    }
+
+    /// Makes a run by the program, and asserts that its exit status and its report agree with each other and with what is there.
+    fn sync_by_program(&self, faults: Option<Arc<Faults>>) {
+        let server = self.serve(faults);
+        let (source, destination) = (self.sandbox.path("source"), self.sandbox.path("destination"));
+        let here = if self.schedule.push { &source } else { &destination };
+        let (here, there) = (here.to_str().unwrap(), server.url());
+        let (from, to) = if self.schedule.push { (here, &there[..]) } else { (&there[..], here) };
+        let sessions = self.schedule.sessions.to_string();
+        let mut arguments =
+            vec!["sync", "--format", "json", "--retries", "1", "--timeout", "1s", "--no-state"];
+        arguments.extend(["--max-delete", "100%", "-j", &sessions, from, to]);
+        if self.schedule.delete {
+            arguments.push("--delete");
+        }
+        let (status, output) = self.sandbox.oneway(arguments).status();
+        assert!([0, 3, 4].contains(&status), "{status}\n{output}");
+        let summary = output.summary();
+        assert_eq!(summary["exit"], status, "{output}");
+        assert_eq!(summary["failed"], output.events("failed").len(), "{output}");
+        for done in output.events("done") {
+            let path = Path::new(done["path"].as_str().unwrap());
+            if done["action"] == "copy" || done["action"] == "replace" {
+                let content = self.new[path].as_ref().unwrap();
+                assert!(
+                    fs::read(destination.join(path)).unwrap() == content.bytes,
+                    "{path:?} was not sent\n{output}"
+                );
+            }
+        }
+        if status == 0 {
+            self.assert_in_sync(&format!("{output}"));
+        }
+    }
+
+    /// Asserts that the destination has what the source has, and with `--delete` nothing else.
+    fn assert_in_sync(&self, report: &str) {
+        let (source, destination) = (self.sandbox.path("source"), self.sandbox.path("destination"));
+        let mut found = differences(&source, &destination, false);
+        found.retain(|line| !is_leftover(line));
+        if !self.schedule.delete {
+            found.retain(|line| !line.contains("only in the second"));
+        }
+        assert!(found.is_empty(), "exit status 0, and yet {found:#?}\n{report}");
     }
 
     /// Asserts that every final name holds what the source has, or what was there before.
@@ -252,12 +302,7 @@ impl<'t> Trial<'t> {
             }
         }
         if report.exit_status() == 0 {
-            let mut found = differences(&self.sandbox.path("source"), &destination, false);
-            found.retain(|line| !is_leftover(line));
-            if !self.schedule.delete {
-                found.retain(|line| !line.contains("only in the second"));
-            }
-            assert!(found.is_empty(), "exit status 0, and yet {found:#?}\n{report:#?}");
+            self.assert_in_sync(&format!("{report:#?}"));
         }
     }
 }

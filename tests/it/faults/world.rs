@@ -135,6 +135,8 @@ pub(super) struct Schedule {
     pub(super) sessions: usize,
     pub(super) delete: bool,
     pub(super) remembers: bool,
+    /// The faulty run is made by the program, not by the library.
+    pub(super) by_program: bool,
     commands: Vec<(Option<Verb>, u64, CommandFault)>,
     data: Vec<(u64, DataFault)>,
     limit: Option<(usize, u16)>,
@@ -152,12 +154,16 @@ impl Schedule {
             sessions: 1 + random.below(4) as usize,
             delete: random.one_in(2),
             remembers: random.one_in(2),
+            by_program: false,
             commands: Vec::new(),
             data: Vec::new(),
             limit: random.one_in(8).then(|| (2, random.pick(&[421, 530]))),
             disk: random.one_in(12).then(|| (random.below(200_000), random.pick(&[452, 552]))),
             one_in: random.one_in(6).then(|| 5 + random.below(20)),
         };
+        if random.one_in(12) {
+            schedule = Self { by_program: true, remembers: false, ..schedule };
+        }
         for _ in 0..random.below(6) {
             let pause = random.pick(&[PATIENCE * 2, PATIENCE / 10]);
             let fault = match random.below(12) {
