@@ -225,7 +225,7 @@ mod tests {
     fn a_file_that_may_not_be_read_any_more_is_read_on_and_noticed() {
         let error = read_while(|file| {
             tick();
-            fs::set_permissions(file, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(file, fs::Permissions::from_mode(0o000)).unwrap();
         });
         assert!(error.unwrap_err().to_string().contains("it was changed while it was read"));
     }
