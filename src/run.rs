@@ -78,6 +78,8 @@ pub struct RunOptions {
     pub max_duration: Option<Duration>,
     /// Tries after the first one.
     pub retries: u32,
+    /// The pause before the first of them; each further one is twice as long. Default: 200 milliseconds.
+    pub first_pause: Duration,
     /// Directories deeper than this are not entered.
     pub max_depth: usize,
     /// Memory that the entries of one side may take, in bytes, roughly.
@@ -108,6 +110,7 @@ impl Default for RunOptions {
             remote_lock: None,
             max_duration: None,
             retries: 5,
+            first_pause: RetryPolicy::FIRST_PAUSE,
             max_depth: 256,
             max_bytes: 8 << 30,
             cancel: Cancel::new(),
@@ -165,17 +168,19 @@ fn mirror(
     if let Some(time) = options.max_duration {
         options.cancel.stop_after(time);
     }
+    let retry = RetryPolicy {
+        first_pause: options.first_pause,
+        ..RetryPolicy::new(options.retries, options.cancel.clone())
+    };
     let pool = |store: &Arc<dyn Store>, sessions| {
-        let policy = RetryPolicy::new(options.retries, options.cancel.clone());
         let sessions = if store.is_remote() { sessions } else { SessionCount::fixed(LOCAL_SESSIONS) };
-        Pool::new(Arc::clone(store), sessions, policy)
+        Pool::new(Arc::clone(store), sessions, retry.clone())
     };
     let locking =
         options.remote_lock.as_ref().filter(|_| options.mode == Mode::Sync && destination.is_remote());
     // The lock has one of them for itself.
     let left = if locking.is_some() { options.sessions.without_one() } else { options.sessions };
     let (source, destination) = (pool(source, options.sessions), pool(destination, left));
-    let retry = RetryPolicy::new(options.retries, options.cancel.clone());
     let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
     let alone = options.sessions.most > 1;
     let lock = locking

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::execute::split::Splits;
 use crate::execute::times::exact_times;
-use crate::execute::{Event, Hashes, Outcome, Run};
+use crate::execute::{Event, Hashes, Outcome, Run, vanished};
 use crate::model::{Kind, Mtime, RelPath, Remedy, temporary_for};
 use crate::plan::Deed;
 use crate::pool::{Meter, Pool, growing_crew};
@@ -29,6 +29,7 @@ pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
         times,
         queue: Mutex::new(VecDeque::from(indices)),
         litter: Mutex::default(),
+        missing: Mutex::default(),
         serial: AtomicU32::new(0),
     };
     let work = |meter: Option<&Meter<'_>>| {
@@ -49,6 +50,7 @@ pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
     {
         run.stop(e.to_string());
     }
+    vanished::settle(run, shared.missing.into_inner().expect("no holder panics"));
     let litter = shared.litter.into_inner().expect("no holder panics");
     if !litter.is_empty()
         && let Ok(Some(mut lease)) = run.destination.lease_now()
@@ -105,6 +107,8 @@ struct Shared {
     queue: Mutex<VecDeque<usize>>,
     /// Temporary files of failed tries.
     litter: Mutex<Vec<RelPath>>,
+    /// Files that could not be found, with the outcomes they get if they are there.
+    missing: Mutex<Vec<(usize, Outcome)>>,
     /// How many tries there were.
     serial: AtomicU32,
 }
@@ -187,6 +191,8 @@ struct Next {
     serial: u32,
     /// The try before this one, if it may have come to a good end that nobody heard of.
     unheard: Option<Attempt>,
+    /// The destination may have begun it along with the file before it.
+    announced: bool,
 }
 
 /// One try at one file.
@@ -200,16 +206,18 @@ struct Attempt {
     bytes: u64,
     /// There may be a temporary file of it.
     began: bool,
+    /// The destination may have begun it along with the file before it.
+    announced: bool,
     /// BLAKE3 of what was sent; `None` when nobody wants to know.
     hash: Option<[u8; 32]>,
 }
 
 impl Copier<'_, '_> {
     fn copy_all(&mut self) -> StoreResult<()> {
-        while let Some(Next { action: i, tried, serial, unheard }) = self.take()? {
+        while let Some(Next { action: i, tried, serial, unheard, announced }) = self.take()? {
             if self.run.is_stopped() {
                 // What was handed over is heard of; the rest is left without an outcome and gets the common one.
-                self.leave(Next { action: i, tried, serial, unheard })?;
+                self.leave(Next { action: i, tried, serial, unheard, announced })?;
                 break;
             }
             if let Some(before) = unheard
@@ -224,6 +232,7 @@ impl Copier<'_, '_> {
                 started: Instant::now(),
                 bytes: 0,
                 began: false,
+                announced,
                 hash: None,
             };
             let (run, times) = (self.run, &self.shared.times);
@@ -232,6 +241,9 @@ impl Copier<'_, '_> {
             let next = next.map(|next| requests(run, times, next.action, next.serial));
             let requests = requests(run, times, i, serial);
             let sent = self.send(&mut attempt, &requests, next.as_ref());
+            if let Some(next) = self.todo.front_mut() {
+                next.announced = attempt.began;
+            }
             let lost = sent.is_err();
             if lost && !self.destination.is_usable() {
                 self.rename_announced();
@@ -298,7 +310,7 @@ impl Copier<'_, '_> {
         push: impl FnOnce(&mut VecDeque<Next>, Next),
     ) {
         let serial = self.shared.serial.fetch_add(1, Ordering::Relaxed) + 1;
-        push(&mut self.todo, Next { action, tried, serial, unheard });
+        push(&mut self.todo, Next { action, tried, serial, unheard, announced: false });
     }
 
     /// Looks whether a try came to a good end that nobody heard of. Returns whether that is settled; if not, the file is sent again.
@@ -352,7 +364,10 @@ impl Copier<'_, '_> {
             let (next_read, next_write) = (next.map(|(read, _)| read), next.map(|(_, write)| write));
             // A session over a network is lost when a transfer on it is dropped, so the side that costs nothing is first.
             let (mut incoming, mut outgoing) = if self.run.destination.store().is_remote() {
+                // If it can't be read, what was begun with the file before it stays behind.
+                attempt.began = attempt.announced;
                 let incoming = self.source.read(read, next_read)?;
+                attempt.began = false;
                 (incoming, self.destination.write(write, next_write)?)
             } else {
                 let outgoing = self.destination.write(write, next_write)?;
@@ -449,7 +464,11 @@ impl Copier<'_, '_> {
             outcome.error =
                 Some(format!("{error}; it was written in place, and what is there may be a part of it"));
         }
-        self.run.settle_sent(attempt.action, outcome);
+        if error.is_absence() {
+            self.shared.missing.lock().expect("no holder panics").push((attempt.action, outcome));
+        } else {
+            self.run.settle_sent(attempt.action, outcome);
+        }
         Ok(())
     }
 

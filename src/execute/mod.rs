@@ -11,6 +11,7 @@ mod in_place;
 mod limit;
 mod split;
 mod times;
+mod vanished;
 
 pub use event::{Event, Observer, Silent};
 
@@ -63,8 +64,10 @@ pub enum Hashes {
 /// What became of one action.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// `None` when it was done; else why not, for people.
+    /// `None` when it was done; else why not, for people. What the source has no more is not done, either.
     pub error: Option<String>,
+    /// It was not done, since the source has the file no more: no failure.
+    pub vanished: bool,
     /// Bytes transferred.
     pub bytes: u64,
     /// How long it took, from the start of the last try.
@@ -89,6 +92,7 @@ impl Outcome {
     fn done(bytes: u64, seconds: f64, tries: u32) -> Self {
         Self {
             error: None,
+            vanished: false,
             bytes,
             seconds,
             tries,
@@ -102,6 +106,11 @@ impl Outcome {
     /// Returns whether it was done.
     pub fn is_done(&self) -> bool {
         self.error.is_none()
+    }
+
+    /// Returns whether it failed, or was never tried.
+    pub fn is_failed(&self) -> bool {
+        self.error.is_some() && !self.vanished
     }
 }
 
@@ -387,7 +396,7 @@ impl Run<'_> {
     }
 
     fn settle(&self, i: usize, outcome: Outcome) {
-        if !outcome.is_done() {
+        if outcome.is_failed() {
             self.failed.store(true, Ordering::Relaxed);
         }
         let mut outcomes = self.outcomes.lock().expect("no holder panics");

@@ -25,6 +25,7 @@ impl Format for Csv {
             let outcome = report.outcomes.get(i);
             let told = match (outcome, action.obstacle) {
                 (Some(outcome), _) if outcome.is_done() => "done",
+                (Some(outcome), _) if outcome.vanished => "vanished",
                 (Some(_), _) | (None, Some(_)) => "failed",
                 (None, None) => "planned",
             };

@@ -12,7 +12,7 @@ use crate::plan::Action;
 use crate::report::warnings::warnings;
 use crate::report::{Detail, Format, Mode, Report};
 
-/// `change` for each planned action, `done` or `failed` for each one carried out, `warning` for what a person should know,
+/// `change` for each planned action, `done`, `failed` or `vanished` for each one carried out, `warning` for what a person should know,
 /// `summary` last.
 pub(super) struct Json;
 
@@ -44,7 +44,11 @@ impl Format for Json {
             line(
                 out,
                 &Done {
-                    event: if outcome.is_done() { "done" } else { "failed" },
+                    event: match outcome {
+                        outcome if outcome.is_done() => "done",
+                        outcome if outcome.vanished => "vanished",
+                        _ => "failed",
+                    },
                     path: PathField(&action.path),
                     action: action.deed.as_str(),
                     bytes: outcome.bytes,

@@ -136,9 +136,9 @@ impl Report {
         }
     }
 
-    /// Returns how many operations failed, those with an obstacle included.
+    /// Returns how many operations failed, those with an obstacle included. What vanished at the source before it was read is none of them.
     pub fn failed(&self) -> usize {
-        self.outcomes.iter().filter(|outcome| !outcome.is_done()).count()
+        self.outcomes.iter().filter(|outcome| outcome.is_failed()).count()
     }
 
     /// Returns how much of what was to be done is left to do, for people: of files to be sent, or of all changes where no file is left;

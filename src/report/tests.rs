@@ -35,6 +35,7 @@ fn sample(mode: Mode) -> Report {
     ];
     let done = |bytes| Outcome {
         error: None,
+        vanished: false,
         bytes,
         seconds: 0.25,
         tries: 1,
@@ -45,6 +46,7 @@ fn sample(mode: Mode) -> Report {
     };
     let failed = Outcome {
         error: Some("no room".into()),
+        vanished: false,
         bytes: 0,
         seconds: 0.0,
         tries: 6,

@@ -17,6 +17,8 @@ pub struct Meta {
     pub size: u64,
     /// When its content last changed; `None` outside the calendar's range.
     pub mtime: Option<Mtime>,
+    /// When its content, its bits or its names last changed, in seconds and nanoseconds; nobody can set it.
+    pub ctime: (i64, i64),
     /// Permission bits, `0o7777`.
     pub mode: u32,
     /// How many names it has.
@@ -79,6 +81,7 @@ impl From<Stat> for Meta {
             file_type: FileType::from_raw_mode(stat.st_mode),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             mtime: Mtime::from_unix(stat.st_mtime as i64, u32::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+            ctime: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
             mode: stat.st_mode as u32 & 0o7777,
             links: stat.st_nlink as u64,
             owner: stat.st_uid,

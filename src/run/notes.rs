@@ -64,6 +64,20 @@ pub(super) fn of_plan(report: &mut Report, times_lost: bool, remembers: bool) {
         let files = many(1 + refused.count(), "file was sent", "files were sent");
         report.notes.push(format!("{files} under a new name instead of being renamed: {why}"));
     }
+    let vanished: Vec<String> = (report.plan.actions.iter().zip(&report.outcomes))
+        .filter(|(_, outcome)| outcome.vanished)
+        .map(|(action, _)| format!("`{}`", action.entry().path))
+        .collect();
+    if let Some(first) = vanished.first() {
+        let (which, they) = match vanished.len() {
+            1 => (first.clone(), "it"),
+            n => (format!("{n} files"), "they"),
+        };
+        report.notes.push(format!("{which} vanished from {} before {they} could be read", report.source));
+        if vanished.len() > 1 {
+            report.remarks.push(format!("vanished: {}", vanished.join(", ")));
+        }
+    }
     let undated = report.outcomes.iter().filter(|outcome| outcome.time_set == Some(false)).count();
     if undated > 0 && !times_lost {
         report

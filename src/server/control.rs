@@ -195,8 +195,30 @@ impl Control {
         ready: PollFlags,
         patience: Duration,
     ) -> Result<(), Interrupt> {
+        self.wait_on(socket, ready, patience, false)
+    }
+
+    /// Waits as [`Control::wait_beside`] until `listener` has a connection, which nobody will make who has ended the control connection.
+    pub(super) fn wait_for_connection(
+        &mut self,
+        listener: BorrowedFd<'_>,
+        patience: Duration,
+    ) -> Result<(), Interrupt> {
+        self.wait_on(listener, PollFlags::IN, patience, true)
+    }
+
+    fn wait_on(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        ready: PollFlags,
+        patience: Duration,
+        needs_client: bool,
+    ) -> Result<(), Interrupt> {
         let deadline = deadline_in(patience);
         loop {
+            if self.ended && needs_client {
+                return Err(Interrupt::Gone);
+            }
             if self.lines.holds_abort() {
                 return Err(Interrupt::Aborted);
             }
@@ -241,6 +263,19 @@ impl Control {
     /// Returns whether ABOR is among the lines that came already.
     pub(super) fn holds_abort(&self) -> bool {
         self.lines.holds_abort()
+    }
+
+    /// Cuts the connection: what waits is never sent, and nothing more is heard.
+    pub(super) fn cut(&mut self) {
+        self.replies.clear();
+        self.stream.cut();
+        (self.ended, self.broken) = (true, true);
+    }
+
+    /// Sends what waits, and does nothing for a while.
+    pub(super) fn pause(&mut self, pause: Duration) {
+        self.flush();
+        self.shared.stop.sleep(pause);
     }
 
     /// Sends what waits and ends the connection so that the client can read the last reply.

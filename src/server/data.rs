@@ -120,7 +120,7 @@ fn accept(
         // Strangers who call all the time don't make the wait longer.
         let left = patience.checked_sub(begun.elapsed());
         let left = left.ok_or(NoConnection::Interrupted(Interrupt::Silent))?;
-        control.wait_beside(listener.as_fd(), PollFlags::IN, left).map_err(NoConnection::Interrupted)?;
+        control.wait_for_connection(listener.as_fd(), left).map_err(NoConnection::Interrupted)?;
     }
 }
 

@@ -78,6 +78,7 @@ mod tests {
             file_type,
             size: 12345,
             mtime: Some(Mtime::exact(at.parse().unwrap())),
+            ctime: (0, 0),
             mode,
             links: 1,
             owner: 1000,

@@ -104,6 +104,7 @@ mod tests {
             file_type,
             size: 12,
             mtime: Some(Mtime::exact("2026-11-21T10:02:37Z".parse().unwrap())),
+            ctime: (0, 0),
             mode: 0o644,
             links: 1,
             owner: 0,

@@ -15,6 +15,7 @@ mod control;
 mod copy;
 mod data;
 mod event;
+mod faults;
 mod line;
 mod listen;
 mod login;
@@ -39,6 +40,7 @@ use thiserror::Error;
 use crate::rooted::Rooted;
 
 pub use event::{ServerEvent, ServerObserver, TransferEnd, Transferred};
+pub use faults::{CommandFault, DataFault, Faults};
 pub use options::{Access, Login, ServeOptions};
 pub use tls::{Identity, IdentityError, TlsOptions, TlsVersions};
 

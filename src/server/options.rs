@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Secret;
-use crate::server::{ServeError, ServerObserver, TlsOptions};
+use crate::server::{Faults, ServeError, ServerObserver, TlsOptions};
 
 /// What to serve, where, and to whom. [`ServeOptions::new`] fills in everything but the directory.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub struct ServeOptions {
     pub tls: Option<TlsOptions>,
     /// Is told what happens. Default: nobody.
     pub observer: Option<Arc<dyn ServerObserver>>,
+    /// What goes wrong on purpose, for tests of clients. Default: nothing.
+    pub faults: Option<Arc<Faults>>,
 }
 
 impl ServeOptions {
@@ -64,6 +66,7 @@ impl ServeOptions {
             renames_onto_files: true,
             tls: None,
             observer: None,
+            faults: None,
         }
     }
 

@@ -20,7 +20,7 @@ use crate::server::mlsx::FactSet;
 use crate::server::path::resolve;
 use crate::server::tls::{SessionTls, SharedTls};
 use crate::server::wait::{Stop, deadline_in};
-use crate::server::{ServeOptions, ServerEvent, TlsOptions};
+use crate::server::{CommandFault, ServeOptions, ServerEvent, TlsOptions};
 
 /// What all sessions of a server share.
 #[derive(Debug)]
@@ -97,6 +97,8 @@ pub(super) struct Session {
     pub(super) leaving: bool,
     /// For file content that the kernel can't copy by itself. Empty until the first transfer.
     pub(super) buffer: Vec<u8>,
+    /// What its password is answered on purpose.
+    refused_with: Option<u16>,
 }
 
 /// Who is at the other end.
@@ -135,6 +137,7 @@ impl Session {
             protected: false,
             leaving: false,
             buffer: Vec::new(),
+            refused_with: None,
         })
     }
 
@@ -142,11 +145,17 @@ impl Session {
     /// data is protected from the beginning.
     pub(super) fn run(mut self, kind: Kind) {
         self.tell(&ServerEvent::Connected);
+        self.refused_with = self.shared.options.faults.as_ref().and_then(|faults| faults.begin_session());
         if kind == Kind::Implicit {
             self.protected = true;
             self.begin_tls();
         }
-        self.control.reply(&Reply::new(220, "oneway ready"));
+        if self.refused_with == Some(421) {
+            self.leaving = true;
+            self.control.reply(&Reply::new(421, "Too many connections; try again later"));
+        } else {
+            self.control.reply(&Reply::new(220, "oneway ready"));
+        }
         while !self.leaving {
             let limit = if matches!(self.user, User::In(_)) { None } else { self.login_deadline };
             let reply = match self.control.next(limit) {
@@ -172,6 +181,9 @@ impl Session {
         }
         self.shared.tell(self.peer, &ServerEvent::Closed);
         self.control.close();
+        if let Some(faults) = &self.shared.options.faults {
+            faults.end_session();
+        }
     }
 
     fn begin_tls(&mut self) {
@@ -228,7 +240,46 @@ impl Session {
         if command.verb() != Verb::Rnto {
             self.rename_from = None;
         }
-        commands::obey(self, &command).unwrap_or_else(|refusal| refusal)
+        match self.shared.options.faults.as_ref().and_then(|faults| faults.command(command.verb())) {
+            Some(fault) => self.obey_amiss(fault, &command),
+            None if self.refused_with.is_some() && command.verb() == Verb::Pass => {
+                Reply::new(self.refused_with.unwrap_or(530), "Too many connections from this user")
+            }
+            None => commands::obey(self, &command).unwrap_or_else(|refusal| refusal),
+        }
+    }
+
+    /// Does with a command what a test wants to see. What is said on a connection that was cut is never sent.
+    fn obey_amiss(&mut self, fault: CommandFault, command: &Command) -> Reply {
+        let obey = |session: &mut Self| commands::obey(session, command).unwrap_or_else(|refusal| refusal);
+        match fault {
+            CommandFault::Cut => {
+                self.control.cut();
+                Reply::new(421, "Cut")
+            }
+            CommandFault::LoseReply => {
+                let reply = obey(self);
+                self.control.cut();
+                reply
+            }
+            CommandFault::Close => {
+                self.leaving = true;
+                Reply::new(421, "Closing the control connection")
+            }
+            CommandFault::Refuse(code) => {
+                self.restart = 0;
+                Reply::new(code, "Not now")
+            }
+            CommandFault::Stall(pause) => {
+                self.control.pause(pause);
+                obey(self)
+            }
+            CommandFault::AnswerLate(pause) => {
+                let reply = obey(self);
+                self.control.pause(pause);
+                reply
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use rustix::event::PollFlags;
 
@@ -65,6 +66,18 @@ impl Stream {
             tls.finish(&mut &self.socket)?;
         }
         self.socket.shutdown(Shutdown::Write)
+    }
+
+    /// Ends both directions at once, without a word.
+    pub(super) fn cut(&mut self) {
+        // One that is cut already can't be cut.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// Has the peer hear of a reset when this is dropped, instead of an end.
+    pub(super) fn reset_at_end(&mut self) {
+        // A socket that can't is only ended more politely.
+        let _ = rustix::net::sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
     }
 
     /// Throws away what came and was not read: closing a socket with unread bytes resets the connection, and the reset may

@@ -25,6 +25,9 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// The usual first pause.
+    pub const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
     /// No pause is longer than this.
     pub const MAX_PAUSE: Duration = Duration::from_secs(30);
 
@@ -33,7 +36,7 @@ impl RetryPolicy {
 
     /// Returns a policy with the usual pauses.
     pub fn new(retries: u32, cancel: Cancel) -> Self {
-        Self { retries, first_pause: Duration::from_millis(200), cancel }
+        Self { retries, first_pause: Self::FIRST_PAUSE, cancel }
     }
 
     /// Runs `step` until it succeeds or fails for good.

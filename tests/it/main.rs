@@ -11,6 +11,7 @@ mod browser;
 mod cli;
 mod daemons;
 mod docs;
+mod faults;
 mod filters;
 mod heavy;
 mod hostile;

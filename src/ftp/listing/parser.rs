@@ -75,8 +75,8 @@ pub struct Listing {
     pub format: Option<&'static dyn ListingFormat>,
     /// Which limit the listing went over, so that its rest was not read; `None` when it was read to its end.
     pub cut: Option<Cut>,
-    /// Whether the last line had no end. Some servers end so; otherwise it is the sign of a stream that broke off, and of
-    /// a name cut short.
+    /// Whether the last line had no end: the sign of a stream that broke off, and of a name cut short, which is the name of
+    /// another file.
     pub unterminated: bool,
     /// Whether some lines ended in CR LF and others in LF alone. Where a name holds a line feed it looks like that, and
     /// what stands behind it may be a line made up by whoever named the file.
@@ -89,9 +89,9 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Returns whether every line was an entry or known to be none, so that a name that isn't here isn't there.
+    /// Returns whether every line was an entry or known to be none, and had its end, so that a name that isn't here isn't there.
     pub fn is_whole(&self) -> bool {
-        self.rejected_count == 0 && self.cut.is_none() && !self.mixed_line_ends
+        self.rejected_count == 0 && self.cut.is_none() && !self.unterminated && !self.mixed_line_ends
     }
 }
 

@@ -143,7 +143,7 @@ fn a_line_ends_at_lf_and_loses_one_cr() {
     assert!(!listing.mixed_line_ends && !listing.unterminated);
     let listing = read(format!("{UNIX}a\n\n{UNIX}b\r"));
     assert_eq!(names(&listing), ["a", "b"]);
-    assert!(!listing.mixed_line_ends && listing.unterminated && listing.is_whole());
+    assert!(!listing.mixed_line_ends && listing.unterminated && !listing.is_whole());
 }
 
 #[test]

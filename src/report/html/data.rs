@@ -97,6 +97,8 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let outcome = report.outcomes.get(i);
         let state = match outcome {
             Some(outcome) if outcome.is_done() => State::Done,
+            // Its reason stands beside it.
+            Some(outcome) if outcome.vanished => State::Planned,
             Some(_) => State::Failed,
             None if action.obstacle.is_some() => State::Failed,
             None => State::Planned,

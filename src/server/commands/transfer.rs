@@ -4,6 +4,7 @@
 //! transfer that never begins destroys nothing; a new file may be left behind empty.
 
 use std::io::{Seek, SeekFrom};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::ftp::command::Verb;
@@ -143,7 +144,8 @@ fn connect_and(
     if session.control.holds_abort() {
         return Err(NoConnection::Interrupted(Interrupt::Aborted).into());
     }
-    let mut transfer = Transfer::new(&mut session.control, stream, patience);
+    let fault = session.shared.options.faults.as_ref().map(|faults| (Arc::clone(faults), verb));
+    let mut transfer = Transfer::new(&mut session.control, stream, patience, fault);
     let done = work(&mut transfer);
     *bytes = transfer.bytes();
     Ok(done?)

@@ -15,7 +15,7 @@ use crate::ftp::client::{TimeSetter, command, read_size, read_time};
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::features::Features;
-use crate::ftp::reply::Reply;
+use crate::ftp::reply::{Class, Reply};
 use crate::store::ftp::naming::{Heard, Naming, Step};
 use crate::store::ftp::recover::Unsettled;
 use crate::store::{Dating, ServerClock, WriteRequest, Written};
@@ -103,6 +103,8 @@ struct Uploaded {
     shift: TimeDelta,
     /// The time was already set anew once.
     corrected: bool,
+    /// The time was refused for now, and is asked for once more.
+    asked_again: bool,
 }
 
 /// What a file needs next.
@@ -154,6 +156,7 @@ impl Publisher {
             time_set: false,
             shift: TimeDelta::zero(),
             corrected: false,
+            asked_again: false,
         });
     }
 
@@ -304,6 +307,11 @@ impl Publisher {
             }
             Asks::SetTime(_) => {
                 file.time_set = reply.is_ok();
+                // What a server doesn't take is remembered, and never asked of it again; what it can't do just now is another thing.
+                if reply.class() == Class::Transient && !file.asked_again {
+                    file.asked_again = true;
+                    file.needs = Needs::Correction;
+                }
                 None
             }
             Asks::FreshTime => {

@@ -5,6 +5,7 @@
 
 mod checksum;
 mod follow;
+mod incoming;
 mod listing;
 mod part;
 mod transfer;
@@ -232,7 +233,7 @@ impl Session for LocalSession {
         file: &ReadRequest,
         _next: Option<&ReadRequest>,
     ) -> StoreResult<Box<dyn Incoming + 's>> {
-        transfer::read(self, file)
+        incoming::read(self, file)
     }
 
     fn version(&mut self, file: &RelPath) -> StoreResult<Version> {

@@ -4,7 +4,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::model::Remedy;
 #[cfg(target_os = "linux")]
 use crate::rooted::where_permissions_bind;
 
@@ -193,42 +192,11 @@ fn what_is_there_or_gone_already_is_no_error() {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_read_is_noticed() {
-    for (name, new) in [("longer", "content and more"), ("shorter", "c"), ("as long", "CONTENT")] {
-        let mut sandbox = Sandbox::new();
-        let file = sandbox.at(name);
-        fs::write(&file, "content").unwrap();
-        fs::File::open(&file).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
-        let mut incoming = sandbox.session.read(&from(name), None).unwrap();
-        let mut block = [0; 4];
-        assert_eq!(incoming.read(&mut block).unwrap(), 4);
-        fs::write(&file, new).unwrap();
-        while incoming.read(&mut block).unwrap() > 0 {}
-        let error = incoming.finish().unwrap_err();
-        assert_eq!(error.remedy(), Remedy::Retry, "{error}");
-        assert!(error.to_string().ends_with("the file changed while it was read"), "{error}");
-    }
-}
-
-#[test]
 fn a_file_that_is_not_read_to_its_end_is_not_whole() {
     let mut sandbox = Sandbox::new();
     let mut incoming = sandbox.session.read(&from("d/a"), None).unwrap();
     assert_eq!(incoming.read(&mut [0; 2]).unwrap(), 2);
     assert!(incoming.finish().is_err());
-}
-
-#[test]
-fn a_file_replaced_while_it_is_read_is_read_as_it_was() {
-    let mut sandbox = Sandbox::new();
-    let (file, new) = (sandbox.at("d/a"), sandbox.at("new"));
-    let mut incoming = sandbox.session.read(&from("d/a"), None).unwrap();
-    fs::write(&new, "newer").unwrap();
-    fs::rename(&new, &file).unwrap();
-    let mut block = [0; 16];
-    assert_eq!(incoming.read(&mut block).unwrap(), 3);
-    assert_eq!(incoming.finish().unwrap(), 3);
-    assert_eq!(&block[..3], b"old");
 }
 
 #[test]

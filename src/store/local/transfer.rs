@@ -1,24 +1,14 @@
-//! Files in and out of the local disk: read whole and unchanged or not at all, and given their names when they are whole.
+//! Files onto the local disk, given their names when they are whole.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::model::{RelPath, Remedy};
 use crate::rooted::{Meta, Rooted, set_file_mtime};
 use crate::store::local::LocalSession;
-use crate::store::{Incoming, Outgoing, ReadRequest, StoreError, StoreResult, WriteRequest, Written};
-
-pub(super) fn read<'s>(
-    session: &'s mut LocalSession,
-    file: &ReadRequest,
-) -> StoreResult<Box<dyn Incoming + 's>> {
-    let opened = session.base_of(&file.path).and_then(|(root, path)| root.open_file(&path));
-    let (handle, before) = opened.map_err(|e| session.fail("read", &file.path, e))?;
-    Ok(Box::new(LocalIncoming { session, file: handle, path: file.path.clone(), before, bytes: 0 }))
-}
+use crate::store::{Outgoing, StoreResult, WriteRequest, Written};
 
 pub(super) fn write<'s>(
     session: &'s mut LocalSession,
@@ -26,39 +16,6 @@ pub(super) fn write<'s>(
 ) -> StoreResult<Box<dyn Outgoing + 's>> {
     let draft = Draft::create(session, file)?;
     Ok(Box::new(LocalOutgoing { session, draft, bytes: 0 }))
-}
-
-/// A file being read. Its size and time before and after must agree, or what was read is no version of it.
-struct LocalIncoming<'s> {
-    session: &'s LocalSession,
-    file: File,
-    path: RelPath,
-    before: Meta,
-    bytes: u64,
-}
-
-impl Incoming for LocalIncoming<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> StoreResult<usize> {
-        loop {
-            match self.file.read(buffer) {
-                Ok(n) => {
-                    self.bytes += n as u64;
-                    return Ok(n);
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.session.fail("read", &self.path, e)),
-            }
-        }
-    }
-
-    fn finish(self: Box<Self>) -> StoreResult<u64> {
-        let after = Meta::of(&self.file).map_err(|e| self.session.fail("read", &self.path, e))?;
-        if (after.size, after.mtime) == (self.before.size, self.before.mtime) && self.bytes == after.size {
-            return Ok(self.bytes);
-        }
-        let why = "the file changed while it was read";
-        Err(StoreError::new("read", &self.path, &self.session.name, Remedy::Retry, why))
-    }
 }
 
 /// A file being written under its temporary name.

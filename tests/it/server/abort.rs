@@ -85,3 +85,19 @@ fn stopping_the_server_ends_sessions_and_transfers() {
     drop(data);
     assert!(TcpStream::connect(address).is_err());
 }
+
+#[test]
+fn nobody_waits_for_the_data_connection_of_a_client_that_has_gone() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(ServeOptions { max_connections: 1, ..sandbox.options() }).unwrap();
+    let mut client = Client::login(&server);
+    client.epsv();
+    client.expect("STOR a", 150);
+    drop(client);
+    // There is room for another one long before the data connection would be late.
+    let begun = Instant::now();
+    while Client::to(server.address()).reply().code() != 220 {
+        assert!(begun.elapsed() < PATIENCE / 2, "the session is still there");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

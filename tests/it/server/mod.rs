@@ -4,6 +4,7 @@
 
 mod abort;
 mod data;
+mod faults;
 mod info;
 mod interface;
 mod limits;

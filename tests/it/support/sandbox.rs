@@ -269,6 +269,15 @@ impl Run {
         self.output
     }
 
+    /// Hands out the exit status and what was printed.
+    #[track_caller]
+    pub(crate) fn with_status(self) -> (i32, Output) {
+        match self.status.code() {
+            Some(status) => (status, self.output),
+            None => panic!("killed\n{}", self.output),
+        }
+    }
+
     /// Asserts the exit status and hands out what was printed.
     #[track_caller]
     pub(crate) fn expect_status(self, expected: i32) -> Output {

@@ -174,7 +174,7 @@ fn limits(args: &SyncArgs, now: DateTime<Utc>) -> anyhow::Result<Limits> {
 fn complain_of(report: &Report, args: &SyncArgs) {
     let mut untried: BTreeMap<&str, usize> = BTreeMap::new();
     for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
-        let Some(error) = &outcome.error else { continue };
+        let Some(error) = outcome.error.as_ref().filter(|_| outcome.is_failed()) else { continue };
         if outcome.tries == 0 && action.obstacle.is_none() {
             *untried.entry(error).or_default() += 1;
         } else if error.contains(&format!("`{}`", action.path)) {

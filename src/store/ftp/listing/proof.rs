@@ -48,6 +48,9 @@ pub(super) fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
         format!("the server cut the listing: {closing}")
     } else if listing.cut.is_some() {
         format!("the listing is longer than can be read, {count} entries were")
+    } else if listing.unterminated {
+        // A name cut short is the name of another file.
+        "its last line has no end, so it may have broken off there".to_owned()
     } else if listing.mixed_line_ends {
         "a line break in a name may have forged an entry: the lines end in different ways".to_owned()
     } else if *unsteady {
