@@ -2,31 +2,39 @@
 //!
 //! Workers take files from a common queue, each one file ahead of the one it sends, so that the sessions can prepare the
 //! next. A file is read and written in blocks; only when the source says that it was whole is the destination told to
-//! publish it. Whatever fails for a passing reason is begun anew.
+//! publish it. Whatever fails for a passing reason is begun anew, or gone on with where enough of it is there.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use crate::execute::resume::{Partial, Partials, Rest, TAIL_BYTES, Wanted, length_of, open_rest, write_rest};
 use crate::execute::split::Splits;
 use crate::execute::times::exact_times;
 use crate::execute::{Event, Hashes, Outcome, Run};
-use crate::model::{Kind, Mtime, RelPath, Remedy, temporary_for};
+use crate::model::{Key, Kind, Mtime, RelPath, Remedy, Temporary};
 use crate::plan::Deed;
 use crate::pool::{Meter, Pool, growing_crew};
-use crate::store::{ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest, Written};
+use crate::store::{
+    Incoming, Outgoing, ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest, Written,
+};
 
 /// Copies the files of these actions.
-pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
+pub(super) fn copy_files(run: &Run<'_>, indices: Vec<usize>) {
     let times = exact_times(run, &indices);
-    let splits = Splits::choose(run, &mut indices, |i| requests(run, &times, i, 0).1);
+    let partials = Partials::choose(run, &times, &indices);
+    let (mut begun, mut new): (Vec<usize>, Vec<usize>) = indices.into_iter().partition(|&i| partials.has(i));
+    let splits = Splits::choose(run, &mut new, |i| requests(run, &times, i, Key::Parts, 0).1);
+    begun.append(&mut new);
+    let indices = begun;
     let remote: Vec<&Pool> =
         [run.source, run.destination].into_iter().filter(|pool| pool.store().is_remote()).collect();
     let most = if remote.is_empty() { LOCAL_WORKERS } else { usize::MAX };
     let most = most.min(indices.len() + splits.left());
     let shared = Shared {
         times,
+        partials,
         queue: Mutex::new(VecDeque::from(indices)),
         litter: Mutex::default(),
         serial: AtomicU32::new(0),
@@ -49,7 +57,8 @@ pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
     {
         run.stop(e.to_string());
     }
-    let litter = shared.litter.into_inner().expect("no holder panics");
+    let mut litter = shared.litter.into_inner().expect("no holder panics");
+    litter.extend(shared.partials.into_useless());
     if !litter.is_empty()
         && let Ok(Some(mut lease)) = run.destination.lease_now()
     {
@@ -101,6 +110,8 @@ impl Run<'_> {
 struct Shared {
     /// Times that the source was asked for.
     times: HashMap<usize, Mtime>,
+    /// What there is of them at the destination.
+    partials: Partials,
     /// Files that no worker has yet.
     queue: Mutex<VecDeque<usize>>,
     /// Temporary files of failed tries.
@@ -182,19 +193,42 @@ struct Copier<'c, 'r> {
 #[derive(Clone, Copy)]
 struct Next {
     action: usize,
-    /// The number of the try, from 1.
-    tried: u32,
+    tries: Tries,
     serial: u32,
 }
 
-/// One try at one file.
+/// How often a file was tried.
 #[derive(Clone, Copy)]
+struct Tries {
+    /// The number of the try, from 1.
+    number: u32,
+    /// The same, from when there was last more of the file than before.
+    in_vain: u32,
+    /// What this run had of it was of no use once, so that it is not gone on with again.
+    whole: bool,
+}
+
+impl Tries {
+    const FIRST: Self = Self { number: 1, in_vain: 1, whole: false };
+
+    fn next(self) -> Self {
+        Self { number: self.number + 1, in_vain: self.in_vain + 1, ..self }
+    }
+}
+
+/// One try at one file.
+#[derive(Clone)]
 struct Attempt {
     action: usize,
-    tried: u32,
+    tries: Tries,
+    /// What it goes on with; `None` where it begins anew.
+    partial: Option<Partial>,
+    /// Bytes of that which are kept.
+    kept: u64,
     /// Distinguishes its temporary file from those of all other tries.
     serial: u32,
     started: Instant,
+    /// Bytes that were sent.
     bytes: u64,
     /// There may be a temporary file of it.
     began: bool,
@@ -204,7 +238,7 @@ struct Attempt {
 
 impl Copier<'_, '_> {
     fn copy_all(&mut self) -> StoreResult<()> {
-        while let Some(Next { action: i, tried, serial }) = self.take()? {
+        while let Some(Next { action: i, tries, serial }) = self.take()? {
             if self.run.is_stopped() {
                 // What was handed over is heard of; the rest is left without an outcome and gets the common one.
                 self.shared.give_back([i]);
@@ -212,30 +246,39 @@ impl Copier<'_, '_> {
             }
             let mut attempt = Attempt {
                 action: i,
-                tried,
+                tries,
+                partial: self.shared.partials.take(i),
+                kept: 0,
                 serial,
                 started: Instant::now(),
                 bytes: 0,
                 began: false,
                 hash: None,
             };
-            let (run, times) = (self.run, &self.shared.times);
-            let next = self.todo.front().map(|next| requests(run, times, next.action, next.serial));
-            let requests = requests(run, times, i, serial);
-            let sent = self.send(&mut attempt, &requests, next.as_ref());
+            let requests = |next: &Next| self.requests(next.action, next.serial);
+            // What is gone on with is asked about first.
+            let next = self.todo.front().filter(|next| !self.shared.partials.has(next.action)).map(requests);
+            let requests = self.requests(i, serial);
+            let sent = if attempt.partial.is_some() {
+                self.go_on(&mut attempt, &requests)
+            } else {
+                self.send(&mut attempt, &requests, next.as_ref()).map(|()| Went::Through)
+            };
             let lost = sent.is_err();
             if lost && !self.destination.is_usable() {
                 self.rename_announced();
             }
-            if let Err(e) = sent {
-                self.after_failure(attempt, e)?;
+            match sent {
+                Ok(Went::Through) => {}
+                Ok(Went::Nowhere) => self.begin_anew(&attempt, VecDeque::push_front),
+                Err(e) => self.after_failure(&attempt, e)?,
             }
             self.hear(Settle::Ready, lost)?;
         }
         self.hear(Settle::All, false)?;
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
-            self.run.settle_sent(attempt.action, Outcome::failed(error, attempt.tried));
+            self.run.settle_sent(attempt.action, Outcome::failed(error, attempt.tries.number));
         }
         Ok(())
     }
@@ -246,7 +289,7 @@ impl Copier<'_, '_> {
         while self.todo.len() < 2
             && let Some(i) = self.shared.take(|i| self.todo.is_empty() || self.may_wait(i))
         {
-            self.queue_again(i, 1, VecDeque::push_back);
+            self.queue_again(i, Tries::FIRST, VecDeque::push_back);
         }
         if self.todo.is_empty() {
             self.hear(Settle::All, false)?;
@@ -255,16 +298,16 @@ impl Copier<'_, '_> {
     }
 
     /// Puts a file among those to be tried, under a temporary name that no try had: a server may go on writing to an old one.
-    fn queue_again(&mut self, action: usize, tried: u32, push: impl FnOnce(&mut VecDeque<Next>, Next)) {
+    fn queue_again(&mut self, action: usize, tries: Tries, push: impl FnOnce(&mut VecDeque<Next>, Next)) {
         let serial = self.shared.serial.fetch_add(1, Ordering::Relaxed) + 1;
-        push(&mut self.todo, Next { action, tried, serial });
+        push(&mut self.todo, Next { action, tries, serial });
     }
 
     /// Gives the file that was announced on a session another name: the session is lost, and the server may have made the file.
     fn rename_announced(&mut self) {
         if let Some(next) = self.todo.pop_front() {
-            self.shared.add_litter(temporary(self.run, next.action, next.serial));
-            self.queue_again(next.action, next.tried, VecDeque::push_front);
+            self.shared.add_litter(self.temporary(next.action, next.serial));
+            self.queue_again(next.action, next.tries, VecDeque::push_front);
         }
     }
 
@@ -295,35 +338,83 @@ impl Copier<'_, '_> {
             };
             attempt.began = true;
             let mut hasher = self.run.wants_hash(attempt.action).then(blake3::Hasher::new);
-            loop {
-                let n = incoming.read(self.block)?;
-                if n == 0 {
-                    break;
-                }
-                self.run.wait_for_line(n);
-                outgoing.write(&self.block[..n])?;
+            let line = Line { run: self.run, shared: self.shared, meter: self.meter };
+            line.pump(attempt, &mut *incoming, &mut *outgoing, self.block, |block| {
                 if let Some(hasher) = &mut hasher {
-                    hasher.update(&self.block[..n]);
+                    hasher.update(block);
                 }
-                attempt.bytes += n as u64;
-                observer.event(&Event::Moved { bytes: n as u64 });
-                self.shared.measure(self.meter, 0, n as u64);
-                if self.run.is_stopped() {
-                    return Err(StoreError::cancelled("send", &read.path, self.run.source.store().name()));
-                }
-            }
+            })?;
             attempt.hash = hasher.map(|hasher| hasher.finalize().into());
             incoming.finish()?;
             outgoing.finish()
         })();
         match result {
-            Ok(()) => {
-                self.finished.insert(write.path.clone(), *attempt);
-                self.shared.measure(self.meter, 1, 0);
-            }
+            Ok(()) => self.note_sent(write.path.clone(), attempt),
             Err(_) => observer.event(&Event::TakenBack { bytes: attempt.bytes }),
         }
         result
+    }
+
+    fn note_sent(&mut self, path: RelPath, attempt: &Attempt) {
+        self.finished.insert(path, attempt.clone());
+        self.shared.measure(self.meter, 1, 0);
+    }
+
+    /// Sends what is missing of a file, if what is there is a beginning of it. When it went through, the file is handed over and in
+    /// `finished`.
+    fn go_on(
+        &mut self,
+        attempt: &mut Attempt,
+        (read, write): &(ReadRequest, WriteRequest),
+    ) -> StoreResult<Went> {
+        let run = self.run;
+        run.observer.event(&Event::Started { action: run.action(attempt.action) });
+        let result = self.try_to_go_on(attempt, read, write);
+        match result {
+            Ok(Went::Through) => self.note_sent(write.path.clone(), attempt),
+            Ok(Went::Nowhere) | Err(_) => {
+                run.observer.event(&Event::TakenBack { bytes: attempt.kept + attempt.bytes });
+            }
+        }
+        result
+    }
+
+    fn try_to_go_on(
+        &mut self,
+        attempt: &mut Attempt,
+        read: &ReadRequest,
+        write: &WriteRequest,
+    ) -> StoreResult<Went> {
+        let (run, partials) = (self.run, &self.shared.partials);
+        let mtime = run.source_time(&self.shared.times, attempt.action);
+        let (Some(partial), Some(size), Some(mtime)) = (&mut attempt.partial, read.size, mtime) else {
+            return Ok(Went::Nowhere);
+        };
+        // A server may have gone on writing for a lost session, so that there is more by now.
+        let bytes = match length_of(self.destination, &partial.path)? {
+            Some(bytes) if partials.are_worth(bytes) && bytes <= size => bytes,
+            _ => return Ok(Went::Nowhere),
+        };
+        partial.bytes = bytes;
+        let whole_seconds = run.source.store().is_remote();
+        let file = Wanted { path: &read.path, size, mtime, whole_seconds };
+        let Some(Rest { mut incoming, version, begun }) = open_rest(self.source, &file, bytes)? else {
+            return Ok(Went::Nowhere);
+        };
+        let write = WriteRequest { temporary: partial.path.clone(), ..write.clone() };
+        let Some(mut outgoing) = write_rest(self.destination, &write, &begun, partials)? else {
+            return Ok(Went::Nowhere);
+        };
+        attempt.began = true;
+        attempt.kept = bytes;
+        run.observer.event(&Event::Kept { bytes });
+        let line = Line { run, shared: self.shared, meter: self.meter };
+        line.pump(attempt, &mut *incoming, &mut *outgoing, self.block, |_| {})?;
+        incoming.finish()?;
+        if self.source.version(&read.path)? != version {
+            return Ok(Went::Nowhere);
+        }
+        outgoing.finish().map(|()| Went::Through)
     }
 
     /// Hears what became of files that were handed over. Where the session was `lost` over another file, that was no try of
@@ -338,18 +429,32 @@ impl Copier<'_, '_> {
                         time_set: self.run.options.carry_times.then_some(time_set),
                         mtime: self.run.source_time(&self.shared.times, attempt.action),
                         hash: attempt.hash,
-                        ..Outcome::done(bytes, seconds, attempt.tried)
+                        ..Outcome::done(
+                            bytes.saturating_sub(attempt.earlier()),
+                            seconds,
+                            attempt.tries.number,
+                        )
                     };
                     self.run.settle_sent(attempt.action, outcome);
                 }
                 Err(e) => {
-                    self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
+                    self.run.observer.event(&Event::TakenBack { bytes: attempt.kept + attempt.bytes });
                     if lost && e.remedy() == Remedy::Reconnect {
-                        self.leave_litter(attempt);
-                        self.queue_again(attempt.action, attempt.tried, VecDeque::push_back);
+                        if self.may_keep(&attempt, attempt.kept + attempt.bytes) {
+                            self.keep(&attempt, attempt.kept + attempt.bytes, 0);
+                        } else {
+                            self.leave_litter(&attempt);
+                        }
+                        self.queue_again(attempt.action, attempt.tries, VecDeque::push_back);
                         continue;
                     }
-                    self.after_failure(attempt, e)?;
+                    if attempt.partial.is_some() && matches!(e.remedy(), Remedy::Retry | Remedy::Skip) {
+                        // All of it was sent, and it isn't what it should be.
+                        self.shared.partials.refuse();
+                        self.begin_anew(&attempt, VecDeque::push_back);
+                        continue;
+                    }
+                    self.after_failure(&attempt, e)?;
                 }
             }
         }
@@ -357,37 +462,180 @@ impl Copier<'_, '_> {
     }
 
     /// Puts the file back for another try, or gives it its outcome. Returns the error that ends this worker.
-    fn after_failure(&mut self, attempt: Attempt, error: StoreError) -> StoreResult<()> {
-        self.leave_litter(attempt);
-        if error.remedy() == Remedy::Shrink {
-            // Another worker does them. What was handed over is done again, too: nothing was heard of it.
-            let begun = self.todo.drain(..).map(|next| next.action);
-            let unheard = self.finished.drain().map(|(_, attempt)| attempt.action);
-            self.shared.give_back(std::iter::once(attempt.action).chain(begun).chain(unheard));
-            return Err(error);
-        }
-        if self.run.options.retry.again(error.remedy(), attempt.tried) {
-            self.queue_again(attempt.action, attempt.tried + 1, VecDeque::push_front);
+    fn after_failure(&mut self, attempt: &Attempt, error: StoreError) -> StoreResult<()> {
+        if attempt.partial.is_some() && error.remedy() == Remedy::Skip {
+            // As a server says that doesn't begin where it is told to.
+            self.shared.partials.refuse();
+            self.begin_anew(attempt, VecDeque::push_front);
             return Ok(());
         }
-        let outcome = self.run.failure(&error, attempt.tried);
+        let tries = match self.keep_begun(attempt, &error) {
+            Ok(true) => Tries { in_vain: 1, ..attempt.tries },
+            Ok(false) => attempt.tries,
+            Err(lost) => return self.leave_to_others(attempt, lost),
+        };
+        if error.remedy() == Remedy::Shrink {
+            return self.leave_to_others(attempt, error);
+        }
+        if self.run.options.retry.again(error.remedy(), tries.in_vain) {
+            self.queue_again(attempt.action, tries.next(), VecDeque::push_front);
+            return Ok(());
+        }
+        let outcome = self.run.failure(&error, attempt.tries.number);
         self.run.settle_sent(attempt.action, outcome);
         Ok(())
     }
 
+    /// Gives all back that this worker has begun, since it has no session any more. What was handed over is done again, too: nothing
+    /// was heard of it.
+    fn leave_to_others(&mut self, attempt: &Attempt, error: StoreError) -> StoreResult<()> {
+        let begun = self.todo.drain(..).map(|next| next.action);
+        let unheard = self.finished.drain().map(|(_, attempt)| attempt.action);
+        self.shared.give_back(std::iter::once(attempt.action).chain(begun).chain(unheard));
+        Err(error)
+    }
+
+    /// Puts aside what a failed try left at the destination: to be gone on with, by this run or the next, or to be removed. Returns whether
+    /// there is more of the file than before.
+    ///
+    /// # Errors
+    /// When the destination can't be asked any more.
+    fn keep_begun(&mut self, attempt: &Attempt, error: &StoreError) -> StoreResult<bool> {
+        let passes = error.is_cancelled()
+            || matches!(error.remedy(), Remedy::Retry | Remedy::Wait | Remedy::Reconnect | Remedy::Shrink);
+        let before = attempt.partial.as_ref().map_or(0, |partial| partial.bytes);
+        let vain = match &attempt.partial {
+            Some(partial) if !attempt.began => partial.vain + 1,
+            _ => 0,
+        };
+        if !(passes && vain < Partial::MOST_VAIN)
+            || !self.may_keep(attempt, before.max(attempt.kept + attempt.bytes))
+        {
+            self.leave_litter(attempt);
+            return Ok(false);
+        }
+        if error.is_cancelled() || error.remedy() == Remedy::Shrink || !attempt.began {
+            self.keep(attempt, before, vain);
+            return Ok(false);
+        }
+        let path = self.temporary_of(attempt);
+        let now = match length_of(self.destination, &path) {
+            Ok(now) => now.unwrap_or(0),
+            Err(e) if e.remedy() == Remedy::Shrink => {
+                self.keep(attempt, before, vain);
+                return Err(e);
+            }
+            Err(_) => 0,
+        };
+        if !self.shared.partials.are_worth(now) {
+            self.leave_litter(attempt);
+            return Ok(false);
+        }
+        self.keep(attempt, now, vain);
+        Ok(now >= before.saturating_add(TAIL_BYTES))
+    }
+
+    /// Returns whether a temporary file of so many bytes may be gone on with.
+    fn may_keep(&self, attempt: &Attempt, bytes: u64) -> bool {
+        let is_begun = attempt.began || attempt.partial.is_some();
+        let is_known = matches!(self.run.key_of(&self.shared.times, attempt.action), Key::Of(_));
+        is_begun && is_known && !attempt.tries.whole && self.shared.partials.are_worth(bytes)
+    }
+
+    fn keep(&self, attempt: &Attempt, bytes: u64, vain: u32) {
+        let (path, earlier) = (self.temporary_of(attempt), attempt.earlier());
+        self.shared.partials.put(attempt.action, Partial { path, bytes, earlier, vain });
+    }
+
+    /// Sends a file from its beginning, since what is there of it is of no use. That was no try.
+    fn begin_anew(&mut self, attempt: &Attempt, push: impl FnOnce(&mut VecDeque<Next>, Next)) {
+        self.shared.add_litter(self.temporary_of(attempt));
+        let whole = attempt.tries.whole || attempt.earlier() == 0;
+        self.queue_again(attempt.action, Tries { whole, ..attempt.tries }, push);
+    }
+
     /// Remembers what a failed try may have left at the destination.
-    fn leave_litter(&self, attempt: Attempt) {
-        if attempt.began {
-            self.shared.add_litter(temporary(self.run, attempt.action, attempt.serial));
+    fn leave_litter(&self, attempt: &Attempt) {
+        if attempt.began || attempt.partial.is_some() {
+            self.shared.add_litter(self.temporary_of(attempt));
+        }
+    }
+
+    fn requests(&self, i: usize, serial: u32) -> (ReadRequest, WriteRequest) {
+        let key = self.run.key_of(&self.shared.times, i);
+        requests(self.run, &self.shared.times, i, key, serial)
+    }
+
+    fn temporary_of(&self, attempt: &Attempt) -> RelPath {
+        match &attempt.partial {
+            Some(partial) => partial.path.clone(),
+            None => self.temporary(attempt.action, attempt.serial),
+        }
+    }
+
+    fn temporary(&self, i: usize, serial: u32) -> RelPath {
+        temporary(self.run, i, self.run.key_of(&self.shared.times, i), serial)
+    }
+}
+
+impl Attempt {
+    /// Returns how many bytes of the file were sent by an earlier run.
+    fn earlier(&self) -> u64 {
+        self.partial.as_ref().map_or(0, |partial| partial.earlier)
+    }
+}
+
+/// How far a try came that went on with what was there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Went {
+    /// The file is handed over.
+    Through,
+    /// What was there is not to be gone on with.
+    Nowhere,
+}
+
+/// What bytes that move are told to.
+struct Line<'l, 'r> {
+    run: &'l Run<'r>,
+    shared: &'l Shared,
+    meter: Option<&'l Meter<'l>>,
+}
+
+impl Line<'_, '_> {
+    /// Moves all that comes in.
+    fn pump(
+        &self,
+        attempt: &mut Attempt,
+        incoming: &mut dyn Incoming,
+        outgoing: &mut dyn Outgoing,
+        block: &mut [u8],
+        mut look: impl FnMut(&[u8]),
+    ) -> StoreResult<()> {
+        loop {
+            let n = incoming.read(block)?;
+            if n == 0 {
+                return Ok(());
+            }
+            self.run.wait_for_line(n);
+            outgoing.write(&block[..n])?;
+            look(&block[..n]);
+            attempt.bytes += n as u64;
+            self.run.observer.event(&Event::Moved { bytes: n as u64 });
+            self.shared.measure(self.meter, 0, n as u64);
+            if self.run.is_stopped() {
+                let path = &self.run.action(attempt.action).entry().path;
+                return Err(StoreError::cancelled("send", path, self.run.source.store().name()));
+            }
         }
     }
 }
 
-/// Returns what is asked of both sides for a file; `serial` distinguishes the temporary files of its tries.
+/// Returns what is asked of both sides for a file; `key` is of its temporary file, and `serial` distinguishes those of its tries.
 fn requests(
     run: &Run<'_>,
     times: &HashMap<usize, Mtime>,
     i: usize,
+    key: Key,
     serial: u32,
 ) -> (ReadRequest, WriteRequest) {
     let action = run.action(i);
@@ -401,7 +649,7 @@ fn requests(
         action.destination.as_ref().filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
     let write = WriteRequest {
         path: path.clone(),
-        temporary: temporary(run, i, serial),
+        temporary: temporary(run, i, key, serial),
         size,
         mtime: mtime.filter(|_| run.options.carry_times),
         mode: replaced.and_then(|entry| entry.mode).map(u32::from),
@@ -409,6 +657,7 @@ fn requests(
     (read, write)
 }
 
-fn temporary(run: &Run<'_>, i: usize, serial: u32) -> RelPath {
-    temporary_for(&run.action(i).entry().path, run.options.run_id, i, serial)
+fn temporary(run: &Run<'_>, i: usize, key: Key, serial: u32) -> RelPath {
+    let name = Temporary { run: run.options.run_id, key, number: i as u64, serial };
+    name.beside(&run.action(i).entry().path)
 }

@@ -8,6 +8,7 @@ mod part;
 mod publish;
 mod questions;
 mod rename;
+mod resume;
 mod session;
 mod settle;
 mod upload;
@@ -82,6 +83,8 @@ struct Learned {
     sizes_changed: bool,
     /// Files of which more came than there should be.
     overrun: HashSet<RelPath>,
+    /// Files can't be written on: REST is refused before STOR, or obeyed wrongly.
+    never_resumes: bool,
     /// Some listing told times to the minute only, although there is MLSD.
     rounds_times: bool,
     loops: loops::Loops,

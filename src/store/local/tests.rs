@@ -55,7 +55,7 @@ fn path(text: &str) -> RelPath {
 
 fn to(name: &str) -> WriteRequest {
     let path = path(name);
-    let temporary = crate::model::temporary_for(&path, 1, 1, 1);
+    let temporary = crate::model::temporary_for(&path, crate::model::RunId { owner: 1, run: 1 }, 1, 1);
     WriteRequest { path, temporary, size: None, mtime: None, mode: None }
 }
 
@@ -159,7 +159,8 @@ fn nothing_is_written_or_removed_through_a_link() {
     let mut sandbox = Sandbox::new();
     symlink("../outside", sandbox.at("way")).unwrap();
     symlink("../outside/a", sandbox.at("link")).unwrap();
-    symlink("../../outside/a", sandbox.at("d").join(".oneway-0000000000000001-1-1.part")).unwrap();
+    let temporary = sandbox.at("d").join(String::from_utf8_lossy(to("d/a").temporary.name()).as_ref());
+    symlink("../../outside/a", temporary).unwrap();
     assert!(sandbox.write(&to("way/a"), "theirs").is_err());
     assert!(sandbox.write(&to("way/new"), "theirs").is_err());
     assert!(sandbox.write(&to("d/a"), "theirs").is_err());

@@ -1,15 +1,17 @@
 //! Files in and out of the local disk: read whole and unchanged or not at all, and given their names when they are whole.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::model::{RelPath, Remedy};
+use crate::model::{Key, RelPath, Remedy, Temporary};
 use crate::rooted::{Meta, Rooted, set_file_mtime};
 use crate::store::local::LocalSession;
-use crate::store::{Incoming, Outgoing, ReadRequest, StoreError, StoreResult, WriteRequest, Written};
+use crate::store::{
+    Begun, Continued, Incoming, Outgoing, ReadRequest, StoreError, StoreResult, WriteRequest, Written,
+};
 
 pub(super) fn read<'s>(
     session: &'s mut LocalSession,
@@ -26,6 +28,20 @@ pub(super) fn write<'s>(
 ) -> StoreResult<Box<dyn Outgoing + 's>> {
     let draft = Draft::create(session, file)?;
     Ok(Box::new(LocalOutgoing { session, draft, bytes: 0 }))
+}
+
+/// Goes on with a file, if what is there is what it should be, and has no other name by which it is somebody else's.
+pub(super) fn write_on<'s>(
+    session: &'s mut LocalSession,
+    file: &WriteRequest,
+    begun: &Begun,
+) -> StoreResult<Continued<'s>> {
+    let opened = Draft::reopen(session, file, begun);
+    let draft = opened.map_err(|e| session.fail_in_dir("write", &file.path, e))?;
+    Ok(match draft {
+        Some(draft) => Continued::On(Box::new(LocalOutgoing { session, draft, bytes: begun.bytes })),
+        None => Continued::Other,
+    })
 }
 
 /// A file being read. Its size and time before and after must agree, or what was read is no version of it.
@@ -85,9 +101,11 @@ impl Outgoing for LocalOutgoing<'_> {
     }
 }
 
-/// A file under its temporary name. Unless it gets its final one, it is removed.
+/// A file under its temporary name. Unless it gets its final one, it is removed, or left for another try to go on with.
 pub(super) struct Draft {
     root: Arc<Rooted>,
+    /// It is flushed to the disk.
+    flushes: bool,
     pub(super) file: File,
     pub(super) request: WriteRequest,
     published: AtomicBool,
@@ -95,7 +113,7 @@ pub(super) struct Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if !self.published.load(Ordering::Relaxed) {
+        if !self.published.load(Ordering::Relaxed) && !self.may_go_on() {
             // There is nobody to tell; the next run finds a leftover by its name.
             let _ = self.root.remove_file(&self.request.temporary);
         }
@@ -108,7 +126,43 @@ impl Draft {
         let mode = request.mode.map_or(0o666, |mode| mode & PERMISSIONS);
         let opened = session.root().and_then(|root| Ok((root.create_file(&request.temporary, mode)?, root)));
         let (file, root) = opened.map_err(|e| session.fail_in_dir("write", &request.path, e))?;
-        Ok(Self { root, file, request: request.clone(), published: AtomicBool::new(false) })
+        Ok(Self::new(session, root, file, request))
+    }
+
+    fn new(session: &LocalSession, root: Arc<Rooted>, file: File, request: &WriteRequest) -> Self {
+        let published = AtomicBool::new(false);
+        Self { root, flushes: session.flushes, file, request: request.clone(), published }
+    }
+
+    /// Returns `None` where there is no such beginning.
+    fn reopen(session: &mut LocalSession, request: &WriteRequest, begun: &Begun) -> io::Result<Option<Self>> {
+        let root = session.root()?;
+        let is_it = |meta: &Meta| meta.size == begun.bytes && meta.links == 1;
+        let (old, meta) = match root.open_file(&request.temporary) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let Some(start) = begun.bytes.checked_sub(begun.tail.len() as u64).filter(|_| is_it(&meta)) else {
+            return Ok(None);
+        };
+        let mut tail = vec![0; begun.tail.len()];
+        old.read_exact_at(&mut tail, start)?;
+        if tail != begun.tail {
+            return Ok(None);
+        }
+        let (mut file, now) = root.write_file(&request.temporary)?;
+        if !is_it(&now) || (now.device, now.inode) != (meta.device, meta.inode) {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::Start(begun.bytes))?;
+        Ok(Some(Self::new(session, root, file, request)))
+    }
+
+    /// Returns whether a later try may go on with it.
+    fn may_go_on(&self) -> bool {
+        let name = Temporary::parse(self.request.temporary.name());
+        let is_beginning = matches!(name, Some(Temporary { key: Key::Of(_), .. }));
+        is_beginning && Meta::of(&self.file).is_ok_and(|meta| meta.size > 0)
     }
 
     /// Gives the file its bits, its time and its name, if it has as many bytes as it should.
@@ -123,8 +177,14 @@ impl Draft {
             self.file.set_permissions(PermissionsExt::from_mode(mode & PERMISSIONS))?;
         }
         let time_set = mtime.is_some_and(|mtime| set_file_mtime(&self.file, mtime).is_ok());
+        if self.flushes {
+            self.file.sync_all()?;
+        }
         self.root.rename(temporary, path)?;
         self.published.store(true, Ordering::Relaxed);
+        if self.flushes {
+            self.root.flush_dir(&path.parent().unwrap_or_else(RelPath::root))?;
+        }
         Ok(Written { bytes, time_set })
     }
 }
