@@ -464,7 +464,7 @@ impl Copier<'_, '_> {
     /// Puts the file back for another try, or gives it its outcome. Returns the error that ends this worker.
     fn after_failure(&mut self, attempt: &Attempt, error: StoreError) -> StoreResult<()> {
         if attempt.partial.is_some() && error.remedy() == Remedy::Skip {
-            // As a server says that doesn't begin where it is told to.
+            // One of the servers doesn't go on where it is told to.
             self.shared.partials.refuse();
             self.begin_anew(attempt, VecDeque::push_front);
             return Ok(());
@@ -525,7 +525,11 @@ impl Copier<'_, '_> {
                 self.keep(attempt, before, vain);
                 return Err(e);
             }
-            Err(_) => 0,
+            // Whoever goes on with it will see.
+            Err(_) => {
+                self.keep(attempt, before, vain);
+                return Ok(false);
+            }
         };
         if !self.shared.partials.are_worth(now) {
             self.leave_litter(attempt);

@@ -21,6 +21,7 @@ mod names;
 mod parse_listing;
 mod remote_state;
 mod renames;
+mod resume;
 mod scripted;
 mod serve;
 mod server;

@@ -139,7 +139,7 @@ impl Outgoing for FtpContinued<'_> {
                 Ending::There | Ending::Other => {
                     refuse(session);
                     let why = "the server did not go on where the file ended";
-                    return Err(StoreError::new("write", &request.path, &session.name, Remedy::Retry, why));
+                    return Err(StoreError::new("write", &request.path, &session.name, Remedy::Skip, why));
                 }
             }
         }
