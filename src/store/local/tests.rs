@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::model::Remedy;
+use crate::model::{Key, Remedy, Temporary};
 #[cfg(target_os = "linux")]
 use crate::rooted::where_permissions_bind;
 
@@ -152,6 +152,47 @@ fn a_private_file_is_private_while_it_is_written() {
     let outgoing = sandbox.session.write(&request, None).unwrap();
     assert_eq!(mode(&temporary), 0o600);
     drop(outgoing);
+}
+
+#[test]
+fn what_has_another_name_too_or_is_a_link_is_not_gone_on_with() {
+    let mut sandbox = Sandbox::new();
+    let request = WriteRequest { size: Some(6), ..to("d/b") };
+    let temporary = sandbox.at(&request.temporary.to_string());
+    let begun = Begun { bytes: 4, tail: b"mine".to_vec() };
+    let mut go_on = || match sandbox.session.write_on(&request, &begun) {
+        Ok(Continued::On(_)) => true,
+        Ok(Continued::Other | Continued::Never) | Err(_) => false,
+    };
+    assert!(!go_on(), "it isn't there");
+    let outside = temporary.parent().unwrap().join("../../outside/victim");
+    fs::write(&outside, "mine").unwrap();
+    fs::hard_link(&outside, &temporary).unwrap();
+    assert!(!go_on(), "it has another name");
+    fs::remove_file(&temporary).unwrap();
+    symlink(&outside, &temporary).unwrap();
+    assert!(!go_on(), "it is a link");
+    fs::remove_file(&temporary).unwrap();
+    fs::write(&temporary, "mine").unwrap();
+    assert!(go_on());
+    assert_eq!(fs::read(&outside).unwrap(), b"mine");
+}
+
+#[test]
+fn what_was_begun_stays_for_who_may_go_on_with_it() {
+    let mut sandbox = Sandbox::new();
+    let run = crate::model::RunId { owner: 1, run: 1 };
+    for (key, stays) in [(Key::Of(1), true), (Key::Parts, false), (Key::Other, false)] {
+        let temporary = Temporary { run, key, number: 1, serial: 1 }.beside(&path("d/b"));
+        let request = WriteRequest { temporary, ..to("d/b") };
+        let there = sandbox.at(&request.temporary.to_string());
+        drop(sandbox.session.write(&request, None).unwrap());
+        assert!(!there.exists(), "there is nothing of it");
+        let mut outgoing = sandbox.session.write(&request, None).unwrap();
+        outgoing.write(b"some").unwrap();
+        drop(outgoing);
+        assert_eq!(there.exists(), stays, "{key:?}");
+    }
 }
 
 #[test]
