@@ -4,12 +4,15 @@
 //! next. A file is read and written in blocks; only when the source says that it was whole is the destination told to
 //! publish it. Whatever fails for a passing reason is begun anew, or gone on with where enough of it is there.
 
+mod broken;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use crate::execute::resume::{Partial, Partials, Rest, TAIL_BYTES, Wanted, length_of, open_rest, write_rest};
+use crate::execute::copy::broken::Went;
+use crate::execute::resume::{Partial, Partials};
 use crate::execute::split::Splits;
 use crate::execute::times::exact_times;
 use crate::execute::{Event, Hashes, Outcome, Run};
@@ -264,7 +267,7 @@ impl Copier<'_, '_> {
             } else {
                 self.send(&mut attempt, &requests, next.as_ref()).map(|()| Went::Through)
             };
-            let lost = sent.is_err();
+            let lost = !matches!(sent, Ok(Went::Through));
             if lost && !self.destination.is_usable() {
                 self.rename_announced();
             }
@@ -360,63 +363,6 @@ impl Copier<'_, '_> {
         self.shared.measure(self.meter, 1, 0);
     }
 
-    /// Sends what is missing of a file, if what is there is a beginning of it. When it went through, the file is handed over and in
-    /// `finished`.
-    fn go_on(
-        &mut self,
-        attempt: &mut Attempt,
-        (read, write): &(ReadRequest, WriteRequest),
-    ) -> StoreResult<Went> {
-        let run = self.run;
-        run.observer.event(&Event::Started { action: run.action(attempt.action) });
-        let result = self.try_to_go_on(attempt, read, write);
-        match result {
-            Ok(Went::Through) => self.note_sent(write.path.clone(), attempt),
-            Ok(Went::Nowhere) | Err(_) => {
-                run.observer.event(&Event::TakenBack { bytes: attempt.kept + attempt.bytes });
-            }
-        }
-        result
-    }
-
-    fn try_to_go_on(
-        &mut self,
-        attempt: &mut Attempt,
-        read: &ReadRequest,
-        write: &WriteRequest,
-    ) -> StoreResult<Went> {
-        let (run, partials) = (self.run, &self.shared.partials);
-        let mtime = run.source_time(&self.shared.times, attempt.action);
-        let (Some(partial), Some(size), Some(mtime)) = (&mut attempt.partial, read.size, mtime) else {
-            return Ok(Went::Nowhere);
-        };
-        // A server may have gone on writing for a lost session, so that there is more by now.
-        let bytes = match length_of(self.destination, &partial.path)? {
-            Some(bytes) if partials.are_worth(bytes) && bytes <= size => bytes,
-            _ => return Ok(Went::Nowhere),
-        };
-        partial.bytes = bytes;
-        let whole_seconds = run.source.store().is_remote();
-        let file = Wanted { path: &read.path, size, mtime, whole_seconds };
-        let Some(Rest { mut incoming, version, begun }) = open_rest(self.source, &file, bytes)? else {
-            return Ok(Went::Nowhere);
-        };
-        let write = WriteRequest { temporary: partial.path.clone(), ..write.clone() };
-        let Some(mut outgoing) = write_rest(self.destination, &write, &begun, partials)? else {
-            return Ok(Went::Nowhere);
-        };
-        attempt.began = true;
-        attempt.kept = bytes;
-        run.observer.event(&Event::Kept { bytes });
-        let line = Line { run, shared: self.shared, meter: self.meter };
-        line.pump(attempt, &mut *incoming, &mut *outgoing, self.block, |_| {})?;
-        incoming.finish()?;
-        if self.source.version(&read.path)? != version {
-            return Ok(Went::Nowhere);
-        }
-        outgoing.finish().map(|()| Went::Through)
-    }
-
     /// Hears what became of files that were handed over. Where the session was `lost` over another file, that was no try of
     /// theirs.
     fn hear(&mut self, which: Settle, lost: bool) -> StoreResult<()> {
@@ -461,110 +407,6 @@ impl Copier<'_, '_> {
         Ok(())
     }
 
-    /// Puts the file back for another try, or gives it its outcome. Returns the error that ends this worker.
-    fn after_failure(&mut self, attempt: &Attempt, error: StoreError) -> StoreResult<()> {
-        if attempt.partial.is_some() && error.remedy() == Remedy::Skip {
-            // One of the servers doesn't go on where it is told to.
-            self.shared.partials.refuse();
-            self.begin_anew(attempt, VecDeque::push_front);
-            return Ok(());
-        }
-        let tries = match self.keep_begun(attempt, &error) {
-            Ok(true) => Tries { in_vain: 1, ..attempt.tries },
-            Ok(false) => attempt.tries,
-            Err(lost) => return self.leave_to_others(attempt, lost),
-        };
-        if error.remedy() == Remedy::Shrink {
-            return self.leave_to_others(attempt, error);
-        }
-        if self.run.options.retry.again(error.remedy(), tries.in_vain) {
-            self.queue_again(attempt.action, tries.next(), VecDeque::push_front);
-            return Ok(());
-        }
-        let outcome = self.run.failure(&error, attempt.tries.number);
-        self.run.settle_sent(attempt.action, outcome);
-        Ok(())
-    }
-
-    /// Gives all back that this worker has begun, since it has no session any more. What was handed over is done again, too: nothing
-    /// was heard of it.
-    fn leave_to_others(&mut self, attempt: &Attempt, error: StoreError) -> StoreResult<()> {
-        let begun = self.todo.drain(..).map(|next| next.action);
-        let unheard = self.finished.drain().map(|(_, attempt)| attempt.action);
-        self.shared.give_back(std::iter::once(attempt.action).chain(begun).chain(unheard));
-        Err(error)
-    }
-
-    /// Puts aside what a failed try left at the destination: to be gone on with, by this run or the next, or to be removed. Returns whether
-    /// there is more of the file than before.
-    ///
-    /// # Errors
-    /// When the destination can't be asked any more.
-    fn keep_begun(&mut self, attempt: &Attempt, error: &StoreError) -> StoreResult<bool> {
-        let passes = error.is_cancelled()
-            || matches!(error.remedy(), Remedy::Retry | Remedy::Wait | Remedy::Reconnect | Remedy::Shrink);
-        let before = attempt.partial.as_ref().map_or(0, |partial| partial.bytes);
-        let vain = match &attempt.partial {
-            Some(partial) if !attempt.began => partial.vain + 1,
-            _ => 0,
-        };
-        if !(passes && vain < Partial::MOST_VAIN)
-            || !self.may_keep(attempt, before.max(attempt.kept + attempt.bytes))
-        {
-            self.leave_litter(attempt);
-            return Ok(false);
-        }
-        if error.is_cancelled() || error.remedy() == Remedy::Shrink || !attempt.began {
-            self.keep(attempt, before, vain);
-            return Ok(false);
-        }
-        let path = self.temporary_of(attempt);
-        let now = match length_of(self.destination, &path) {
-            Ok(now) => now.unwrap_or(0),
-            Err(e) if e.remedy() == Remedy::Shrink => {
-                self.keep(attempt, before, vain);
-                return Err(e);
-            }
-            // Whoever goes on with it will see.
-            Err(_) => {
-                self.keep(attempt, before, vain);
-                return Ok(false);
-            }
-        };
-        if !self.shared.partials.are_worth(now) {
-            self.leave_litter(attempt);
-            return Ok(false);
-        }
-        self.keep(attempt, now, vain);
-        Ok(now >= before.saturating_add(TAIL_BYTES))
-    }
-
-    /// Returns whether a temporary file of so many bytes may be gone on with.
-    fn may_keep(&self, attempt: &Attempt, bytes: u64) -> bool {
-        let is_begun = attempt.began || attempt.partial.is_some();
-        let is_known = matches!(self.run.key_of(&self.shared.times, attempt.action), Key::Of(_));
-        is_begun && is_known && !attempt.tries.whole && self.shared.partials.are_worth(bytes)
-    }
-
-    fn keep(&self, attempt: &Attempt, bytes: u64, vain: u32) {
-        let (path, earlier) = (self.temporary_of(attempt), attempt.earlier());
-        self.shared.partials.put(attempt.action, Partial { path, bytes, earlier, vain });
-    }
-
-    /// Sends a file from its beginning, since what is there of it is of no use. That was no try.
-    fn begin_anew(&mut self, attempt: &Attempt, push: impl FnOnce(&mut VecDeque<Next>, Next)) {
-        self.shared.add_litter(self.temporary_of(attempt));
-        let whole = attempt.tries.whole || attempt.earlier() == 0;
-        self.queue_again(attempt.action, Tries { whole, ..attempt.tries }, push);
-    }
-
-    /// Remembers what a failed try may have left at the destination.
-    fn leave_litter(&self, attempt: &Attempt) {
-        if attempt.began || attempt.partial.is_some() {
-            self.shared.add_litter(self.temporary_of(attempt));
-        }
-    }
-
     fn requests(&self, i: usize, serial: u32) -> (ReadRequest, WriteRequest) {
         let key = self.run.key_of(&self.shared.times, i);
         requests(self.run, &self.shared.times, i, key, serial)
@@ -580,22 +422,6 @@ impl Copier<'_, '_> {
     fn temporary(&self, i: usize, serial: u32) -> RelPath {
         temporary(self.run, i, self.run.key_of(&self.shared.times, i), serial)
     }
-}
-
-impl Attempt {
-    /// Returns how many bytes of the file were sent by an earlier run.
-    fn earlier(&self) -> u64 {
-        self.partial.as_ref().map_or(0, |partial| partial.earlier)
-    }
-}
-
-/// How far a try came that went on with what was there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Went {
-    /// The file is handed over.
-    Through,
-    /// What was there is not to be gone on with.
-    Nowhere,
 }
 
 /// What bytes that move are told to.

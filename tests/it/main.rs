@@ -12,6 +12,7 @@ mod cli;
 mod daemons;
 mod docs;
 mod filters;
+mod fsync;
 mod heavy;
 mod hostile;
 mod links;

@@ -85,7 +85,7 @@ proptest! {
 
     #[test]
     fn what_others_leave_stays(a in nodes(node()), b in nodes(node()), owner in any::<Option<u64>>()) {
-        let run = crate::model::RunId { owner: OWNER, run: u64::MAX };
+        let run = RunId { owner: OWNER, run: u64::MAX };
         let part = Temporary { run, key: Key::Other, number: 1, serial: 1 };
         let place = part.beside(&path("file"));
         prop_assume!(owner != Some(OWNER));
