@@ -25,13 +25,18 @@ fn leftovers(dir: &Dir) -> Vec<u64> {
     entries.filter(is_temporary).filter_map(|entry| Some(entry.metadata().ok()?.len())).collect()
 }
 
-/// Ends a run by this signal once enough of the file is there.
-fn interrupt(run: Running, signal: &str, destination: &Dir) {
+/// Waits until so much of the file is there.
+fn wait_for(bytes: u64, destination: &Dir) {
     let begun = Instant::now();
-    while leftovers(destination).iter().all(|&bytes| bytes < BEGUN) {
+    while leftovers(destination).iter().all(|&there| there < bytes) {
         assert!(begun.elapsed() < Duration::from_secs(30), "nothing comes");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Ends a run by this signal once enough of the file is there.
+fn interrupt(run: Running, signal: &str, destination: &Dir) {
+    wait_for(BEGUN, destination);
     run.signal(signal);
     let _ = run.finish().any_status();
 }
@@ -70,6 +75,32 @@ fn a_pull_that_was_killed_or_stopped_goes_on_in_the_next_run() {
         for signal in ["KILL", "INT"] {
             let dst = sandbox.dir(signal);
             twice(sandbox, (&daemon.url("/"), &dst), signal, (daemon.root(), &dst));
+        }
+    });
+}
+
+#[test]
+fn a_file_arrives_over_a_line_that_breaks() {
+    for_each_known_daemon(|daemon, sandbox| {
+        let (src, dst) = (sandbox.tree("src", files! {"large" => content()}), sandbox.dir("dst"));
+        let (here, there, url) = (src.to_string(), dst.to_string(), daemon.url("/"));
+        for (from, to, destination) in [(&here, &url, daemon.root()), (&url, &there, &dst)] {
+            let options = ["-vv", "--retries", "3", "--bwlimit", "8M", "--format", "json"];
+            let run =
+                sandbox.command(["sync"].iter().chain(&options).copied().chain([&**from, &**to])).start();
+            for times in [1, 2] {
+                wait_for(times * BEGUN, destination);
+                daemon.hang_up();
+            }
+            let output = run.finish().expect_status(0);
+            assert_same_tree_and_times(
+                from.strip_prefix("ftp").map_or(&*src, |_| daemon.root()),
+                destination,
+            );
+            assert_eq!(output.summary()["bytes"], SIZE, "{output}");
+            assert!(output.stderr.contains("> REST "), "{output}");
+            let all = output.events("done")[0]["tries"].as_u64().expect("it is a number");
+            assert!(all > 1, "{output}");
         }
     });
 }
