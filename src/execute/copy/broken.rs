@@ -122,9 +122,8 @@ impl Copier<'_, '_> {
             Some(partial) if !attempt.began => partial.vain + 1,
             _ => 0,
         };
-        if !(passes && vain < Partial::MOST_VAIN)
-            || !self.may_keep(attempt, before.max(attempt.kept + attempt.bytes))
-        {
+        let most = before.max(attempt.kept + attempt.bytes);
+        if !(passes && vain < Partial::MOST_VAIN && self.may_keep(attempt, most)) {
             self.leave_litter(attempt);
             return Ok(false);
         }

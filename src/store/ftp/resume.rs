@@ -7,7 +7,7 @@
 
 use crate::ftp::command::Verb;
 use crate::ftp::error::FtpError;
-use crate::ftp::reply::Class;
+use crate::ftp::reply::{Class, Reply};
 use crate::ftp::transfer::Upload;
 use crate::model::Remedy;
 use crate::store::ftp::session::FtpSession;
@@ -61,7 +61,7 @@ fn open(
 /// Returns whether the server doesn't go on with files, rather than with nothing now. A full disk is another matter.
 fn is_refusal(error: &FtpError) -> bool {
     let of_command = error.is_refusal_of(Verb::Rest) || error.is_refusal_of(Verb::Stor);
-    let class = error.reply().map(|reply| reply.class());
+    let class = error.reply().map(Reply::class);
     of_command
         && error.keeps_session()
         && error.remedy() != Remedy::Abort
