@@ -204,7 +204,8 @@ proptest! {
 
 #[test]
 fn whose_temporary_files_are_depends_on_places_and_handler() {
-    let pair = |source: &str, destination: &str| Pair { source: source.into(), destination: destination.into() };
+    let pair =
+        |source: &str, destination: &str| Pair { source: source.into(), destination: destination.into() };
     let owners = [
         pair("a", "b").owner(b"host"),
         pair("b", "a").owner(b"host"),
