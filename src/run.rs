@@ -5,27 +5,32 @@ mod contents;
 mod folding;
 mod heal;
 mod left_out;
+mod leftovers;
 mod memory;
 mod notes;
 mod remote_lock;
 mod server_state;
 mod times;
 
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+
 use crate::compare::{Basis, CompareOptions, Side, Times, newly_dated};
 use crate::execute::{Event, ExecuteOptions, Hashes, Observer, execute};
 use crate::filter::{Filter, Limits};
-use crate::model::{Cancel, Links, Receipts, RelPath, Remedy, Tree};
+use crate::model::{Cancel, Links, Receipts, RelPath, Remedy, RunId, Tree};
 use crate::plan::{
     Condition, GuardOptions, Plan, PlanOptions, Presence, candidates, check, check_conditions, plan, rename,
 };
 use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report, Stop};
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
+use crate::run::leftovers::Leftovers;
 use crate::run::memory::{Memory, Remembering};
 use crate::run::remote_lock::{Loss, RemoteLock};
 use crate::run::server_state::{Fetched, ServerState};
@@ -65,6 +70,11 @@ pub struct RunOptions {
     pub in_place: bool,
     /// Give files the modification times of their sources.
     pub carry_times: bool,
+    /// Whose temporary files are this run's to go on with, or to remove: the same in all runs of one pair of places by one user on one
+    /// machine, and in no others. `None` where nobody knows; then those of earlier runs are taken for somebody else's.
+    pub owner: Option<u64>,
+    /// Files that were broken off are gone on with where so many bytes of them are there; `None` begins them anew.
+    pub resume_from: Option<u64>,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
     pub rate: Option<NonZeroU64>,
     /// Downloads of more bytes than this are fetched over several sessions; `None` chooses by the line.
@@ -104,6 +114,8 @@ impl Default for RunOptions {
             fail_if: Vec::new(),
             in_place: false,
             carry_times: true,
+            owner: None,
+            resume_from: Some(1 << 20),
             rate: None,
             split_bytes: None,
             state: None,
@@ -181,10 +193,10 @@ fn mirror(
     // The lock has one of them for itself.
     let left = if locking.is_some() { options.sessions.without_one() } else { options.sessions };
     let (source, destination) = (pool(source, options.sessions), pool(destination, left));
-    let run_id = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+    let (run_id, now) = begin(options);
     let alone = options.sessions.most > 1;
     let lock = locking
-        .map(|lock| RemoteLock::take(&destination, (lock, alone), run_id, &retry, lost))
+        .map(|lock| RemoteLock::take(&destination, (lock, alone), run_id.run, &retry, lost))
         .transpose()?;
     let server = options.state.as_ref().and_then(|state| state.server(&source, &destination));
     let look = |pool: &Pool, side: Side| -> StoreResult<(Option<Fetched>, Scanned)> {
@@ -204,6 +216,7 @@ fn mirror(
     heal::doubt_source(&mut from, &options.filter);
     let left_out =
         left_out::leave_out(&mut from, &mut to, &source, &retry, (&options.filter, &options.limits))?;
+    leftovers::keep_dirs(&mut to, run_id, now);
     let folding = folding::unfold(&mut from, &mut to, &destination, dry, run_id)?;
     if let (Some(model), Some(names)) = (source.store().names(), destination.store().names()) {
         names.follow(model, &to.tree);
@@ -246,6 +259,8 @@ fn mirror(
         let is_pull = source.store().is_remote() && !destination.store().is_remote();
         troubles.extend(memory.take_back(&mut plan, is_pull, |state| save(state, &memory.evidence.receipts)));
     }
+    let sorted = Leftovers::sort(&to.leftovers, &plan, run_id, options.resume_from, now);
+    let removed = if dry { 0 } else { leftovers::remove(&destination, &sorted.useless) };
     observer.event(&Event::Planned { plan: &plan, dry });
     let outcomes = if dry {
         Vec::new()
@@ -254,6 +269,9 @@ fn mirror(
             in_place: options.in_place,
             carry_times: options.carry_times,
             run_id,
+            // What is written in place has no temporary file to go on with.
+            resume_from: options.resume_from.filter(|_| !options.in_place),
+            leftovers: sorted.partials,
             rate: options.rate,
             split_bytes: options.split_bytes,
             hashes: match options.state {
@@ -300,6 +318,7 @@ fn mirror(
         notes::of_side(&mut report, pool, scanned);
     }
     report.notes.extend(adopted);
+    report.notes.extend(leftovers::note(removed));
     let (notes, trouble) = memory.finish(dry, &options.cancel, save);
     report.notes.extend(notes);
     report.troubles.extend(trouble);
@@ -313,6 +332,17 @@ fn mirror(
     }
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Returns the number of this run, and the time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a run is where the clock is read; what it decides takes it as a value"
+)]
+fn begin(options: &RunOptions) -> (RunId, DateTime<Utc>) {
+    let now = Utc::now();
+    let chance = || BuildHasher::hash_one(&RandomState::new(), 0);
+    (RunId::new(options.owner.unwrap_or_else(chance), now, chance() as u32), now)
 }
 
 /// Finds out which files have one content, as far as that decides, or is to be remembered.

@@ -46,8 +46,8 @@ pub struct Scanned {
     pub keeps: BTreeSet<RelPath>,
     /// What has the name of the file that receipts are kept in, sorted. It is never part of the tree.
     pub states: BTreeSet<RelPath>,
-    /// Files that have the name of a temporary one, in no order: of a run under way, or of one that was stopped. They are never part of
-    /// the tree.
+    /// Files and links that have the name of a temporary one, in no order: of a run under way, or of one that was stopped. They are never
+    /// part of the tree, and whether they keep their directory from being removed is not decided here.
     pub leftovers: Vec<Entry>,
 }
 
@@ -194,17 +194,19 @@ impl Found {
             let bytes = (size_of::<Entry>() + entry.path.as_bytes().len()) as u64;
             let is_left_out =
                 is_lock(entry.path.name()) || !options.filter.admits(&entry.path, entry.is_dir());
+            if is_temporary(entry.path.name())
+                && matches!(entry.kind, Kind::File | Kind::Symlink)
+                && self.bytes.saturating_add(bytes) <= options.max_bytes
+            {
+                // Whatever the filter says: it is about names of the mirror, and these are ours.
+                self.bytes += bytes;
+                self.leftovers.push(entry);
+                continue;
+            }
             if is_left_out || is_temporary(entry.path.name()) || is_state(entry.path.name()) {
                 self.keeps.insert(dir.clone());
                 if is_state(entry.path.name()) && !is_left_out {
                     self.states.insert(entry.path);
-                } else if is_temporary(entry.path.name())
-                    && entry.kind == Kind::File
-                    && self.bytes.saturating_add(bytes) <= options.max_bytes
-                {
-                    // Whatever the filter says: it is about names of the mirror, and these are ours.
-                    self.bytes += bytes;
-                    self.leftovers.push(entry);
                 }
                 continue;
             }

@@ -30,6 +30,8 @@ pub struct Connection {
     pub time_offset: Option<Offset>,
     /// How names are encoded on servers; `None` for UTF-8, and Latin-1 where a name isn't that.
     pub charset: Option<Charset>,
+    /// Files that come to this machine are flushed to the disk before they get their names.
+    pub flushes: bool,
     /// Who hears the dialogue; `None` for nobody.
     pub transcript: Option<Arc<dyn Transcript>>,
     /// The wish to stop.
@@ -44,7 +46,11 @@ impl Place {
     /// [`PlaceError::Charset`] when something can't be sent; what is wrong with how it is to be protected.
     pub fn store(self, connection: &Connection) -> Result<Arc<dyn Store>, PlaceError> {
         match self {
-            Self::Local(path) => Ok(Arc::new(Named::new(LocalStore::new(path), Names::of_disk()))),
+            Self::Local(path) => {
+                let store = LocalStore::new(path);
+                let store = if connection.flushes { store.flushing() } else { store };
+                Ok(Arc::new(Named::new(store, Names::of_disk())))
+            }
             Self::Ftp { .. } => {
                 let names = Names::of_server(connection.charset);
                 Ok(Arc::new(Named::new(self.ftp_store(connection)?, names)))

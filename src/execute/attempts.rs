@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::compare::{Basis, CompareOptions};
 use crate::execute::{ExecuteOptions, Hashes, Outcome, Silent, execute};
-use crate::model::{Cancel, Entry, Evidence, Links, Mtime, RelPath, Remedy, Tree};
+use crate::model::{Cancel, Entry, Evidence, Links, Mtime, RelPath, Remedy, RunId, Tree};
 use crate::plan::{Plan, PlanOptions, Presence, plan};
 use crate::pool::{Pool, SessionCount};
 use crate::store::memory::{MemoryStore, Node};
@@ -52,7 +52,9 @@ fn carry_out(plan: &Plan, source: &MemoryStore, destination: &MemoryStore, retri
     let options = ExecuteOptions {
         in_place: false,
         carry_times: true,
-        run_id: 1,
+        run_id: RunId { owner: 1, run: 1 },
+        resume_from: None,
+        leftovers: Vec::new(),
         rate: None,
         split_bytes: None,
         hashes: Hashes::None,

@@ -2,31 +2,42 @@
 //!
 //! Workers take files from a common queue, each one file ahead of the one it sends, so that the sessions can prepare the
 //! next. A file is read and written in blocks; only when the source says that it was whole is the destination told to
-//! publish it. Whatever fails for a passing reason is begun anew.
+//! publish it. Whatever fails for a passing reason is begun anew, or gone on with where enough of it is there.
+
+mod broken;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use crate::execute::copy::broken::Went;
+use crate::execute::resume::{Partial, Partials};
 use crate::execute::split::Splits;
 use crate::execute::times::exact_times;
 use crate::execute::{Event, Hashes, Outcome, Run, vanished};
-use crate::model::{Kind, Mtime, RelPath, Remedy, temporary_for};
+use crate::model::{Entry, Key, Kind, Mtime, RelPath, Remedy, Temporary};
 use crate::plan::Deed;
 use crate::pool::{Meter, Pool, growing_crew};
-use crate::store::{ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest, Written};
+use crate::store::{
+    Incoming, Outgoing, ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest, Written,
+};
 
 /// Copies the files of these actions.
-pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
+pub(super) fn copy_files(run: &Run<'_>, indices: Vec<usize>) {
     let times = exact_times(run, &indices);
-    let splits = Splits::choose(run, &mut indices, |i| requests(run, &times, i, 0).1);
+    let partials = Partials::choose(run, &times, &indices);
+    let (mut begun, mut new): (Vec<usize>, Vec<usize>) = indices.into_iter().partition(|&i| partials.has(i));
+    let splits = Splits::choose(run, &mut new, |i| requests(run, &times, i, Key::Parts, 0).1);
+    begun.append(&mut new);
+    let indices = begun;
     let remote: Vec<&Pool> =
         [run.source, run.destination].into_iter().filter(|pool| pool.store().is_remote()).collect();
     let most = if remote.is_empty() { LOCAL_WORKERS } else { usize::MAX };
     let most = most.min(indices.len() + splits.left());
     let shared = Shared {
         times,
+        partials,
         queue: Mutex::new(VecDeque::from(indices)),
         litter: Mutex::default(),
         missing: Mutex::default(),
@@ -51,7 +62,8 @@ pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
         run.stop(e.to_string());
     }
     vanished::settle(run, shared.missing.into_inner().expect("no holder panics"));
-    let litter = shared.litter.into_inner().expect("no holder panics");
+    let mut litter = shared.litter.into_inner().expect("no holder panics");
+    litter.extend(shared.partials.into_useless());
     if !litter.is_empty()
         && let Ok(Some(mut lease)) = run.destination.lease_now()
     {
@@ -59,6 +71,9 @@ pub(super) fn copy_files(run: &Run<'_>, mut indices: Vec<usize>) {
         let _ = lease.session().remove_files(&litter);
     }
 }
+
+/// So often what was handed over may get lost and be found again at the end.
+const MOST_SETTLINGS: usize = 4;
 
 /// Threads for copying between two directories of this machine.
 const LOCAL_WORKERS: usize = 4;
@@ -103,11 +118,13 @@ impl Run<'_> {
 struct Shared {
     /// Times that the source was asked for.
     times: HashMap<usize, Mtime>,
+    /// What there is of them at the destination.
+    partials: Partials,
     /// Files that no worker has yet.
     queue: Mutex<VecDeque<usize>>,
     /// Temporary files of failed tries.
     litter: Mutex<Vec<RelPath>>,
-    /// Files that could not be found, with the outcomes they get if they are there.
+    /// Files that were not there when they were to be read.
     missing: Mutex<Vec<(usize, Outcome)>>,
     /// How many tries there were.
     serial: AtomicU32,
@@ -186,23 +203,44 @@ struct Copier<'c, 'r> {
 #[derive(Clone, Copy)]
 struct Next {
     action: usize,
-    /// The number of the try, from 1.
-    tried: u32,
+    tries: Tries,
     serial: u32,
-    /// The try before this one, if it may have come to a good end that nobody heard of.
-    unheard: Option<Attempt>,
     /// The destination may have begun it along with the file before it.
     announced: bool,
 }
 
-/// One try at one file.
+/// How often a file was tried.
 #[derive(Clone, Copy)]
+struct Tries {
+    /// The number of the try, from 1.
+    number: u32,
+    /// The same, from when there was last more of the file than before.
+    in_vain: u32,
+    /// What this run had of it was of no use once, so that it is not gone on with again.
+    whole: bool,
+}
+
+impl Tries {
+    const FIRST: Self = Self { number: 1, in_vain: 1, whole: false };
+
+    fn next(self) -> Self {
+        Self { number: self.number + 1, in_vain: self.in_vain + 1, ..self }
+    }
+}
+
+/// One try at one file.
+#[derive(Clone)]
 struct Attempt {
     action: usize,
-    tried: u32,
+    tries: Tries,
+    /// What it goes on with; `None` where it begins anew.
+    partial: Option<Partial>,
+    /// Bytes of that which are kept.
+    kept: u64,
     /// Distinguishes its temporary file from those of all other tries.
     serial: u32,
     started: Instant,
+    /// Bytes that were sent.
     bytes: u64,
     /// There may be a temporary file of it.
     began: bool,
@@ -214,20 +252,17 @@ struct Attempt {
 
 impl Copier<'_, '_> {
     fn copy_all(&mut self) -> StoreResult<()> {
-        while let Some(Next { action: i, tried, serial, unheard, announced }) = self.take()? {
+        while let Some(Next { action: i, tries, serial, announced }) = self.take()? {
             if self.run.is_stopped() {
                 // What was handed over is heard of; the rest is left without an outcome and gets the common one.
-                self.leave(Next { action: i, tried, serial, unheard, announced })?;
+                self.leave(&Next { action: i, tries, serial, announced });
                 break;
-            }
-            if let Some(before) = unheard
-                && self.recover(Attempt { tried, ..before })?
-            {
-                continue;
             }
             let mut attempt = Attempt {
                 action: i,
-                tried,
+                tries,
+                partial: self.shared.partials.take(i),
+                kept: 0,
                 serial,
                 started: Instant::now(),
                 bytes: 0,
@@ -235,56 +270,53 @@ impl Copier<'_, '_> {
                 announced,
                 hash: None,
             };
-            let (run, times) = (self.run, &self.shared.times);
-            // What may be there already is not announced.
-            let next = self.todo.front().filter(|next| next.unheard.is_none());
-            let next = next.map(|next| requests(run, times, next.action, next.serial));
-            let requests = requests(run, times, i, serial);
-            let sent = self.send(&mut attempt, &requests, next.as_ref());
+            let requests = |next: &Next| self.requests(next.action, next.serial);
+            // What is gone on with is asked about first.
+            let next = self.todo.front().filter(|next| !self.shared.partials.has(next.action)).map(requests);
+            let is_next_announced = next.is_some();
+            let requests = self.requests(i, serial);
+            let sent = if attempt.partial.is_some() {
+                self.go_on(&mut attempt, &requests)
+            } else {
+                self.send(&mut attempt, &requests, next.as_ref()).map(|()| Went::Through)
+            };
             if let Some(next) = self.todo.front_mut() {
-                next.announced = attempt.began;
+                next.announced = is_next_announced && attempt.began;
             }
-            let lost = sent.is_err();
+            let lost = !matches!(sent, Ok(Went::Through));
             if lost && !self.destination.is_usable() {
                 self.rename_announced();
             }
-            if let Err(e) = sent {
-                self.after_failure(attempt, e)?;
+            match sent {
+                Ok(Went::Through) => {}
+                Ok(Went::Nowhere) => self.begin_anew(&attempt, VecDeque::push_front),
+                Err(e) => self.after_failure(&attempt, e)?,
             }
             self.hear(Settle::Ready, lost)?;
         }
-        self.hear(Settle::All, false)?;
-        // A stopped run may have lost what it had handed over, with what was announced behind it.
-        for next in std::mem::take(&mut self.todo) {
-            self.leave(next)?;
+        // What was handed over may be lost, and found again.
+        for _ in 0..MOST_SETTLINGS {
+            self.hear(Settle::All, false)?;
+            if self.finished.is_empty() {
+                break;
+            }
         }
-        self.hear(Settle::All, false)?;
         for next in std::mem::take(&mut self.todo) {
-            next.unheard.into_iter().for_each(|attempt| self.leave_litter(attempt));
+            self.leave(&next);
         }
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
-            self.run.settle_sent(attempt.action, Outcome::failed(error, attempt.tried));
+            self.run.settle_sent(attempt.action, Outcome::failed(error, attempt.tries.number));
         }
         Ok(())
     }
 
-    /// Leaves a file, unless it is there already.
-    fn leave(&mut self, next: Next) -> StoreResult<()> {
-        let is_there = match next.unheard {
-            Some(attempt) if !self.run.options.cancel.is_cancelled() => self.recover(attempt)?,
-            Some(attempt) => {
-                self.leave_litter(attempt);
-                false
-            }
-            None => false,
-        };
-        if !is_there {
-            // It may have been announced.
-            self.add_litter(next.action, next.serial);
-            self.shared.give_back([next.action]);
+    /// Leaves a file to others.
+    fn leave(&self, next: &Next) {
+        if next.announced {
+            self.add_litter(self.temporary(next.action, next.serial), next.action);
         }
-        Ok(())
+        self.shared.give_back([next.action]);
     }
 
     /// Returns the next file. The one after it is taken as well, so that a session can prepare it. At the end, hears what
@@ -293,7 +325,7 @@ impl Copier<'_, '_> {
         while self.todo.len() < 2
             && let Some(i) = self.shared.take(|i| self.todo.is_empty() || self.may_wait(i))
         {
-            self.queue_again(i, 1, None, VecDeque::push_back);
+            self.queue_again(i, Tries::FIRST, VecDeque::push_back);
         }
         if self.todo.is_empty() {
             self.hear(Settle::All, false)?;
@@ -302,46 +334,16 @@ impl Copier<'_, '_> {
     }
 
     /// Puts a file among those to be tried, under a temporary name that no try had: a server may go on writing to an old one.
-    fn queue_again(
-        &mut self,
-        action: usize,
-        tried: u32,
-        unheard: Option<Attempt>,
-        push: impl FnOnce(&mut VecDeque<Next>, Next),
-    ) {
+    fn queue_again(&mut self, action: usize, tries: Tries, push: impl FnOnce(&mut VecDeque<Next>, Next)) {
         let serial = self.shared.serial.fetch_add(1, Ordering::Relaxed) + 1;
-        push(&mut self.todo, Next { action, tried, serial, unheard, announced: false });
-    }
-
-    /// Looks whether a try came to a good end that nobody heard of. Returns whether that is settled; if not, the file is sent again.
-    fn recover(&mut self, attempt: Attempt) -> StoreResult<bool> {
-        let (_, write) = requests(self.run, &self.shared.times, attempt.action, attempt.serial);
-        match self.destination.recover(&write) {
-            Ok(true) => {
-                self.run.observer.event(&Event::Moved { bytes: attempt.bytes });
-                self.finished.insert(write.path, attempt);
-                Ok(true)
-            }
-            Ok(false) => {
-                self.leave_litter(attempt);
-                Ok(false)
-            }
-            // Looking was no try; sending is one.
-            Err(e) if !matches!(e.remedy(), Remedy::Shrink | Remedy::Abort) => {
-                self.leave_litter(attempt);
-                Ok(false)
-            }
-            Err(e) => self.after_failure(attempt, e).map(|()| true),
-        }
+        push(&mut self.todo, Next { action, tries, serial, announced: false });
     }
 
     /// Gives the file that was announced on a session another name: the session is lost, and the server may have made the file.
     fn rename_announced(&mut self) {
-        if self.todo.front().is_some_and(|next| next.unheard.is_none())
-            && let Some(next) = self.todo.pop_front()
-        {
-            self.add_litter(next.action, next.serial);
-            self.queue_again(next.action, next.tried, None, VecDeque::push_front);
+        if let Some(next) = self.todo.pop_front() {
+            self.add_litter(self.temporary(next.action, next.serial), next.action);
+            self.queue_again(next.action, next.tries, VecDeque::push_front);
         }
     }
 
@@ -375,35 +377,26 @@ impl Copier<'_, '_> {
             };
             attempt.began = true;
             let mut hasher = self.run.wants_hash(attempt.action).then(blake3::Hasher::new);
-            loop {
-                let n = incoming.read(self.block)?;
-                if n == 0 {
-                    break;
-                }
-                self.run.wait_for_line(n);
-                outgoing.write(&self.block[..n])?;
+            let line = Line { run: self.run, shared: self.shared, meter: self.meter };
+            line.pump(attempt, &mut *incoming, &mut *outgoing, self.block, |block| {
                 if let Some(hasher) = &mut hasher {
-                    hasher.update(&self.block[..n]);
+                    hasher.update(block);
                 }
-                attempt.bytes += n as u64;
-                observer.event(&Event::Moved { bytes: n as u64 });
-                self.shared.measure(self.meter, 0, n as u64);
-                if self.run.is_stopped() {
-                    return Err(StoreError::cancelled("send", &read.path, self.run.source.store().name()));
-                }
-            }
+            })?;
             attempt.hash = hasher.map(|hasher| hasher.finalize().into());
             incoming.finish()?;
             outgoing.finish()
         })();
         match result {
-            Ok(()) => {
-                self.finished.insert(write.path.clone(), *attempt);
-                self.shared.measure(self.meter, 1, 0);
-            }
+            Ok(()) => self.note_sent(write.path.clone(), attempt),
             Err(_) => observer.event(&Event::TakenBack { bytes: attempt.bytes }),
         }
         result
+    }
+
+    fn note_sent(&mut self, path: RelPath, attempt: &Attempt) {
+        self.finished.insert(path, attempt.clone());
+        self.shared.measure(self.meter, 1, 0);
     }
 
     /// Hears what became of files that were handed over. Where the session was `lost` over another file, that was no try of
@@ -418,83 +411,106 @@ impl Copier<'_, '_> {
                         time_set: self.run.options.carry_times.then_some(time_set),
                         mtime: self.run.source_time(&self.shared.times, attempt.action),
                         hash: attempt.hash,
-                        ..Outcome::done(bytes, seconds, attempt.tried)
+                        ..Outcome::done(
+                            bytes.saturating_sub(attempt.earlier()),
+                            seconds,
+                            attempt.tries.number,
+                        )
                     };
                     self.run.settle_sent(attempt.action, outcome);
                 }
                 Err(e) => {
-                    self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
+                    self.run.observer.event(&Event::TakenBack { bytes: attempt.kept + attempt.bytes });
                     if lost && e.remedy() == Remedy::Reconnect {
-                        self.queue_again(attempt.action, attempt.tried, Some(attempt), VecDeque::push_back);
+                        if self.is_recovered(&attempt) {
+                            continue;
+                        }
+                        if self.may_keep(&attempt, attempt.kept + attempt.bytes) {
+                            self.keep(&attempt, attempt.kept + attempt.bytes, 0);
+                        } else {
+                            self.leave_litter(&attempt);
+                        }
+                        self.queue_again(attempt.action, attempt.tries, VecDeque::push_back);
                         continue;
                     }
-                    self.after_failure(attempt, e)?;
+                    if attempt.partial.is_some() && matches!(e.remedy(), Remedy::Retry | Remedy::Skip) {
+                        // All of it was sent, and it isn't what it should be.
+                        self.shared.partials.refuse();
+                        self.begin_anew(&attempt, VecDeque::push_back);
+                        continue;
+                    }
+                    self.after_failure(&attempt, e)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Puts the file back for another try, or gives it its outcome. Returns the error that ends this worker.
-    fn after_failure(&mut self, attempt: Attempt, error: StoreError) -> StoreResult<()> {
-        let lost = error.remedy() == Remedy::Reconnect && attempt.began;
-        if lost && self.run.options.retry.again(error.remedy(), attempt.tried) {
-            // It is looked at before it is sent again.
-            self.queue_again(attempt.action, attempt.tried + 1, Some(attempt), VecDeque::push_front);
-            return Ok(());
-        }
-        self.leave_litter(attempt);
-        if error.remedy() == Remedy::Shrink {
-            // Another worker does them. What was handed over is done again, too: nothing was heard of it.
-            for next in &self.todo {
-                next.unheard.into_iter().for_each(|attempt| self.leave_litter(attempt));
-            }
-            let begun = self.todo.drain(..).map(|next| next.action);
-            let unheard = self.finished.drain().map(|(_, attempt)| attempt.action);
-            self.shared.give_back(std::iter::once(attempt.action).chain(begun).chain(unheard));
-            return Err(error);
-        }
-        if !lost && self.run.options.retry.again(error.remedy(), attempt.tried) {
-            self.queue_again(attempt.action, attempt.tried + 1, None, VecDeque::push_front);
-            return Ok(());
-        }
-        let mut outcome = self.run.failure(&error, attempt.tried);
-        if attempt.began && self.litter(attempt.action, attempt.serial).is_none() {
-            let error = outcome.error.unwrap_or_default();
-            outcome.error =
-                Some(format!("{error}; it was written in place, and what is there may be a part of it"));
-        }
-        if error.is_absence() {
-            self.shared.missing.lock().expect("no holder panics").push((attempt.action, outcome));
-        } else {
-            self.run.settle_sent(attempt.action, outcome);
-        }
-        Ok(())
+    fn requests(&self, i: usize, serial: u32) -> (ReadRequest, WriteRequest) {
+        let key = self.run.key_of(&self.shared.times, i);
+        requests(self.run, &self.shared.times, i, key, serial)
     }
 
-    /// Remembers what a failed try may have left at the destination.
-    fn leave_litter(&self, attempt: Attempt) {
-        if attempt.began {
-            self.add_litter(attempt.action, attempt.serial);
+    fn temporary_of(&self, attempt: &Attempt) -> RelPath {
+        match &attempt.partial {
+            Some(partial) => partial.path.clone(),
+            None => self.temporary(attempt.action, attempt.serial),
         }
     }
 
-    fn add_litter(&self, action: usize, serial: u32) {
-        self.litter(action, serial).into_iter().for_each(|temporary| self.shared.add_litter(temporary));
+    fn temporary(&self, i: usize, serial: u32) -> RelPath {
+        temporary(self.run, i, self.run.key_of(&self.shared.times, i), serial)
     }
 
-    /// Returns the temporary file of a try; `None` where it is written in place.
-    fn litter(&self, action: usize, serial: u32) -> Option<RelPath> {
-        let (_, write) = requests(self.run, &self.shared.times, action, serial);
-        (write.temporary != write.path).then_some(write.temporary)
+    fn add_litter(&self, temporary: RelPath, action: usize) {
+        if !is_in_place(self.run, action) {
+            self.shared.add_litter(temporary);
+        }
     }
 }
 
-/// Returns what is asked of both sides for a file; `serial` distinguishes the temporary files of its tries.
+/// What bytes that move are told to.
+struct Line<'l, 'r> {
+    run: &'l Run<'r>,
+    shared: &'l Shared,
+    meter: Option<&'l Meter<'l>>,
+}
+
+impl Line<'_, '_> {
+    /// Moves all that comes in.
+    fn pump(
+        &self,
+        attempt: &mut Attempt,
+        incoming: &mut dyn Incoming,
+        outgoing: &mut dyn Outgoing,
+        block: &mut [u8],
+        mut look: impl FnMut(&[u8]),
+    ) -> StoreResult<()> {
+        loop {
+            let n = incoming.read(block)?;
+            if n == 0 {
+                return Ok(());
+            }
+            self.run.wait_for_line(n);
+            outgoing.write(&block[..n])?;
+            look(&block[..n]);
+            attempt.bytes += n as u64;
+            self.run.observer.event(&Event::Moved { bytes: n as u64 });
+            self.shared.measure(self.meter, 0, n as u64);
+            if self.run.is_stopped() {
+                let path = &self.run.action(attempt.action).entry().path;
+                return Err(StoreError::cancelled("send", path, self.run.source.store().name()));
+            }
+        }
+    }
+}
+
+/// Returns what is asked of both sides for a file; `key` is of its temporary file, and `serial` distinguishes those of its tries.
 fn requests(
     run: &Run<'_>,
     times: &HashMap<usize, Mtime>,
     i: usize,
+    key: Key,
     serial: u32,
 ) -> (ReadRequest, WriteRequest) {
     let action = run.action(i);
@@ -506,17 +522,27 @@ fn requests(
     // A file that is replaced keeps its bits: a script stays executable.
     let replaced =
         action.destination.as_ref().filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
-    // What is no file, a link above all, gives way to one and is never written through.
-    let is_in_place = run.options.in_place && (action.deed == Deed::Copy || replaced.is_some());
-    let temporary =
-        if is_in_place { path.clone() } else { temporary_for(path, run.options.run_id, i, serial) };
     let write = WriteRequest {
         path: path.clone(),
-        temporary,
+        temporary: if is_in_place(run, i) { path.clone() } else { temporary(run, i, key, serial) },
         size,
         mtime: mtime.filter(|_| run.options.carry_times),
         mode: replaced.and_then(|entry| entry.mode).map(u32::from),
         replaces: replaced.is_some(),
     };
     (read, write)
+}
+
+/// Returns whether a file is written under its final name. What is no file, a link above all, gives way to one and is never written
+/// through.
+pub(super) fn is_in_place(run: &Run<'_>, i: usize) -> bool {
+    let action = run.action(i);
+    let is_file = |entry: &Entry| entry.kind == Kind::File;
+    let replaces_file = action.deed == Deed::Replace && action.destination.as_deref().is_some_and(is_file);
+    run.options.in_place && (action.deed == Deed::Copy || replaces_file)
+}
+
+fn temporary(run: &Run<'_>, i: usize, key: Key, serial: u32) -> RelPath {
+    let name = Temporary { run: run.options.run_id, key, number: i as u64, serial };
+    name.beside(&run.action(i).entry().path)
 }

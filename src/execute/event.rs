@@ -31,9 +31,14 @@ pub enum Event<'e> {
         /// How many.
         bytes: u64,
     },
-    /// A try failed; its bytes are sent again.
+    /// A file is gone on with.
+    Kept {
+        /// How many bytes of it are there already.
+        bytes: u64,
+    },
+    /// A try failed; its bytes are sent again, or kept.
     TakenBack {
-        /// How many bytes of [`Event::Moved`] don't count.
+        /// How many bytes of [`Event::Moved`] and [`Event::Kept`] don't count.
         bytes: u64,
     },
     /// An action has its outcome.

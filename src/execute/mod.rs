@@ -9,6 +9,7 @@ mod copy;
 mod event;
 mod in_place;
 mod limit;
+mod resume;
 mod split;
 mod times;
 mod vanished;
@@ -24,7 +25,7 @@ use std::time::Instant;
 use crate::execute::copy::copy_files;
 use crate::execute::in_place::{rename_files, set_times};
 use crate::execute::limit::Limiter;
-use crate::model::{Cancel, Kind, Mtime, RelPath, Remedy, temporary_for};
+use crate::model::{Cancel, Entry, Kind, Mtime, RelPath, Remedy, RunId, temporary_for};
 use crate::plan::{Action, Deed, Phase, Plan};
 use crate::pool::{Pool, crew};
 use crate::store::{LinkRequest, RetryPolicy, Session, StoreError, StoreResult};
@@ -37,7 +38,12 @@ pub struct ExecuteOptions {
     /// Give files the modification times of their sources.
     pub carry_times: bool,
     /// Distinguishes the temporary files of this run from those of others.
-    pub run_id: u64,
+    pub run_id: RunId,
+    /// Files of which so many bytes are there already are gone on with; `None` begins all of them anew.
+    pub resume_from: Option<u64>,
+    /// Partial files of this owner at the destination, left by earlier runs, that may be gone on with. What turns out to be of no use is
+    /// removed.
+    pub leftovers: Vec<Entry>,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
     pub rate: Option<NonZeroU64>,
     /// Downloads of more bytes than this are fetched over several sessions; `None` chooses by the line.
@@ -130,11 +136,13 @@ pub fn execute(
         limiter: options.rate.map(Limiter::new),
         observer,
         outcomes: Mutex::new(vec![None; plan.actions.len()]),
+        leftovers: Mutex::new(options.leftovers.clone()),
         refused: Mutex::default(),
         stop: Mutex::new(None),
         failed: AtomicBool::new(false),
     };
     run.all_phases();
+    run.remove_leftovers();
     let left = run.stop_reason().unwrap_or_else(|| "not reached".to_owned());
     run.end_refused(&left);
     let outcomes = run.outcomes.into_inner().expect("no holder panics");
@@ -151,6 +159,8 @@ struct Run<'r> {
     limiter: Option<Limiter>,
     observer: &'r dyn Observer,
     outcomes: Mutex<Vec<Option<Outcome>>>,
+    /// Partial files that nobody has gone on with.
+    leftovers: Mutex<Vec<Entry>>,
     /// Files that could not be renamed: they are sent under their new names instead, and removed under the old ones where all else
     /// is removed. With what came of the sending, once that is done.
     refused: Mutex<BTreeMap<usize, Refused>>,
@@ -210,6 +220,19 @@ impl Run<'_> {
                     self.side_by_side(&indices, |session, part| self.change(session, Deed::Delete, part));
                 }
             }
+        }
+    }
+
+    /// Removes partial files that are of no use. A run that was stopped may not have come to what they are of use for.
+    fn remove_leftovers(&self) {
+        let leftovers = std::mem::take(&mut *self.leftovers.lock().expect("no holder panics"));
+        let paths: Vec<RelPath> = leftovers.into_iter().map(|entry| entry.path).collect();
+        if !paths.is_empty()
+            && !self.is_stopped()
+            && let Ok(Some(mut lease)) = self.destination.lease_now()
+        {
+            // Nothing is lost if this fails: they are known for what they are by their names.
+            let _ = lease.session().remove_files(&paths);
         }
     }
 

@@ -29,6 +29,6 @@ pub use path::{PathError, RelPath};
 pub use receipt::{Content, Evidence, Likeness, Receipt, Receipts, Seen};
 pub use remedy::Remedy;
 pub use secret::Secret;
-pub use temporary::{STATE_NAME, is_state, is_temporary, temporary_for};
+pub use temporary::{Key, RunId, STATE_NAME, Temporary, is_state, is_temporary, temporary_for};
 pub use tree::{Tree, Unproven};
 pub use zone::{Offset, Zone};

@@ -22,7 +22,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, Mode, OFlags, fchmod, mkdirat, openat, readlinkat, renameat, statat, symlinkat, unlinkat,
+    AtFlags, Mode, OFlags, fchmod, fsync, mkdirat, openat, readlinkat, renameat, statat, symlinkat, unlinkat,
     utimensat,
 };
 use rustix::io::Errno;
@@ -71,6 +71,16 @@ impl Rooted {
         let (dir, name) = self.place(path)?;
         let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Directory::read(openat(&dir, name, how, Mode::empty()).map_err(no_directory)?)
+    }
+
+    /// Flushes a directory to the disk: what its names stand for.
+    ///
+    /// # Errors
+    /// `NotADirectory`, or what the system says.
+    pub fn flush_dir(&self, path: &RelPath) -> io::Result<()> {
+        let (dir, name) = self.place(path)?;
+        let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(fsync(openat(&dir, name, how, Mode::empty()).map_err(no_directory)?)?)
     }
 
     /// Returns where a symbolic link points.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::compare::{Folds, LeftOut, folds};
-use crate::model::{Entry, Kind, RelPath, Tree, Unproven, temporary_for};
+use crate::model::{Entry, Kind, RelPath, RunId, Tree, Unproven, temporary_for};
 use crate::pool::Pool;
 use crate::run::Scanned;
 use crate::store::{Session, Settle, StoreError, StoreResult, WriteRequest};
@@ -26,7 +26,7 @@ pub(super) fn unfold(
     to: &mut Scanned,
     destination: &Pool,
     dry: bool,
-    run_id: u64,
+    run_id: RunId,
 ) -> StoreResult<Folding> {
     let mut folding = Folding::default();
     let Some(Folds { respelled, left_out }) = folds(&from.tree, &to.tree) else { return Ok(folding) };
@@ -98,7 +98,7 @@ fn does_fold(
     tree: &Tree,
     respelled: Option<(&RelPath, &RelPath)>,
     dry: bool,
-    run_id: u64,
+    run_id: RunId,
 ) -> StoreResult<Answer> {
     let is_file = |path: &RelPath| tree.get(path).is_some_and(|entry| entry.kind == Kind::File);
     let in_question = respelled.filter(|(old, _)| is_file(old)).map(|(old, new)| (old.clone(), new.clone()));
@@ -135,7 +135,7 @@ fn swapped(path: &RelPath) -> Option<RelPath> {
     (other != *path).then_some(other)
 }
 
-fn ask_about_a_new_file(session: &mut dyn Session, run_id: u64) -> StoreResult<Answer> {
+fn ask_about_a_new_file(session: &mut dyn Session, run_id: RunId) -> StoreResult<Answer> {
     /// No file of a plan has this number.
     const NUMBER: usize = u32::MAX as usize - 1;
     let root = RelPath::root();

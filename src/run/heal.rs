@@ -39,6 +39,8 @@ impl Stray {
             strays.entry(dir).or_default().push(Self { entry: entry.clone(), old });
             false
         });
+        // Some may stay, and no directory with something in it can be removed.
+        scanned.keeps.extend(strays.keys().cloned());
         strays
     }
 

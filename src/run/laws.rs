@@ -1,6 +1,7 @@
 //! The laws of mirroring, on arbitrary trees in memory with arbitrary faults.
 
 mod folding;
+mod leftovers;
 mod names;
 mod renames;
 mod server_state;

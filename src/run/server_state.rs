@@ -13,7 +13,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use blake3::Hash;
 
 use crate::compare::Side;
-use crate::model::{Mtime, Precision, Receipt, Receipts, RelPath, Remedy, STATE_NAME, Seen, temporary_for};
+use crate::model::{
+    Mtime, Precision, Receipt, Receipts, RelPath, Remedy, RunId, STATE_NAME, Seen, temporary_for,
+};
 use crate::pool::Pool;
 use crate::state::{MAGIC, PACK_LIMITS, PackError, PackLimits, pack, unpack};
 use crate::store::{ReadRequest, RetryPolicy, Session, Settle, StoreError, StoreResult, WriteRequest};
@@ -151,7 +153,7 @@ impl ServerState {
         &self,
         pool: &Pool,
         known: &Receipts,
-        run_id: u64,
+        run_id: RunId,
         retry: &RetryPolicy,
     ) -> StoreResult<()> {
         let mut pending = self.lock();

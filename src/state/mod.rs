@@ -47,9 +47,24 @@ pub struct Pair {
 impl Pair {
     /// Returns a name for the file of this pair that no other pair has.
     pub fn file_name(&self) -> String {
-        // The lengths keep one name from running into the other.
-        let names = format!("{}:{}>{}", self.source.len(), self.source, self.destination);
-        format!("{}.sqlite", &blake3::hash(names.as_bytes()).to_hex()[..24])
+        format!("{}.sqlite", &blake3::hash(self.joined().as_bytes()).to_hex()[..24])
+    }
+
+    /// Returns a number for this pair as it is handled by one user of one machine, which no other pair, user or machine has. `handler` is
+    /// whatever tells these apart.
+    pub fn owner(&self, handler: &[u8]) -> u64 {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.joined().as_bytes());
+        hasher.update(&[0]);
+        hasher.update(handler);
+        let mut first = [0; 8];
+        first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        u64::from_le_bytes(first)
+    }
+
+    fn joined(&self) -> String {
+        // The length keeps one name from running into the other.
+        format!("{}:{}>{}", self.source.len(), self.source, self.destination)
     }
 }
 

@@ -201,3 +201,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn whose_temporary_files_are_depends_on_places_and_handler() {
+    let pair =
+        |source: &str, destination: &str| Pair { source: source.into(), destination: destination.into() };
+    let owners = [
+        pair("a", "b").owner(b"host"),
+        pair("b", "a").owner(b"host"),
+        pair("a", "b").owner(b"other"),
+        pair("a", "bh").owner(b"ost"),
+        pair("a", "b").owner(b""),
+    ];
+    let unique: std::collections::BTreeSet<u64> = owners.into_iter().collect();
+    assert_eq!(unique.len(), owners.len());
+    assert_eq!(pair("a", "b").owner(b"host"), owners[0]);
+}

@@ -12,8 +12,8 @@ use crate::store::ftp::{FtpStore, RemoteRoot};
 use crate::store::local::LocalStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Charset, Dating, LinkRequest, Named, Names, PartRequest, ReadRequest, Renaming, Session, Settle, Store,
-    StoreResult, Version, WriteRequest, Written,
+    Begun, Charset, Continued, Dating, LinkRequest, Named, Names, PartRequest, ReadRequest, Renaming,
+    Session, Settle, Store, StoreResult, Version, WriteRequest, Written,
 };
 
 fn path(text: &str) -> RelPath {
@@ -297,6 +297,41 @@ fn a_file_is_written_in_parts_where_the_store_can() {
 fn large(size: u64) -> WriteRequest {
     let (path, temporary) = (path("a"), path("a.part"));
     WriteRequest { path, temporary, size: Some(size), mtime: Some(mtime()), mode: None, replaces: true }
+}
+
+/// Goes on with `a.part` to make `a` of it, and returns whether that was to be had.
+fn go_on(session: &mut dyn Session, begun: (u64, &[u8]), size: u64, rest: &[u8]) -> bool {
+    let begun = Begun { bytes: begun.0, tail: begun.1.to_vec() };
+    let Continued::On(mut outgoing) = session.write_on(&large(size), &begun).unwrap() else { return false };
+    for block in rest.chunks(2) {
+        outgoing.write(block).unwrap();
+    }
+    outgoing.finish().unwrap();
+    for (settled, result) in session.settle(Settle::All) {
+        assert_eq!((settled, result.unwrap()), (path("a"), Written { bytes: size, time_set: true }));
+    }
+    true
+}
+
+#[test]
+fn a_file_is_written_on_from_its_end_if_it_is_what_it_should_be() {
+    each_store(|session| {
+        write(session, "a.part", b"012345").unwrap();
+        for other in [(6, &b"344"[..]), (5, b"34"), (7, b"5\0"), (7, b"45"), (3, b"3450")] {
+            assert!(!go_on(session, other, 10, b""), "{other:?}");
+            assert!(session.is_usable(), "{other:?}");
+        }
+        assert_eq!(read(session, "a.part").unwrap(), b"012345");
+        assert!(go_on(session, (6, b"345"), 10, b"6789"));
+        assert_eq!(read(session, "a").unwrap(), b"0123456789");
+        assert_eq!(names(session, &RelPath::root()), ["file a"]);
+        // Nothing is missing but the name.
+        write(session, "a.part", b"012345").unwrap();
+        assert!(go_on(session, (6, b"012345"), 6, b""));
+        assert_eq!(read(session, "a").unwrap(), b"012345");
+        assert!(!go_on(session, (6, b"012345"), 6, b""), "it is gone");
+        assert_eq!(session.version(&path("a")).unwrap().mtime, Some(mtime()));
+    });
 }
 
 #[test]

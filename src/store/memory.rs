@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::model::{Checksum, ChecksumKind, Entry, Kind, Mtime, RelPath, Remedy, Unproven};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
+    Begun, Capabilities, Continued, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts,
+    ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest,
+    Written,
 };
 
 /// What is at one path.
@@ -55,6 +56,7 @@ struct Shared {
     tells_checksums: bool,
     refuses_renames: bool,
     has_others: bool,
+    keeps_partials: bool,
     folds_case: bool,
 }
 
@@ -115,6 +117,12 @@ impl MemoryStore {
 
     pub(crate) fn without_renames(self) -> Self {
         self.lock().refuses_renames = true;
+        self
+    }
+
+    /// What was begun and not finished stays under its temporary name.
+    pub(crate) fn keeping_partials(self) -> Self {
+        self.lock().keeps_partials = true;
         self
     }
 
@@ -485,7 +493,21 @@ impl Session for MemorySession {
         _: Option<&WriteRequest>,
     ) -> StoreResult<Box<dyn Outgoing + 's>> {
         drop(self.step("write", &file.path)?);
-        Ok(Box::new(MemoryOutgoing { session: self, request: file.clone(), content: vec![] }))
+        Ok(Box::new(MemoryOutgoing { session: self, request: file.clone(), content: vec![], done: false }))
+    }
+
+    fn write_on<'s>(&'s mut self, file: &WriteRequest, begun: &Begun) -> StoreResult<Continued<'s>> {
+        let shared = self.step("write", &file.path)?;
+        let content = match shared.nodes.get(&shared.own(&file.temporary)) {
+            Some(Node::File { content, .. }) => content.clone(),
+            _ => return Ok(Continued::Other),
+        };
+        drop(shared);
+        if content.len() as u64 != begun.bytes || !content.ends_with(&begun.tail) {
+            return Ok(Continued::Other);
+        }
+        let outgoing = MemoryOutgoing { session: self, request: file.clone(), content, done: false };
+        Ok(Continued::On(Box::new(outgoing)))
     }
 
     fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {
@@ -523,6 +545,20 @@ struct MemoryOutgoing<'s> {
     session: &'s mut MemorySession,
     request: WriteRequest,
     content: Vec<u8>,
+    done: bool,
+}
+
+impl Drop for MemoryOutgoing<'_> {
+    fn drop(&mut self) {
+        let mut shared = self.session.store.lock();
+        let own = shared.own(&self.request.temporary);
+        if self.done {
+            shared.nodes.remove(&own);
+        } else if shared.keeps_partials && !self.content.is_empty() {
+            let (content, mtime) = (std::mem::take(&mut self.content), Mtime::from_unix(2_000_000_000, 0));
+            shared.nodes.insert(own, Node::File { content, mtime: mtime.unwrap() });
+        }
+    }
 }
 
 impl Outgoing for MemoryOutgoing<'_> {
@@ -532,11 +568,11 @@ impl Outgoing for MemoryOutgoing<'_> {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> StoreResult<()> {
-        let Self { session, request, content } = *self;
-        let WriteRequest { path, mtime, .. } = request;
-        let bytes = content.len() as u64;
-        let mut shared = session.step("write", &path)?;
+    fn finish(mut self: Box<Self>) -> StoreResult<()> {
+        let WriteRequest { path, mtime, .. } = self.request.clone();
+        let bytes = self.content.len() as u64;
+        let content = self.content.clone();
+        let mut shared = self.session.step("write", &path)?;
         let own = shared.own(&path);
         let parent = own.parent().unwrap();
         let fits = (parent.is_root() || shared.nodes.get(&parent) == Some(&Node::Dir))
@@ -551,7 +587,8 @@ impl Outgoing for MemoryOutgoing<'_> {
         shared.nodes.insert(own, Node::File { content, mtime: mtime.unwrap_or(now) });
         shared.journal.push(format!("write {path}"));
         drop(shared);
-        session.written.push((path, Ok(Written { bytes, time_set: mtime.is_some() })));
+        self.done = true;
+        self.session.written.push((path, Ok(Written { bytes, time_set: mtime.is_some() })));
         Ok(())
     }
 }

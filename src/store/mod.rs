@@ -204,6 +204,16 @@ pub trait Session: Send {
         Ok(false)
     }
 
+    /// Opens a file to be written on that has a beginning under its temporary name already. Before anything is written, that it ends
+    /// where it is `begun` to, and by those bytes, is made sure of.
+    ///
+    /// # Errors
+    /// Why it can't be told, or can't be opened. What is there is as it was then, or goes on as it should.
+    fn write_on<'s>(&'s mut self, file: &WriteRequest, begun: &Begun) -> StoreResult<Continued<'s>> {
+        let _ = (file, begun);
+        Ok(Continued::Never)
+    }
+
     /// Returns what became of the files whose [`Outgoing::finish`] succeeded, each exactly once, in their order. With
     /// `Settle::Ready`, only of those that are already decided; with `Settle::All`, of all.
     fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)>;
@@ -315,6 +325,25 @@ pub struct WriteRequest {
     pub mode: Option<u32>,
     /// A file of its final name was listed, so that its place may have to be made.
     pub replaces: bool,
+}
+
+/// The beginning of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// How long it is, in bytes.
+    pub bytes: u64,
+    /// Its last bytes, as the source has them.
+    pub tail: Vec<u8>,
+}
+
+/// What comes of the wish to write on.
+pub enum Continued<'s> {
+    /// It is written on.
+    On(Box<dyn Outgoing + 's>),
+    /// What is there is no such beginning.
+    Other,
+    /// Files can't be written on there.
+    Never,
 }
 
 /// What a finished write has come to.

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Cancel, Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
+    Begun, Capabilities, Continued, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts,
+    ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest,
+    Written,
 };
 
 /// How often and after which pauses something is tried again.
@@ -302,6 +303,11 @@ impl Session for Retrying {
     fn recover(&mut self, file: &WriteRequest) -> StoreResult<bool> {
         self.renew()?;
         self.inner.recover(file)
+    }
+
+    fn write_on<'s>(&'s mut self, file: &WriteRequest, begun: &Begun) -> StoreResult<Continued<'s>> {
+        self.renew()?;
+        self.inner.write_on(file, begun)
     }
 
     fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {

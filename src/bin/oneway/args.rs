@@ -142,6 +142,14 @@ pub(crate) struct SyncArgs {
     #[arg(long)]
     pub(crate) no_times: bool,
 
+    /// Begin files anew that were broken off, instead of going on with what is there
+    #[arg(long)]
+    pub(crate) no_resume: bool,
+
+    /// Flush downloads to the disk before they get their names, and their directories after it
+    #[arg(long)]
+    pub(crate) fsync: bool,
+
     /// Move no more bytes of files than this in a second, over all sessions: 500k, 1.5M, 1G, in powers of 1024; what goes
     /// from one URL to another counts twice [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = rate)]

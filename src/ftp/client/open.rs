@@ -181,7 +181,12 @@ impl Client {
             }
         }
         self.control.send(transfer)?;
-        self.hear_beginning(transfer.verb())
+        let begun = self.hear_beginning(transfer.verb());
+        if offset > 0 && begun.as_ref().is_err_and(|e| e.reply().is_some()) && self.control.is_usable() {
+            // No server was seen to keep the offset for the next transfer, which would be cut by it.
+            let _ = self.control.call(&command(Verb::Rest, "0")?);
+        }
+        begun
     }
 
     /// Hears the first reply to a transfer command. Returns it if it is the final one already.

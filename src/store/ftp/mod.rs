@@ -10,6 +10,7 @@ mod publish;
 mod questions;
 mod recover;
 mod rename;
+mod resume;
 mod session;
 mod settle;
 mod upload;
@@ -86,6 +87,8 @@ struct Learned {
     overrun: HashSet<RelPath>,
     /// Uploads that nothing more was heard of, by their temporary names.
     unsettled: HashMap<RelPath, recover::Unsettled>,
+    /// Files can't be written on: REST is refused before STOR, or obeyed wrongly.
+    never_resumes: bool,
     /// Some listing told times to the minute only, although there is MLSD.
     rounds_times: bool,
     loops: loops::Loops,

@@ -19,7 +19,8 @@ pub(super) fn version(session: &mut FtpSession, file: &RelPath) -> Result<Versio
     let questions = [command(Verb::Size, path.clone())?, command(Verb::Mdtm, path)?];
     let mut answers = session.client.call_all(&questions).into_iter();
     let mut next = || answers.next().unwrap_or(Err(FtpError::Closed));
-    Ok(Version { size: read_size(next()?).ok(), mtime: read_time(next()?).ok() })
+    let (size, mtime) = (read_size(next()?).ok(), read_time(next()?).ok());
+    Ok(Version { size, mtime: mtime.map(|mtime| session.clock.read_exact(mtime)) })
 }
 
 pub(super) fn read<'s>(

@@ -11,11 +11,13 @@ use crate::ftp::listing::Limits;
 use crate::ftp::reply::Reply;
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Publisher, Rider};
-use crate::store::ftp::{Learned, ListingChoice, download, links, listing, part, questions, rename, upload};
+use crate::store::ftp::{
+    Learned, ListingChoice, download, links, listing, part, questions, rename, resume, upload,
+};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, ServerClock, Session, Settle, StoreError, StoreResult, Version, WriteRequest,
-    Written,
+    Begun, Capabilities, Continued, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts,
+    ReadRequest, Referent, Renaming, ServerClock, Session, Settle, StoreError, StoreResult, Version,
+    WriteRequest, Written,
 };
 
 /// A session on an FTP server.
@@ -23,7 +25,7 @@ pub(crate) struct FtpSession {
     pub(super) client: Client,
     /// Absolute path of the tree's root, without a separator at its end.
     root: Vec<u8>,
-    name: String,
+    pub(super) name: String,
     pub(super) choice: ListingChoice,
     /// How much of a listing is taken.
     pub(super) limits: Limits,
@@ -377,6 +379,10 @@ impl Session for FtpSession {
 
     fn recover(&mut self, file: &WriteRequest) -> StoreResult<bool> {
         self.recover_upload(file)
+    }
+
+    fn write_on<'s>(&'s mut self, file: &WriteRequest, begun: &Begun) -> StoreResult<Continued<'s>> {
+        resume::write_on(self, file, begun)
     }
 
     fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {

@@ -54,7 +54,7 @@ fn send(session: &mut FtpSession, file: &WriteRequest) -> Result<Ahead, FtpError
 }
 
 /// Makes sure that the file can be given its name when it is there: only its temporary one has none of the bytes that can't be sent.
-fn check_names(session: &FtpSession, file: &WriteRequest) -> Result<(), FtpError> {
+pub(super) fn check_names(session: &FtpSession, file: &WriteRequest) -> Result<(), FtpError> {
     command(Verb::Rnto, session.full(&file.path)).map(drop)
 }
 

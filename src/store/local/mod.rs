@@ -19,8 +19,9 @@ use rayon::prelude::*;
 use crate::model::{Checksum, ChecksumKind, Kind, Mtime, RelPath};
 use crate::rooted::{Meta, Rooted};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
+    Begun, Capabilities, Continued, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts,
+    ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest,
+    Written,
 };
 
 use follow::Followed;
@@ -31,6 +32,7 @@ pub struct LocalStore {
     path: PathBuf,
     name: String,
     followed: Arc<Followed>,
+    flushes: bool,
 }
 
 impl LocalStore {
@@ -38,7 +40,14 @@ impl LocalStore {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = bytes_of(&path);
-        Self { name: crate::model::escape(&name), path, followed: Arc::default() }
+        Self { name: crate::model::escape(&name), path, followed: Arc::default(), flushes: false }
+    }
+
+    /// Flushes files to the disk before they get their names, and their directories after it, so that what is told as done outlasts
+    /// a power failure.
+    #[must_use]
+    pub fn flushing(self) -> Self {
+        Self { flushes: true, ..self }
     }
 }
 
@@ -57,6 +66,7 @@ impl Store for LocalStore {
             name: self.name.clone(),
             root: None,
             followed: Arc::clone(&self.followed),
+            flushes: self.flushes,
             written: Vec::new(),
         }))
     }
@@ -70,6 +80,8 @@ struct LocalSession {
     root: Option<Arc<Rooted>>,
     /// Links that may be read through.
     followed: Arc<Followed>,
+    /// What is whole is flushed to the disk.
+    flushes: bool,
     written: Vec<(RelPath, StoreResult<Written>)>,
 }
 
@@ -266,6 +278,10 @@ impl Session for LocalSession {
         _next: Option<&WriteRequest>,
     ) -> StoreResult<Box<dyn Outgoing + 's>> {
         transfer::write(self, file)
+    }
+
+    fn write_on<'s>(&'s mut self, file: &WriteRequest, begun: &Begun) -> StoreResult<Continued<'s>> {
+        transfer::write_on(self, file, begun)
     }
 
     fn settle(&mut self, _which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {

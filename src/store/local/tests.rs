@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::model::{Key, Temporary};
 #[cfg(target_os = "linux")]
 use crate::rooted::where_permissions_bind;
 
@@ -54,7 +55,7 @@ fn path(text: &str) -> RelPath {
 
 fn to(name: &str) -> WriteRequest {
     let path = path(name);
-    let temporary = crate::model::temporary_for(&path, 1, 1, 1);
+    let temporary = crate::model::temporary_for(&path, crate::model::RunId { owner: 1, run: 1 }, 1, 1);
     WriteRequest { path, temporary, size: None, mtime: None, mode: None, replaces: false }
 }
 
@@ -154,11 +155,53 @@ fn a_private_file_is_private_while_it_is_written() {
 }
 
 #[test]
+fn what_has_another_name_too_or_is_a_link_is_not_gone_on_with() {
+    let mut sandbox = Sandbox::new();
+    let request = WriteRequest { size: Some(6), ..to("d/b") };
+    let temporary = sandbox.at(&request.temporary.to_string());
+    let begun = Begun { bytes: 4, tail: b"mine".to_vec() };
+    let mut go_on = || match sandbox.session.write_on(&request, &begun) {
+        Ok(Continued::On(_)) => true,
+        Ok(Continued::Other | Continued::Never) | Err(_) => false,
+    };
+    assert!(!go_on(), "it isn't there");
+    let outside = temporary.parent().unwrap().join("../../outside/victim");
+    fs::write(&outside, "mine").unwrap();
+    fs::hard_link(&outside, &temporary).unwrap();
+    assert!(!go_on(), "it has another name");
+    fs::remove_file(&temporary).unwrap();
+    symlink(&outside, &temporary).unwrap();
+    assert!(!go_on(), "it is a link");
+    fs::remove_file(&temporary).unwrap();
+    fs::write(&temporary, "mine").unwrap();
+    assert!(go_on());
+    assert_eq!(fs::read(&outside).unwrap(), b"mine");
+}
+
+#[test]
+fn what_was_begun_stays_for_who_may_go_on_with_it() {
+    let mut sandbox = Sandbox::new();
+    let run = crate::model::RunId { owner: 1, run: 1 };
+    for (key, stays) in [(Key::Of(1), true), (Key::Parts, false), (Key::Other, false)] {
+        let temporary = Temporary { run, key, number: 1, serial: 1 }.beside(&path("d/b"));
+        let request = WriteRequest { temporary, ..to("d/b") };
+        let there = sandbox.at(&request.temporary.to_string());
+        drop(sandbox.session.write(&request, None).unwrap());
+        assert!(!there.exists(), "there is nothing of it");
+        let mut outgoing = sandbox.session.write(&request, None).unwrap();
+        outgoing.write(b"some").unwrap();
+        drop(outgoing);
+        assert_eq!(there.exists(), stays, "{key:?}");
+    }
+}
+
+#[test]
 fn nothing_is_written_or_removed_through_a_link() {
     let mut sandbox = Sandbox::new();
     symlink("../outside", sandbox.at("way")).unwrap();
     symlink("../outside/a", sandbox.at("link")).unwrap();
-    symlink("../../outside/a", sandbox.at("d").join(".oneway-0000000000000001-1-1.part")).unwrap();
+    let temporary = sandbox.at("d").join(String::from_utf8_lossy(to("d/a").temporary.name()).as_ref());
+    symlink("../../outside/a", temporary).unwrap();
     assert!(sandbox.write(&to("way/a"), "theirs").is_err());
     assert!(sandbox.write(&to("way/new"), "theirs").is_err());
     assert!(sandbox.write(&to("d/a"), "theirs").is_err());

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, Old, RelPath, Remedy};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, ServerClock, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest,
-    Written,
+    Begun, Capabilities, Continued, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts,
+    ReadRequest, Referent, Renaming, ServerClock, Session, Settle, Store, StoreError, StoreResult, Version,
+    WriteRequest, Written,
 };
 
 /// A store whose names are read and written as they are spelled there.
@@ -288,6 +288,14 @@ impl Session for NamedSession {
             self.sent.insert(own.path, file.path.clone());
         }
         Ok(is_whole)
+    }
+
+    fn write_on<'s>(&'s mut self, file: &WriteRequest, begun: &Begun) -> StoreResult<Continued<'s>> {
+        let own = self.own_write(file)?;
+        if own.path != file.path {
+            self.sent.insert(own.path.clone(), file.path.clone());
+        }
+        self.inner.write_on(&own, begun)
     }
 
     fn settle(&mut self, which: Settle) -> Vec<(RelPath, StoreResult<Written>)> {

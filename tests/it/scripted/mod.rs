@@ -23,6 +23,7 @@ mod lost;
 mod remote_state;
 mod renames;
 mod replies;
+mod resume;
 mod secrets;
 mod split;
 mod swaps;

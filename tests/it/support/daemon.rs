@@ -146,6 +146,11 @@ impl Daemon {
         paths
     }
 
+    /// Ends all sessions, as a line that breaks would.
+    pub(crate) fn hang_up(&self) {
+        send_signal("KILL", &descendants(self.id()));
+    }
+
     /// Returns the daemon's own log.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()

@@ -413,7 +413,7 @@ pub(crate) fn can_trace() -> bool {
     can
 }
 
-const TRACED: &str = "trace=%file,fchmod,fchown,ftruncate,fallocate,fsetxattr";
+const TRACED: &str = "trace=%file,fsync,fchmod,fchown,ftruncate,fallocate,fsetxattr";
 const KEPT: &[&str] = &["PATH", "LLVM_PROFILE_FILE"];
 const NOBODY: u32 = 65534;
 const POLL: Duration = Duration::from_millis(5);

@@ -39,6 +39,7 @@ pub(crate) fn connection(args: &ConnectionArgs, verbose: u8, cancel: &Cancel) ->
             Listing::Nlst => ListingChoice::Nlst,
         },
         time_offset: None,
+        flushes: false,
         charset: None,
         logins: logins::find(),
         transcript: (verbose >= 2).then(|| Arc::new(Trace) as Arc<dyn Transcript>),

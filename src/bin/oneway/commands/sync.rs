@@ -42,7 +42,8 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         let text = "--adopt has nowhere to remember what it takes over; name a file with --state";
         return Err(UsageError(text.to_owned()).into());
     }
-    let mut options = RunOptions { state, ..options(args, mode, &cancel)? };
+    let owner = Some(state::owner(&source, &destination));
+    let mut options = RunOptions { state, owner, ..options(args, mode, &cancel)? };
     let state_file = match &options.state {
         Some(StateOptions::File { file, .. }) => Some(file.clone()),
         Some(StateOptions::OnServer) | None => None,
@@ -53,7 +54,8 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         options.filter.set_apart(path);
     }
     let common = connect::connection(&args.connection, args.show.verbose, &cancel)?;
-    let connection = Connection { charset: args.charset, time_offset: args.time_offset.0, ..common };
+    let connection =
+        Connection { charset: args.charset, time_offset: args.time_offset.0, flushes: args.fsync, ..common };
     let target = destination.clone();
     let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
     let destination = destination.store(&connection).map_err(|e| connect::refused("DST", &e))?;
@@ -109,6 +111,7 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
 fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOptions> {
     let window = args.modify_window.map(chrono::Duration::from_std).transpose();
     let window = window.map_err(|_| UsageError("--modify-window is too long".to_owned()))?;
+    let usual = RunOptions::default();
     Ok(RunOptions {
         mode,
         sessions: args.connection.sessions.0.map_or(SessionCount::AUTO, SessionCount::fixed),
@@ -147,8 +150,9 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         rate: args.bwlimit,
         split_bytes: args.split_size.map(NonZeroU64::get),
         retries: args.connection.retries,
+        resume_from: usual.resume_from.filter(|_| !args.no_resume),
         cancel: cancel.clone(),
-        ..RunOptions::default()
+        ..usual
     })
 }
 

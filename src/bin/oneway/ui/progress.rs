@@ -102,7 +102,7 @@ impl Observer for Progress {
             Event::Planned { dry: true, .. } => self.finish(),
             Event::Planned { plan, dry: false } => self.planned(&plan.actions),
             Event::Started { .. } => {}
-            Event::Moved { bytes } => self.bar.inc(*bytes),
+            Event::Moved { bytes } | Event::Kept { bytes } => self.bar.inc(*bytes),
             Event::TakenBack { bytes } => self.bar.set_position(self.bar.position().saturating_sub(*bytes)),
             Event::Finished { action, .. } => self.finished(action),
         }

@@ -22,6 +22,7 @@
 //! data send "a.txt\r\n"     also `data send 1000 x "abc"`; `data endless "abc"` until the client hangs up
 //! data file                 the file that the command names; `data file 10` its first bytes only
 //! data recv                 to the end; `data recv 10` so many bytes
+//! data store                the same into the file that the command names, behind where REST said; `data store 10`
 //! data close                `data reset` does so with RST
 //! data stranger "abc"       connects to where the client waits for the server, from another address, and sends that
 //! ```

@@ -58,6 +58,8 @@ pub(super) enum Data {
     SendFile(Option<usize>),
     /// Receives to the end, or so many bytes.
     Receive(Option<usize>),
+    /// Receives to the end, or so many bytes, and has them in the file that the command at hand names, behind where REST said.
+    Store(Option<usize>),
     Close,
     Reset,
     /// Isn't protected, whatever was agreed on.
@@ -169,6 +171,7 @@ fn data(what: &str, line: &str) -> Data {
         "endless" => Data::Endless(text(rest, line)),
         "file" => Data::SendFile(count(rest)),
         "recv" => Data::Receive(count(rest)),
+        "store" => Data::Store(count(rest)),
         "close" => Data::Close,
         "reset" => Data::Reset,
         "clear" => Data::Clear,

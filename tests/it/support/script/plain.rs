@@ -28,7 +28,7 @@ enum Node {
 #[derive(Debug)]
 pub(super) struct Session {
     dir: Vec<u8>,
-    restart: usize,
+    pub(super) restart: usize,
     from: Vec<u8>,
     /// By PROT P.
     pub(super) protects_data: bool,

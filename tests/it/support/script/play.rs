@@ -233,6 +233,16 @@ impl Connection<'_> {
             Data::Receive(count) => {
                 self.receive_data(*count);
             }
+            Data::Store(count) => {
+                let argument = self.command.splitn(2, |byte| *byte == b' ').nth(1).unwrap_or_default();
+                let path = Plain::resolve(&self.session, argument);
+                let restart = std::mem::take(&mut self.session.restart);
+                let plain = self.shared.plain.as_ref().expect("`data store` is for ScriptServer::plain");
+                let mut content = plain.content(&path).unwrap_or_default();
+                content.truncate(restart);
+                content.extend(self.receive_data(*count));
+                plain.store(path, content);
+            }
             Data::Close => {
                 self.open_data();
                 self.close_data();
