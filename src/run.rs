@@ -18,7 +18,7 @@ use crate::compare::{Basis, CompareOptions, Side, Times, newly_dated};
 use crate::execute::{Event, ExecuteOptions, Hashes, Observer, execute};
 use crate::filter::{Filter, Limits};
 use crate::model::{Cancel, Links, Receipts, RelPath, Remedy, Tree};
-use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, candidates, check, plan, rename};
+use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, candidates, check, come_last, plan, rename};
 use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report};
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
@@ -54,6 +54,10 @@ pub struct RunOptions {
     pub guard: GuardOptions,
     /// Give files the modification times of their sources.
     pub carry_times: bool,
+    /// What is sent after everything else: whatever one of its rules matches, with all below.
+    pub last: Filter,
+    /// Files get their final names together, when all of them are there under temporary ones.
+    pub delay_updates: bool,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
     pub rate: Option<NonZeroU64>,
     /// Downloads of more bytes than this are fetched over several sessions; `None` chooses by the line.
@@ -84,6 +88,8 @@ impl Default for RunOptions {
             links: Links::default(),
             guard: GuardOptions::default(),
             carry_times: true,
+            last: Filter::default(),
+            delay_updates: false,
             rate: None,
             split_bytes: None,
             state: None,
@@ -188,6 +194,7 @@ pub fn run(
         let known = know_candidates(&memory.evidence, &source, &destination, &mut candidates)?;
         rename(&mut plan, &candidates, &known.gone, &known.new);
     }
+    come_last(&mut plan, &options.last);
     let adopted = (compare.basis == Basis::Adopt).then(|| adopt(&mut plan));
     let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
     let dry = dry || refusal.is_some();
@@ -214,6 +221,7 @@ pub fn run(
                 // A machine that starts empty has nothing else to tell a new time from a new content.
                 Some(StateOptions::OnServer) => Hashes::All,
             },
+            delay_updates: options.delay_updates,
             retry: retry.clone(),
             cancel: options.cancel.clone(),
         };

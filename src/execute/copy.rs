@@ -340,7 +340,7 @@ impl Copier<'_, '_> {
                         hash: attempt.hash,
                         ..Outcome::done(bytes, seconds, attempt.tried)
                     };
-                    self.run.settle_sent(attempt.action, outcome);
+                    self.run.take_written(attempt.action, attempt.serial, outcome);
                 }
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.bytes });
@@ -405,10 +405,11 @@ fn requests(
         size,
         mtime: mtime.filter(|_| run.options.carry_times),
         mode: replaced.and_then(|entry| entry.mode).map(u32::from),
+        held: run.holds(),
     };
     (read, write)
 }
 
-fn temporary(run: &Run<'_>, i: usize, serial: u32) -> RelPath {
+pub(super) fn temporary(run: &Run<'_>, i: usize, serial: u32) -> RelPath {
     temporary_for(&run.action(i).entry().path, run.options.run_id, i, serial)
 }

@@ -273,7 +273,7 @@ impl<W: Fn(usize)> Worker<'_, '_, W> {
                 run.failure(&e, 1)
             }
         };
-        run.settle_sent(large.action, outcome);
+        run.take_written(large.action, 0, outcome);
         Ok(())
     }
 

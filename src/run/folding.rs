@@ -148,6 +148,7 @@ fn ask_about_a_new_file(session: &mut dyn Session, run_id: u64) -> StoreResult<A
         size: Some(CONTENT.len() as u64),
         mtime: None,
         mode: None,
+        held: false,
     };
     let other = swapped(&path).expect("the name has letters");
     let made = session.make_root().and_then(|()| make(session, &request));

@@ -4,6 +4,7 @@ mod folding;
 mod names;
 mod renames;
 mod server_state;
+mod updates;
 
 use std::collections::BTreeMap;
 

@@ -315,6 +315,7 @@ fn write(session: &mut dyn Session, bytes: &[u8], temporary: &RelPath) -> StoreR
         size,
         mtime: None,
         mode: Some(MODE),
+        held: false,
     };
     let mut outgoing = session.write(&request, None)?;
     for block in bytes.chunks(BLOCK_BYTES) {

@@ -61,6 +61,7 @@ fn write(session: &mut dyn Session, name: &str, content: &[u8]) -> StoreResult<(
         size: Some(content.len() as u64),
         mtime: Some(mtime()),
         mode: None,
+        held: false,
     };
     let mut outgoing = session.write(&request, None)?;
     for block in content.chunks(3) {
@@ -201,7 +202,7 @@ fn files_get_other_times() {
 fn an_abandoned_transfer_leaves_nothing_under_the_final_name() {
     each_store(|session| {
         let request =
-            WriteRequest { path: path("a"), temporary: path("a.part"), size: None, mtime: None, mode: None };
+            WriteRequest { path: path("a"), temporary: path("a.part"), size: None, mtime: None, mode: None, held: false };
         let mut outgoing = session.write(&request, None).unwrap();
         outgoing.write(b"half").unwrap();
         drop(outgoing);
@@ -286,7 +287,7 @@ fn a_file_is_written_in_parts_where_the_store_can() {
 
 fn large(size: u64) -> WriteRequest {
     let (path, temporary) = (path("a"), path("a.part"));
-    WriteRequest { path, temporary, size: Some(size), mtime: Some(mtime()), mode: None }
+    WriteRequest { path, temporary, size: Some(size), mtime: Some(mtime()), mode: None, held: false }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::model::{Checksum, ChecksumKind, Entry, Kind, Mtime, RelPath, Remedy, Unproven};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
     Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
@@ -351,6 +351,23 @@ impl Session for MemorySession {
         files.iter().map(&mut one).collect()
     }
 
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
+        let mut one = |HeldFile { path, temporary, .. }: &HeldFile| {
+            let mut shared = self.step("publish", path)?;
+            let fail = |kind: io::ErrorKind| Err(StoreError::io("publish", path, "memory", kind.into()));
+            let own = shared.own(path);
+            let Some(file) = shared.nodes.get(temporary).cloned() else { return fail(io::ErrorKind::NotFound) };
+            if shared.nodes.get(&own) == Some(&Node::Dir) {
+                return fail(io::ErrorKind::IsADirectory);
+            }
+            shared.nodes.remove(temporary);
+            shared.nodes.insert(own, file);
+            shared.journal.push(format!("write {path}"));
+            Ok(())
+        };
+        files.iter().map(&mut one).collect()
+    }
+
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
         let mut one = |file: &Dating| {
             let mut shared = self.step("date", &file.path)?;
@@ -529,7 +546,7 @@ impl Outgoing for MemoryOutgoing<'_> {
 
     fn finish(self: Box<Self>) -> StoreResult<()> {
         let Self { session, request, content } = *self;
-        let WriteRequest { path, mtime, .. } = request;
+        let WriteRequest { path, temporary, mtime, held, .. } = request;
         let bytes = content.len() as u64;
         let mut shared = session.step("write", &path)?;
         let own = shared.own(&path);
@@ -543,8 +560,13 @@ impl Outgoing for MemoryOutgoing<'_> {
         let sets = !shared.cannot_set_times;
         let now = Mtime::from_unix(2_000_000_000, 0).unwrap();
         let mtime = mtime.filter(|_| sets);
-        shared.nodes.insert(own, Node::File { content, mtime: mtime.unwrap_or(now) });
-        shared.journal.push(format!("write {path}"));
+        let file = Node::File { content, mtime: mtime.unwrap_or(now) };
+        if held {
+            shared.nodes.insert(temporary, file);
+        } else {
+            shared.nodes.insert(own, file);
+            shared.journal.push(format!("write {path}"));
+        }
         drop(shared);
         session.written.push((path, Ok(Written { bytes, time_set: mtime.is_some() })));
         Ok(())

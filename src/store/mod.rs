@@ -136,6 +136,10 @@ pub trait Session: Send {
     /// name already, and no longer under the old one, is no error.
     fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>>;
 
+    /// Gives files that were written and held their final names, replacing the files that have them. A file that has its final
+    /// name already, and no longer its temporary one, is no error.
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>>;
+
     /// Gives files other modification times. Returns whether each has that time now: not every store takes any time for any file.
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>>;
 
@@ -225,6 +229,17 @@ pub struct Renaming {
     pub to: RelPath,
 }
 
+/// A file that was written and checked, and has its temporary name still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldFile {
+    /// Its final name.
+    pub path: RelPath,
+    /// Its name until then.
+    pub temporary: RelPath,
+    /// Its size, in bytes.
+    pub bytes: u64,
+}
+
 /// A file that is to have another modification time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dating {
@@ -297,6 +312,8 @@ pub struct WriteRequest {
     pub mtime: Option<Mtime>,
     /// The permission bits it gets; `None` leaves the store's default.
     pub mode: Option<u32>,
+    /// It keeps its temporary name, whole and checked, until [`Session::publish_files`] gives it the final one.
+    pub held: bool,
 }
 
 /// What a finished write has come to.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Cancel, Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
     Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
@@ -250,6 +250,10 @@ impl Session for Retrying {
 
     fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>> {
         self.repeat(files, Order::Free, |s, part| s.rename_files(part))
+    }
+
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
+        self.repeat(files, Order::Free, |s, part| s.publish_files(part))
     }
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {

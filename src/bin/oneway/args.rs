@@ -131,6 +131,14 @@ pub(crate) struct SyncArgs {
     #[arg(long)]
     pub(crate) no_times: bool,
 
+    /// Send what matches after everything else, and only if that went well; gitignore syntax, relative to SRC
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) last: Vec<String>,
+
+    /// Send every file under a temporary name first, then rename all of them in one go; none, if one can't be sent
+    #[arg(long)]
+    pub(crate) delay_updates: bool,
+
     /// Move no more bytes of files than this in a second, over all sessions: 500k, 1.5M, 1G, in powers of 1024; what goes
     /// from one URL to another counts twice [default: no limit]
     #[arg(long, value_name = "RATE", value_parser = rate)]

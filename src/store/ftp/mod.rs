@@ -1,6 +1,7 @@
 //! A tree on an FTP server.
 
 mod download;
+mod hold;
 mod links;
 mod listing;
 mod loops;

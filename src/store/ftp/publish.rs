@@ -16,7 +16,7 @@ use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::features::Features;
 use crate::ftp::reply::{Class, Reply};
-use crate::store::{Dating, ServerClock, WriteRequest, Written};
+use crate::store::{Dating, HeldFile, ServerClock, WriteRequest, Written};
 
 /// What is known of the times a server sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +68,7 @@ enum Asks {
     Bits,
     RenameFrom,
     RenameTo,
+    Nothing,
 }
 
 /// The files that were uploaded and don't have their final names yet, oldest first; and those that are only to be dated.
@@ -152,9 +153,24 @@ impl Publisher {
             size: None,
             mtime: Some(file.mtime),
             mode: None,
+            held: false,
         };
         self.add(request, path.clone(), path, 0, None);
         self.files.back_mut().expect("it was just added").has_name = true;
+    }
+
+    /// Takes a file that was checked before, and needs nothing but its final name.
+    pub(super) fn add_checked(&mut self, file: &HeldFile, temporary: Vec<u8>, path: Vec<u8>) {
+        let request = WriteRequest {
+            path: file.path.clone(),
+            temporary: file.temporary.clone(),
+            size: Some(file.bytes),
+            mtime: None,
+            mode: None,
+            held: false,
+        };
+        self.add(request, temporary, path, file.bytes, None);
+        self.files.back_mut().expect("it was just added").needs = Needs::Name;
     }
 
     /// Takes back the file added last: its upload failed after all. Replies to its riders are not listened to.
@@ -193,6 +209,10 @@ impl Publisher {
                     // The last of them tells that the file is checked.
                     match riders.last_mut() {
                         Some((_, rider)) if rider.file == file.number => {}
+                        // What nothing can be asked about is decided by the reply to nothing.
+                        _ if file.request.held => {
+                            riders.push((Command::bare(Verb::Noop), Rider { file: file.number, asks: Asks::Nothing }));
+                        }
                         _ => file.needs = Needs::Name,
                     }
                 }
@@ -262,6 +282,7 @@ impl Publisher {
                 }
                 None
             }
+            Asks::Nothing => None,
             Asks::RenameFrom if reply.class() == Class::Intermediate || reply.is_ok() => None,
             Asks::RenameFrom => Some(Err(FtpError::refused(Verb::Rnfr, reply))),
             Asks::RenameTo if reply.is_ok() => {
@@ -271,7 +292,7 @@ impl Publisher {
         };
         let is_through = last && verdict.is_none() && file.needs == Needs::Replies;
         let verdict = match verdict {
-            None if is_through && file.has_name => {
+            None if is_through && (file.has_name || file.request.held) => {
                 Some(Ok(Written { bytes: file.bytes, time_set: file.time_set }))
             }
             verdict => verdict,

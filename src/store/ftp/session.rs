@@ -11,9 +11,9 @@ use crate::ftp::listing::Limits;
 use crate::ftp::reply::Reply;
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Publisher, Rider};
-use crate::store::ftp::{Learned, ListingChoice, download, links, listing, part, questions, rename, upload};
+use crate::store::ftp::{Learned, ListingChoice, download, hold, links, listing, part, questions, rename, upload};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
     Referent, Renaming, ServerClock, Session, Settle, StoreError, StoreResult, Version, WriteRequest,
     Written,
 };
@@ -322,6 +322,11 @@ impl Session for FtpSession {
     fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>> {
         self.leave_ahead();
         rename::rename_files(self, files)
+    }
+
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
+        self.leave_ahead();
+        hold::publish_files(self, files)
     }
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use crate::model::{Checksum, ChecksumKind, Kind, Mtime, RelPath};
 use crate::rooted::{Meta, Rooted};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
     Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
 };
 
@@ -205,6 +205,18 @@ impl Session for LocalSession {
                 renamed => renamed,
             });
             renamed.map_err(|e| this.fail_in_dir("rename", from, e))
+        };
+        files.iter().map(|file| one(self, file)).collect()
+    }
+
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
+        let one = |this: &mut Self, HeldFile { path, temporary, bytes }: &HeldFile| {
+            let is_published = |root: &Rooted| root.meta(path).is_ok_and(|meta| meta.size == *bytes);
+            let renamed = this.root().and_then(|root| match root.rename(temporary, path) {
+                Err(e) if is_gone(&e) && is_published(&root) => Ok(()),
+                renamed => renamed,
+            });
+            renamed.map_err(|e| this.fail_in_dir("write", path, e))
         };
         files.iter().map(|file| one(self, file)).collect()
     }

@@ -113,7 +113,7 @@ impl Draft {
 
     /// Gives the file its bits, its time and its name, if it has as many bytes as it should.
     pub(super) fn publish(&self, bytes: u64) -> io::Result<Written> {
-        let WriteRequest { path, temporary, mtime, mode, .. } = &self.request;
+        let WriteRequest { path, temporary, mtime, mode, held, .. } = &self.request;
         let stored = Meta::of(&self.file)?.size;
         if stored != bytes {
             return Err(io::Error::other(format!("{stored} of {bytes} bytes are on the disk")));
@@ -123,7 +123,9 @@ impl Draft {
             self.file.set_permissions(PermissionsExt::from_mode(mode & PERMISSIONS))?;
         }
         let time_set = mtime.is_some_and(|mtime| set_file_mtime(&self.file, mtime).is_ok());
-        self.root.rename(temporary, path)?;
+        if !held {
+            self.root.rename(temporary, path)?;
+        }
         self.published.store(true, Ordering::Relaxed);
         Ok(Written { bytes, time_set })
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::{
-    Capabilities, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
     Referent, Renaming, ServerClock, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest,
     Written,
 };
@@ -207,6 +207,15 @@ impl Session for NamedSession {
         };
         let own = files.iter().map(own).collect();
         self.each_of(own, |inner, there| inner.rename_files(there))
+    }
+
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
+        let own = |file: &HeldFile| {
+            let temporary = self.own("rename", &file.temporary)?;
+            Ok(HeldFile { path: self.own("write", &file.path)?, temporary, ..*file })
+        };
+        let own = files.iter().map(own).collect();
+        self.each_of(own, |inner, there| inner.publish_files(there))
     }
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {

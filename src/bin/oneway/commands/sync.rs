@@ -114,12 +114,22 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         },
         guard: GuardOptions { max_delete: args.max_delete, allow_empty_source: args.allow_empty_source },
         carry_times: !args.no_times,
+        last: last(&args.last)?,
+        delay_updates: args.delay_updates,
         rate: args.bwlimit,
         split_bytes: args.split_size.map(NonZeroU64::get),
         retries: args.connection.retries,
         cancel: cancel.clone(),
         ..RunOptions::default()
     })
+}
+
+fn last(patterns: &[String]) -> anyhow::Result<Filter> {
+    let mut last = Filter::default();
+    for pattern in patterns {
+        last.push(Verdict::Include, pattern).map_err(|e| UsageError(format!("--last: {e}")))?;
+    }
+    Ok(last)
 }
 
 fn limits(args: &SyncArgs, now: DateTime<Utc>) -> anyhow::Result<Limits> {
