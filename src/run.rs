@@ -1,6 +1,7 @@
 //! A run from its two stores to its report: scan both sides, compare, plan, guard, execute.
 
 mod ask;
+pub mod backup;
 mod contents;
 mod folding;
 mod left_out;
@@ -9,6 +10,7 @@ mod notes;
 mod server_state;
 mod times;
 
+use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::model::{Cancel, Links, Receipts, RelPath, Remedy, Tree};
 use crate::plan::{GuardOptions, Plan, PlanOptions, Presence, candidates, check, come_last, plan, rename};
 use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report};
+use crate::run::backup::Backup;
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
 use crate::run::memory::{Memory, Remembering};
 use crate::run::server_state::{Fetched, ServerState};
@@ -58,6 +61,8 @@ pub struct RunOptions {
     pub last: Filter,
     /// Files get their final names together, when all of them are there under temporary ones.
     pub delay_updates: bool,
+    /// Where what is replaced or deleted is set aside instead; `None` lets it go.
+    pub backup: Option<Backup>,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
     pub rate: Option<NonZeroU64>,
     /// Downloads of more bytes than this are fetched over several sessions; `None` chooses by the line.
@@ -90,6 +95,7 @@ impl Default for RunOptions {
             carry_times: true,
             last: Filter::default(),
             delay_updates: false,
+            backup: None,
             rate: None,
             split_bytes: None,
             state: None,
@@ -146,6 +152,13 @@ pub fn run(
         )
     };
     let (source, destination) = (pool(source), pool(destination));
+    let mut options = Cow::Borrowed(options);
+    if options.backup.is_some()
+        && let Some(dir) = backup::inside(&destination)?
+    {
+        options.to_mut().filter.set_apart(dir);
+    }
+    let options = &*options;
     let retry = RetryPolicy::new(options.retries, options.cancel.clone());
     let server = options.state.as_ref().and_then(|state| state.server(&source, &destination));
     let look = |pool: &Pool, side: Side| -> StoreResult<(Option<Fetched>, Scanned)> {
@@ -197,11 +210,22 @@ pub fn run(
     come_last(&mut plan, &options.last);
     let adopted = (compare.basis == Basis::Adopt).then(|| adopt(&mut plan));
     let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
-    let dry = dry || refusal.is_some();
+    let mut dry = dry || refusal.is_some();
     let server_pool = if server == Some(Side::Source) { &source } else { &destination };
     let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, run_id, &retry);
     let mut troubles = folding.troubles;
     troubles.extend(left_out.troubles);
+    let backed_up = match options.backup.as_ref().filter(|_| !dry) {
+        Some(backup) => match backup::prepare(&destination, &mut plan, backup, times_kept, run_id) {
+            Ok(is_used) => is_used,
+            Err(e) => {
+                troubles.push(format!("nothing was changed, since the backup directory can't be used: {e}"));
+                dry = true;
+                false
+            }
+        },
+        None => false,
+    };
     if !dry {
         let is_pull = source.store().is_remote() && !destination.store().is_remote();
         troubles.extend(memory.take_back(&mut plan, is_pull, |state| save(state, &memory.evidence.receipts)));
@@ -222,6 +246,7 @@ pub fn run(
                 Some(StateOptions::OnServer) => Hashes::All,
             },
             delay_updates: options.delay_updates,
+            backup: backed_up,
             retry: retry.clone(),
             cancel: options.cancel.clone(),
         };
@@ -260,6 +285,12 @@ pub fn run(
         notes::of_side(&mut report, pool, scanned);
     }
     report.notes.extend(adopted);
+    if let Some(backup) = options.backup.as_ref().filter(|_| backed_up) {
+        report.notes.push(format!(
+            "what was replaced or deleted is in {0}; `oneway undo {0}` puts it back",
+            backup.name
+        ));
+    }
     let (notes, trouble) = memory.finish(dry, &options.cancel, save);
     report.notes.extend(notes);
     report.troubles.extend(trouble);

@@ -64,6 +64,12 @@ const LOCAL_WORKERS: usize = 4;
 /// A file of this size takes so much longer than the round trip which preparing it saves that it goes to whoever is free.
 const LONG_BYTES: u64 = 1 << 20;
 
+/// So many files that replace others get their names together, which takes two round trips.
+const ENOUGH_FILES: usize = 32;
+
+/// As do so many bytes, so that not much is sent again after a run that was killed.
+const ENOUGH_BYTES: u64 = 64 << 20;
+
 /// Bytes moved at once. Larger blocks gain nothing measurable on loopback.
 const BLOCK_BYTES: usize = 256 << 10;
 
@@ -159,6 +165,8 @@ fn work(run: &Run<'_>, shared: &Shared, meter: Option<&Meter<'_>>) -> StoreResul
         block: &mut vec![0; run.block_bytes()],
         todo: VecDeque::new(),
         finished: HashMap::new(),
+        replaced: Vec::new(),
+        replaced_bytes: 0,
     };
     copier.copy_all()
 }
@@ -176,6 +184,10 @@ struct Copier<'c, 'r> {
     todo: VecDeque<Next>,
     /// Files handed over and not yet heard of.
     finished: HashMap<RelPath, Attempt>,
+    /// Files that get their names when those that have them are set aside.
+    replaced: Vec<usize>,
+    /// Bytes of them.
+    replaced_bytes: u64,
 }
 
 /// A file that is to be tried.
@@ -220,7 +232,9 @@ impl Copier<'_, '_> {
                 hash: None,
             };
             let (run, times) = (self.run, &self.shared.times);
-            let next = self.todo.front().map(|next| requests(run, times, next.action, next.serial));
+            // Nothing is announced that would be in the way of that.
+            let publishes = self.has_enough_replaced();
+            let next = self.todo.front().filter(|_| !publishes).map(|next| requests(run, times, next.action, next.serial));
             let requests = requests(run, times, i, serial);
             let sent = self.send(&mut attempt, &requests, next.as_ref());
             let lost = sent.is_err();
@@ -231,8 +245,13 @@ impl Copier<'_, '_> {
                 self.after_failure(attempt, e)?;
             }
             self.hear(Settle::Ready, lost)?;
+            if publishes {
+                self.hear(Settle::All, false)?;
+                self.publish_replaced()?;
+            }
         }
         self.hear(Settle::All, false)?;
+        self.publish_replaced()?;
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
             self.run.settle_sent(attempt.action, Outcome::failed(error, attempt.tried));
@@ -340,6 +359,10 @@ impl Copier<'_, '_> {
                         hash: attempt.hash,
                         ..Outcome::done(bytes, seconds, attempt.tried)
                     };
+                    if self.run.holds_shortly(attempt.action) {
+                        self.replaced.push(attempt.action);
+                        self.replaced_bytes += bytes;
+                    }
                     self.run.take_written(attempt.action, attempt.serial, outcome);
                 }
                 Err(e) => {
@@ -354,6 +377,21 @@ impl Copier<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    fn has_enough_replaced(&self) -> bool {
+        let files = self.replaced.len() + self.finished.len();
+        self.run.options.backup && (files >= ENOUGH_FILES || self.replaced_bytes >= ENOUGH_BYTES)
+    }
+
+    /// Gives files their names whose predecessors are set aside. What this session can't is left to others.
+    fn publish_replaced(&mut self) -> StoreResult<()> {
+        let replaced = std::mem::take(&mut self.replaced);
+        self.replaced_bytes = 0;
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        self.run.publish_some(self.destination, &replaced).map_err(|(_, e)| e)
     }
 
     /// Puts the file back for another try, or gives it its outcome. Returns the error that ends this worker.
@@ -405,7 +443,7 @@ fn requests(
         size,
         mtime: mtime.filter(|_| run.options.carry_times),
         mode: replaced.and_then(|entry| entry.mode).map(u32::from),
-        held: run.holds(),
+        held: run.holds(i),
     };
     (read, write)
 }

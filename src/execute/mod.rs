@@ -3,6 +3,7 @@
 //! The phases run one after the other; within a phase, sessions work side by side. Deletions come last and only if
 //! everything before them went well: a mirror that lost a file on the way must not lose the old one, too.
 
+mod backup;
 mod copy;
 mod event;
 mod in_place;
@@ -45,6 +46,8 @@ pub struct ExecuteOptions {
     pub hashes: Hashes,
     /// Files get their final names together, when all of them are there under temporary ones.
     pub delay_updates: bool,
+    /// What is replaced or deleted is set aside instead: the destination has a directory for that, and in it those of the files' paths.
+    pub backup: bool,
     /// How often a transfer is tried again.
     pub retry: RetryPolicy,
     /// The wish to stop.
@@ -127,6 +130,7 @@ pub fn execute(
         below_room: if options.delay_updates { below_room(plan) } else { BTreeSet::new() },
         holding: AtomicBool::new(false),
         held: Mutex::default(),
+        displaced: Mutex::default(),
         stop: Mutex::new(None),
         failed: AtomicBool::new(false),
     };
@@ -163,6 +167,8 @@ struct Run<'r> {
     holding: AtomicBool,
     /// Files that are at the destination under their temporary names.
     held: Mutex<BTreeMap<usize, Held>>,
+    /// Actions for which what was there is set aside, and nothing has taken its place yet.
+    displaced: Mutex<BTreeSet<usize>>,
     /// Why nothing more is begun.
     stop: Mutex<Option<String>>,
     /// Something has failed.
@@ -271,6 +277,8 @@ impl Run<'_> {
         let (links, files): (Vec<usize>, Vec<usize>) = indices.into_iter().partition(is_link);
         if !files.is_empty() {
             copy_files(self, files);
+            // Those that replace others, where those are set aside.
+            self.publish_rest();
         }
         if !links.is_empty() && !self.is_stopped() {
             self.in_order(&links);
@@ -332,12 +340,13 @@ impl Run<'_> {
         let paths: Vec<RelPath> = indices.iter().map(|&i| self.action(i).path.clone()).collect();
         let results: Vec<StoreResult<()>> = match deed {
             Deed::CreateDir => session.make_dirs(&paths),
+            Deed::Delete if self.options.backup => self.set_aside(session, indices),
             Deed::Delete => session.remove_files(&paths),
             Deed::DeleteDir => session.remove_dirs(&paths),
-            Deed::Copy | Deed::Replace => {
+            Deed::Copy | Deed::Replace => self.replace(session, indices, |session, indices| {
                 let links: Vec<LinkRequest> = indices.iter().map(|&i| self.link_request(i)).collect();
                 session.make_links(&links)
-            }
+            }),
             Deed::Rename | Deed::Touch => {
                 unreachable!("they have phases of their own")
             }

@@ -19,14 +19,19 @@ pub(super) struct Held {
 }
 
 impl Run<'_> {
-    /// Returns whether what is sent now keeps its temporary name.
-    pub(super) fn holds(&self) -> bool {
-        self.holding.load(Ordering::Relaxed)
+    /// Returns whether a file that is sent now keeps its temporary name at first.
+    pub(super) fn holds(&self, i: usize) -> bool {
+        self.holding.load(Ordering::Relaxed) || self.displaces(i)
+    }
+
+    /// Returns whether it gets its name as soon as there are some like it.
+    pub(super) fn holds_shortly(&self, i: usize) -> bool {
+        self.displaces(i) && !self.holding.load(Ordering::Relaxed)
     }
 
     /// Takes the outcome of sending a file, which is its own unless it is held.
     pub(super) fn take_written(&self, i: usize, serial: u32, outcome: Outcome) {
-        if self.holds() && outcome.is_done() {
+        if self.holds(i) && outcome.is_done() {
             self.held.lock().expect("no holder panics").insert(i, Held { serial, outcome });
         } else {
             self.settle_sent(i, outcome);
@@ -46,20 +51,33 @@ impl Run<'_> {
     /// Gives the held files of a phase their final names, in the order of the plan as far as several sessions can; then makes its
     /// links.
     pub(super) fn publish_held(&self, phase: Phase) {
-        let is_due = |&i: &usize| self.action(i).phase == phase;
-        let files: Vec<usize> =
-            self.held.lock().expect("no holder panics").keys().copied().filter(is_due).collect();
-        if !files.is_empty() {
-            self.side_by_side(&files, |session, part| self.publish_some(session, part));
-        }
+        self.publish_where(|i| self.action(i).phase == phase);
         let links = self.sent_in(phase, Kind::Symlink);
         if !links.is_empty() && !self.is_stopped() {
             self.in_order(&links);
         }
     }
 
-    /// Removes what was held and never got its name.
+    /// Gives all held files their final names that don't wait for others.
+    pub(super) fn publish_rest(&self) {
+        self.publish_where(|i| self.holds_shortly(i));
+    }
+
+    fn publish_where(&self, is_due: impl Fn(usize) -> bool) {
+        let files: Vec<usize> =
+            self.held.lock().expect("no holder panics").keys().copied().filter(|&i| is_due(i)).collect();
+        if !files.is_empty() {
+            self.side_by_side(&files, |session, part| self.publish_some(session, part));
+        }
+    }
+
+    /// Removes what was held and never got its name, and brings back what was set aside for it.
     pub(super) fn drop_held(&self) {
+        if !self.displaced.lock().expect("no holder panics").is_empty()
+            && let Ok(Some(mut lease)) = self.destination.lease_now()
+        {
+            self.bring_back(lease.session(), |_| true);
+        }
         let held = std::mem::take(&mut *self.held.lock().expect("no holder panics"));
         let temporaries: Vec<RelPath> =
             held.into_iter().map(|(i, file)| temporary(self, i, file.serial)).collect();
@@ -80,21 +98,24 @@ impl Run<'_> {
         self.due(phase, Share::Aside).into_iter().filter(is_sent).collect()
     }
 
-    fn publish_some(&self, session: &mut dyn Session, part: &[usize]) -> Changed {
+    /// Gives some of the held files their final names.
+    pub(super) fn publish_some(&self, session: &mut dyn Session, part: &[usize]) -> Changed {
         if self.is_stopped() {
             return Ok(());
         }
         let started = Instant::now();
-        let files: Vec<HeldFile> = {
-            let held = self.held.lock().expect("no holder panics");
-            let file = |&i: &usize| HeldFile {
-                path: self.action(i).entry().path.clone(),
-                temporary: temporary(self, i, held[&i].serial),
-                bytes: held[&i].outcome.bytes,
+        let results = self.replace(session, part, |session, part| {
+            let files: Vec<HeldFile> = {
+                let held = self.held.lock().expect("no holder panics");
+                let file = |&i: &usize| HeldFile {
+                    path: self.action(i).entry().path.clone(),
+                    temporary: temporary(self, i, held[&i].serial),
+                    bytes: held[&i].outcome.bytes,
+                };
+                part.iter().map(file).collect()
             };
-            part.iter().map(file).collect()
-        };
-        let results = session.publish_files(&files);
+            session.publish_files(&files)
+        });
         let seconds = started.elapsed().as_secs_f64() / part.len() as f64;
         let (mut left, mut lost) = (Vec::new(), None);
         for (&i, result) in part.iter().zip(results) {

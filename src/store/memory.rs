@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::model::{Checksum, ChecksumKind, Entry, Kind, Mtime, RelPath, Remedy, Unproven};
 use crate::store::{
-    Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
+    Area, AsidePlace, Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// What is at one path.
@@ -134,7 +134,14 @@ impl MemoryStore {
     }
 
     pub(crate) fn nodes(&self) -> BTreeMap<RelPath, Node> {
-        self.lock().nodes.clone()
+        let nodes = self.lock().nodes.clone();
+        nodes.into_iter().filter(|(path, _)| !path.is_within(&aside())).collect()
+    }
+
+    /// Returns what was set aside.
+    pub(crate) fn aside(&self) -> BTreeMap<RelPath, Node> {
+        let nodes = self.lock().nodes.clone();
+        nodes.into_iter().filter_map(|(path, node)| Some((path.below(&aside())?, node))).collect()
     }
 
     pub(crate) fn journal(&self) -> Vec<String> {
@@ -210,13 +217,14 @@ impl Store for MemoryStore {
             return Err(StoreError::of_store("log in to", "memory", Remedy::Shrink, "too many connections"));
         }
         shared.sessions += 1;
-        Ok(Box::new(MemorySession { store: self.clone(), usable: true, written: vec![] }))
+        Ok(Box::new(MemorySession { store: self.clone(), usable: true, area: Area::Tree, written: vec![] }))
     }
 }
 
 struct MemorySession {
     store: MemoryStore,
     usable: bool,
+    area: Area,
     written: Vec<(RelPath, StoreResult<Written>)>,
 }
 
@@ -249,14 +257,27 @@ impl MemorySession {
     ) -> Vec<StoreResult<()>> {
         let mut results = vec![];
         for path in paths {
+            let real = at(self.area, path);
             results.push(self.step(operation, path).and_then(|mut shared| {
-                let own = shared.own(path);
+                let own = shared.own(&real);
                 change(&mut shared, &own).map_err(|e| StoreError::io(operation, path, "memory", e))?;
                 shared.journal.push(format!("{operation} {path}"));
                 Ok(())
             }));
         }
         results
+    }
+}
+
+/// Where things are set aside; never listed with the rest.
+fn aside() -> RelPath {
+    RelPath::parse("~aside").unwrap()
+}
+
+fn at(area: Area, path: &RelPath) -> RelPath {
+    match area {
+        Area::Tree => path.clone(),
+        Area::Aside => aside().append(path),
     }
 }
 
@@ -283,18 +304,53 @@ impl Session for MemorySession {
     }
 
     fn make_root(&mut self) -> StoreResult<()> {
+        if self.area == Area::Aside {
+            self.step("make", &RelPath::root())?.nodes.insert(aside(), Node::Dir);
+        }
         Ok(())
+    }
+
+    fn switch(&mut self, area: Area) {
+        self.area = area;
+    }
+
+    fn aside_place(&mut self) -> StoreResult<AsidePlace> {
+        Ok(AsidePlace::Apart)
+    }
+
+    fn carry_files(&mut self, files: &[Renaming], way: Way) -> Vec<StoreResult<()>> {
+        let mut one = |Renaming { from, to }: &Renaming| {
+            let mut shared = self.step("carry", from)?;
+            let fail = |kind: io::ErrorKind| Err(StoreError::io("move", from, "memory", kind.into()));
+            let (from_area, to_area) = way.ends();
+            let (old, new) = (shared.own(&at(from_area, from)), shared.own(&at(to_area, to)));
+            if shared.nodes.get(&new.parent().unwrap()).is_none_or(|node| *node != Node::Dir)
+                && !new.parent().unwrap().is_root()
+            {
+                return fail(io::ErrorKind::NotFound);
+            }
+            if shared.nodes.contains_key(&new) {
+                let is_done = !shared.nodes.contains_key(&old);
+                return if is_done { Ok(()) } else { fail(io::ErrorKind::AlreadyExists) };
+            }
+            let Some(node) = shared.nodes.remove(&old) else { return fail(io::ErrorKind::NotFound) };
+            shared.nodes.insert(new, node);
+            shared.journal.push(format!("carry {from}"));
+            Ok(())
+        };
+        files.iter().map(&mut one).collect()
     }
 
     fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
         let mut results = vec![];
         for dir in dirs {
+            let real = at(self.area, dir);
             results.push(self.step("list", dir).and_then(|shared| {
-                let place = shared.resolve(dir).map_err(|e| StoreError::io("list", dir, "memory", e))?;
+                let place = shared.resolve(&real).map_err(|e| StoreError::io("list", dir, "memory", e))?;
                 if !place.is_root() && shared.nodes.get(&place) != Some(&Node::Dir) {
                     return Err(StoreError::io("list", dir, "memory", io::ErrorKind::NotADirectory.into()));
                 }
-                let here = shared.nodes.iter().filter(|(path, _)| path.parent().as_ref() == Some(&place));
+                let here = shared.nodes.iter().filter(|(path, _)| path.parent().as_ref() == Some(&place) && **path != aside());
                 let entries = here.map(|(path, node)| {
                     Shared::entry(dir.join(path.name()).expect("it is a name there, too"), node)
                 });
@@ -453,8 +509,9 @@ impl Session for MemorySession {
         file: &ReadRequest,
         _: Option<&ReadRequest>,
     ) -> StoreResult<Box<dyn Incoming + 's>> {
+        let real = at(self.area, &file.path);
         let shared = self.step("read", &file.path)?;
-        let Some(Node::File { content, .. }) = shared.through(&file.path).cloned() else {
+        let Some(Node::File { content, .. }) = shared.through(&real).cloned() else {
             let gone = io::ErrorKind::NotFound.into();
             return Err(StoreError::io("read", &file.path, "memory", gone));
         };
@@ -548,8 +605,9 @@ impl Outgoing for MemoryOutgoing<'_> {
         let Self { session, request, content } = *self;
         let WriteRequest { path, temporary, mtime, held, .. } = request;
         let bytes = content.len() as u64;
+        let area = session.area;
         let mut shared = session.step("write", &path)?;
-        let own = shared.own(&path);
+        let own = shared.own(&at(area, &path));
         let parent = own.parent().unwrap();
         let fits = (parent.is_root() || shared.nodes.get(&parent) == Some(&Node::Dir))
             && shared.nodes.get(&own) != Some(&Node::Dir);

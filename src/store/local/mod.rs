@@ -3,6 +3,7 @@
 //! Directories are read in parallel with rayon; everything that writes goes through [`Rooted`], so that no symbolic link
 //! below the root is ever written through, nor read through unless it was followed on purpose.
 
+mod aside;
 mod checksum;
 mod follow;
 mod listing;
@@ -18,8 +19,8 @@ use rayon::prelude::*;
 use crate::model::{Checksum, ChecksumKind, Kind, Mtime, RelPath};
 use crate::rooted::{Meta, Rooted};
 use crate::store::{
-    Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest, Written,
+    Area, AsidePlace, Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, Way, WriteRequest, Written,
 };
 
 use follow::Followed;
@@ -29,6 +30,8 @@ use follow::Followed;
 pub struct LocalStore {
     path: PathBuf,
     name: String,
+    /// Where things are set aside.
+    aside: Option<PathBuf>,
     followed: Arc<Followed>,
 }
 
@@ -37,7 +40,14 @@ impl LocalStore {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = bytes_of(&path);
-        Self { name: crate::model::escape(&name), path, followed: Arc::default() }
+        Self { name: crate::model::escape(&name), path, aside: None, followed: Arc::default() }
+    }
+
+    /// Sets things aside in this directory, which need not exist yet: that of one run, in one for all of them.
+    #[must_use]
+    pub fn with_aside(mut self, path: impl Into<PathBuf>) -> Self {
+        self.aside = Some(path.into());
+        self
     }
 }
 
@@ -55,6 +65,8 @@ impl Store for LocalStore {
             path: self.path.clone(),
             name: self.name.clone(),
             root: None,
+            other: self.aside.clone().map(|path| (path, None)),
+            area: Area::Tree,
             followed: Arc::clone(&self.followed),
             written: Vec::new(),
         }))
@@ -67,6 +79,9 @@ struct LocalSession {
     name: String,
     /// Opened at the first use, since the root may yet have to be made.
     root: Option<Arc<Rooted>>,
+    /// The directory that paths are not of at present: where things are set aside, or the tree.
+    other: Option<(PathBuf, Option<Arc<Rooted>>)>,
+    area: Area,
     /// Links that may be read through.
     followed: Arc<Followed>,
     written: Vec<(RelPath, StoreResult<Written>)>,
@@ -219,6 +234,18 @@ impl Session for LocalSession {
             renamed.map_err(|e| this.fail_in_dir("write", path, e))
         };
         files.iter().map(|file| one(self, file)).collect()
+    }
+
+    fn switch(&mut self, area: Area) {
+        aside::switch(self, area);
+    }
+
+    fn aside_place(&mut self) -> StoreResult<AsidePlace> {
+        aside::place(self)
+    }
+
+    fn carry_files(&mut self, files: &[Renaming], way: Way) -> Vec<StoreResult<()>> {
+        aside::carry(self, files, way)
     }
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {

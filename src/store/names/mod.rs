@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::{
-    Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, ServerClock, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest,
+    Area, AsidePlace, Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
+    Referent, Renaming, ServerClock, Session, Settle, Store, StoreError, StoreResult, Version, Way, WriteRequest,
     Written,
 };
 
@@ -216,6 +216,22 @@ impl Session for NamedSession {
         };
         let own = files.iter().map(own).collect();
         self.each_of(own, |inner, there| inner.publish_files(there))
+    }
+
+    fn switch(&mut self, area: Area) {
+        self.inner.switch(area);
+    }
+
+    fn aside_place(&mut self) -> StoreResult<AsidePlace> {
+        self.inner.aside_place()
+    }
+
+    fn carry_files(&mut self, files: &[Renaming], way: Way) -> Vec<StoreResult<()>> {
+        let own = |file: &Renaming| {
+            Ok(Renaming { from: self.own("move", &file.from)?, to: self.own("move", &file.to)? })
+        };
+        let own = files.iter().map(own).collect();
+        self.each_of(own, |inner, there| inner.carry_files(there, way))
     }
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {

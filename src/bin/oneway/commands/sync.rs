@@ -17,7 +17,7 @@ use oneway::run::{RunOptions, StateOptions, run as run_mirror};
 
 use crate::args::{Compare, LinksHow, SyncArgs};
 use crate::commands::reports::Reports;
-use crate::commands::{apart, connect, filter, state};
+use crate::commands::{apart, backup, connect, filter, state};
 use crate::exit::{self, UsageError};
 use crate::signals::Signals;
 use crate::ui::progress::Progress;
@@ -47,7 +47,15 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
     let common = connect::connection(&args.connection, args.show.verbose, &cancel)?;
     let connection = Connection { charset: args.charset, time_offset: args.time_offset.0, ..common };
     let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
-    let destination = destination.store(&connection).map_err(|e| connect::refused("DST", &e))?;
+    let destination = match args.backup_dir.as_deref() {
+        Some(dir) => {
+            let (place, backup) = backup::place(dir, &destination)?;
+            options.backup = Some(backup);
+            destination.store_with_aside(place, &connection)
+        }
+        None => destination.store(&connection),
+    };
+    let destination = destination.map_err(|e| connect::refused("DST", &e))?;
     let reports = Reports::open(args)?;
     let begun = Utc::now();
 
