@@ -208,6 +208,9 @@ pub fn run(
         rename(&mut plan, &candidates, &known.gone, &known.new);
     }
     come_last(&mut plan, &options.last);
+    if options.backup.is_some() {
+        backup::guard(&mut plan, &to.tree);
+    }
     let adopted = (compare.basis == Basis::Adopt).then(|| adopt(&mut plan));
     let refusal = check(&plan, &from.tree, &to.tree, &options.guard).err();
     let mut dry = dry || refusal.is_some();
@@ -216,7 +219,7 @@ pub fn run(
     let mut troubles = folding.troubles;
     troubles.extend(left_out.troubles);
     let backed_up = match options.backup.as_ref().filter(|_| !dry) {
-        Some(backup) => match backup::prepare(&destination, &mut plan, backup, times_kept, run_id) {
+        Some(backup) => match backup::prepare(&destination, &plan, backup, times_kept, run_id) {
             Ok(is_used) => is_used,
             Err(e) => {
                 troubles.push(format!("nothing was changed, since the backup directory can't be used: {e}"));

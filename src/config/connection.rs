@@ -56,7 +56,11 @@ impl Place {
     ///
     /// # Errors
     /// As [`Place::store`], and [`PlaceError::Local`] when only one of them is a URL.
-    pub fn store_with_aside(self, aside: Self, connection: &Connection) -> Result<Arc<dyn Store>, PlaceError> {
+    pub fn store_with_aside(
+        self,
+        aside: Self,
+        connection: &Connection,
+    ) -> Result<Arc<dyn Store>, PlaceError> {
         match (self, aside) {
             (Self::Local(path), Self::Local(aside)) => {
                 Ok(Arc::new(Named::new(LocalStore::new(path).with_aside(aside), Names::of_disk())))

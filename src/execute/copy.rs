@@ -234,7 +234,11 @@ impl Copier<'_, '_> {
             let (run, times) = (self.run, &self.shared.times);
             // Nothing is announced that would be in the way of that.
             let publishes = self.has_enough_replaced();
-            let next = self.todo.front().filter(|_| !publishes).map(|next| requests(run, times, next.action, next.serial));
+            let next = self
+                .todo
+                .front()
+                .filter(|_| !publishes)
+                .map(|next| requests(run, times, next.action, next.serial));
             let requests = requests(run, times, i, serial);
             let sent = self.send(&mut attempt, &requests, next.as_ref());
             let lost = sent.is_err();

@@ -144,7 +144,8 @@ pub fn execute(
 
 /// Returns the paths of files that give way to directories, without those below others.
 fn below_room(plan: &Plan) -> BTreeSet<RelPath> {
-    let made_room = plan.actions.iter().filter(|action| action.phase == Phase::Room && action.obstacle.is_none());
+    let made_room =
+        plan.actions.iter().filter(|action| action.phase == Phase::Room && action.obstacle.is_none());
     made_room.map(|action| action.path.clone()).collect()
 }
 

@@ -64,8 +64,9 @@ impl Run<'_> {
     }
 
     fn publish_where(&self, is_due: impl Fn(usize) -> bool) {
-        let files: Vec<usize> =
-            self.held.lock().expect("no holder panics").keys().copied().filter(|&i| is_due(i)).collect();
+        let held: Vec<usize> = self.held.lock().expect("no holder panics").keys().copied().collect();
+        // One that failed stays there until all is over.
+        let files: Vec<usize> = held.into_iter().filter(|&i| is_due(i) && !self.is_settled(i)).collect();
         if !files.is_empty() {
             self.side_by_side(&files, |session, part| self.publish_some(session, part));
         }

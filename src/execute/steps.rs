@@ -32,9 +32,9 @@ impl Step {
     pub(super) fn unless_failed(self) -> Option<&'static str> {
         match self {
             Self::Do(phase, _) if phase >= Phase::Last => Some("not done, since something before it failed"),
-            Self::Publish(Phase::Files) => {
-                Some("nothing got its new name, since something before that failed: all files are as they were")
-            }
+            Self::Publish(Phase::Files) => Some(
+                "nothing got its new name, since something before that failed: all files are as they were",
+            ),
             Self::Publish(_) => Some("not done, since something before it failed"),
             Self::Do(..) | Self::Send(_) => None,
         }
@@ -86,7 +86,8 @@ mod tests {
             for &phase in Phase::ALL {
                 let covers = |share| steps(delay).contains(&Step::Do(phase, share));
                 let aside = covers(Share::Aside)
-                    || steps(delay).contains(&Step::Send(phase)) && steps(delay).contains(&Step::Publish(phase));
+                    || steps(delay).contains(&Step::Send(phase))
+                        && steps(delay).contains(&Step::Publish(phase));
                 assert!(covers(Share::All) || aside && covers(Share::Waiting), "{phase:?} {delay}");
             }
         }

@@ -7,14 +7,11 @@ use std::collections::BTreeSet;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::model::{RelPath, temporary_for};
+use crate::model::{RelPath, Remedy, Tree, temporary_for};
 use crate::plan::{Deed, Phase, Plan};
 use crate::pool::Pool;
 use crate::run::backup::manifest::{Header, Line, MANIFEST_NAME, UNDONE_NAME};
-use crate::store::{
-    Area, AsidePlace, Session, Settle, StoreError, StoreResult, WriteRequest,
-};
-use crate::model::Remedy;
+use crate::store::{Area, AsidePlace, Session, Settle, StoreError, StoreResult, WriteRequest};
 
 /// Where a run sets aside what it replaces and deletes. The store of the destination has the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,12 +60,11 @@ fn composed(path: &RelPath) -> RelPath {
 /// Why it can't be made. Nothing of the mirror was changed then.
 pub(super) fn prepare(
     destination: &Pool,
-    plan: &mut Plan,
+    plan: &Plan,
     backup: &Backup,
     times_set: bool,
     run_id: u64,
 ) -> StoreResult<bool> {
-    guard_names(plan);
     let moved: BTreeSet<RelPath> = plan
         .actions
         .iter()
@@ -111,6 +107,12 @@ pub(super) fn prepare(
     })
 }
 
+/// Refuses what can't be done with a backup. `there` is what the destination has.
+pub(super) fn guard(plan: &mut Plan, there: &Tree) {
+    guard_names(plan);
+    guard_unknown(plan, there);
+}
+
 /// Refuses what would take the place of the program's own files there.
 fn guard_names(plan: &mut Plan) {
     for action in &mut plan.actions {
@@ -119,6 +121,18 @@ fn guard_names(plan: &mut Plan) {
         });
         if is_ours && action.phase != Phase::Folders {
             action.obstacle.get_or_insert("in a backup, its name is that of a file which undoing needs");
+        }
+    }
+}
+
+/// Refuses what would be written to where it isn't known what is there.
+fn guard_unknown(plan: &mut Plan, there: &Tree) {
+    for action in &mut plan.actions {
+        let is_new = matches!(action.deed, Deed::Copy | Deed::Rename);
+        if is_new && there.doubt(&action.entry().path).is_some() {
+            action.obstacle.get_or_insert(
+                "it may replace something that would have to be kept: the destination's listing there is not proven",
+            );
         }
     }
 }

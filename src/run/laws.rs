@@ -1,5 +1,6 @@
 //! The laws of mirroring, on arbitrary trees in memory with arbitrary faults.
 
+mod backups;
 mod folding;
 mod names;
 mod renames;

@@ -48,7 +48,9 @@ impl AsidePlace {
         let end = aside.iter().rposition(|&b| b == b'/').unwrap_or(0);
         let dir = &aside[..end];
         let below = |path: &[u8], above: &[u8]| {
-            path.strip_prefix(above).filter(|rest| rest.is_empty() || rest.starts_with(b"/")).map(<[u8]>::to_vec)
+            path.strip_prefix(above)
+                .filter(|rest| rest.is_empty() || rest.starts_with(b"/"))
+                .map(<[u8]>::to_vec)
         };
         if below(tree, dir).is_some() {
             return Self::Around;

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Cancel, Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::{
-    Area, AsidePlace, Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, Way, WriteRequest, Written,
+    Area, AsidePlace, Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing,
+    PartRequest, Parts, ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError, StoreResult,
+    Version, Way, WriteRequest, Written,
 };
 
 /// How often and after which pauses something is tried again.

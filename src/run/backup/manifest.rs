@@ -108,9 +108,7 @@ impl Line {
         let new = match action.deed {
             Deed::Touch | Deed::CreateDir => return None,
             Deed::Copy | Deed::Replace => action.source.as_deref().map(Facts::of),
-            Deed::Rename => action.destination.as_deref().map(|old| {
-                Facts { mtime: None, ..Facts::of(old) }
-            }),
+            Deed::Rename => action.destination.as_deref().map(|old| Facts { mtime: None, ..Facts::of(old) }),
             Deed::Delete | Deed::DeleteDir => None,
         };
         Some(Self { deed: action.deed, path: action.path.clone(), to: action.target().cloned(), new })
@@ -119,7 +117,10 @@ impl Line {
 
 impl Facts {
     fn of(entry: &Entry) -> Self {
-        Self { size: entry.size, mtime: entry.mtime.filter(Mtime::is_exact).map(|mtime| mtime.at.timestamp()) }
+        Self {
+            size: entry.size,
+            mtime: entry.mtime.filter(Mtime::is_exact).map(|mtime| mtime.at.timestamp()),
+        }
     }
 }
 
@@ -171,8 +172,8 @@ fn read(number: usize, line: &[u8]) -> Result<Line, ManifestError> {
     if to.is_some() != (deed == Deed::Rename) {
         return Err(incomplete());
     }
-    let new = (line.size.is_some() || line.mtime.is_some())
-        .then_some(Facts { size: line.size, mtime: line.mtime });
+    let new =
+        (line.size.is_some() || line.mtime.is_some()).then_some(Facts { size: line.size, mtime: line.mtime });
     Ok(Line { deed, path: path(line.path, line.path_hex)?.ok_or_else(incomplete)?, to, new })
 }
 
@@ -196,15 +197,20 @@ mod tests {
     use super::*;
 
     fn line() -> impl Strategy<Value = Line> {
-        let path = prop_oneof!["[a-zé \"]{1,5}(/[a-z]{1,3}){0,2}".prop_map(String::into_bytes), Just(b"a/\xff\x01".to_vec())];
+        let path = prop_oneof![
+            "[a-zé \"]{1,5}(/[a-z]{1,3}){0,2}".prop_map(String::into_bytes),
+            Just(b"a/\xff\x01".to_vec())
+        ];
         let path = path.prop_map(|bytes| RelPath::parse(bytes).unwrap());
         let facts = (any::<Option<u64>>(), any::<Option<i64>>());
-        (prop::sample::select(Deed::ALL), path.clone(), path, facts).prop_map(|(deed, path, to, (size, mtime))| Line {
-            deed,
-            path,
-            to: (deed == Deed::Rename).then_some(to),
-            new: (size.is_some() || mtime.is_some()).then_some(Facts { size, mtime }),
-        })
+        (prop::sample::select(Deed::ALL), path.clone(), path, facts).prop_map(
+            |(deed, path, to, (size, mtime))| Line {
+                deed,
+                path,
+                to: (deed == Deed::Rename).then_some(to),
+                new: (size.is_some() || mtime.is_some()).then_some(Facts { size, mtime }),
+            },
+        )
     }
 
     proptest! {
@@ -228,7 +234,9 @@ mod tests {
     fn a_path_that_leads_out_makes_the_whole_manifest_count_for_nothing() {
         let header = r#"{"oneway_backup":1,"destination":"/d","times":true}"#;
         for path in ["../x", "/etc/passwd", "a/../../x", "", "a//b"] {
-            let text = format!("{header}\n{{\"action\":\"delete\",\"path\":\"ok\"}}\n{{\"action\":\"delete\",\"path\":\"{path}\"}}\n");
+            let text = format!(
+                "{header}\n{{\"action\":\"delete\",\"path\":\"ok\"}}\n{{\"action\":\"delete\",\"path\":\"{path}\"}}\n"
+            );
             let error = parse(text.as_bytes()).unwrap_err();
             assert!(matches!(error, ManifestError::Path(3, _)), "{path}: {error}");
         }

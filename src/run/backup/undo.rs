@@ -56,13 +56,36 @@ pub fn read_manifest(session: &mut dyn Session, name: &str) -> StoreResult<(Head
 /// # Errors
 /// Where it can't be told what is there. All else is in what comes back.
 pub fn undo(session: &mut dyn Session, header: &Header, lines: &[Line], dry: bool) -> StoreResult<Undone> {
-    let mut undone = Undone { added: lines.iter().filter(|line| line.deed == Deed::Copy).count(), ..Undone::default() };
-    let moved: Vec<&Line> =
-        lines.iter().filter(|line| matches!(line.deed, Deed::Replace | Deed::Delete | Deed::Rename)).collect();
-    let old = in_aside(session, |session| look(session, moved.iter().map(|line| &line.path)))?;
+    let mut undone =
+        Undone { added: lines.iter().filter(|line| line.deed == Deed::Copy).count(), ..Undone::default() };
+    let moved: Vec<&Line> = lines
+        .iter()
+        .filter(|line| matches!(line.deed, Deed::Replace | Deed::Delete | Deed::Rename))
+        .collect();
+    let mut old = in_aside(session, |session| look(session, moved.iter().map(|line| &line.path)))?;
+    // A directory there is only where others lie.
+    old.retain(|_, entry| !entry.is_dir());
     let targets = lines.iter().filter_map(|line| line.to.as_ref());
     let of_interest = lines.iter().filter(|line| line.deed != Deed::Copy).map(|line| &line.path);
-    let now = look(session, of_interest.chain(targets))?;
+    let mut now = look(session, of_interest.chain(targets))?;
+
+    // Files that took the place of directories.
+    let gone_dirs: BTreeSet<&RelPath> =
+        lines.iter().filter(|line| line.deed == Deed::DeleteDir).map(|line| &line.path).collect();
+    let in_place_of_dirs: Vec<&Line> = lines
+        .iter()
+        .filter(|line| line.deed == Deed::Replace && gone_dirs.contains(&line.path))
+        .filter(|line| now.get(&line.path).is_some_and(|entry| !entry.is_dir()))
+        .collect();
+    let unchanged = are_unchanged(session, &in_place_of_dirs, &now, header.times)?;
+    let giving_way: Vec<&Line> =
+        in_place_of_dirs.into_iter().zip(unchanged).filter_map(|(line, is)| is.then_some(line)).collect();
+    if !dry {
+        make_room(session, &giving_way, &mut undone);
+    }
+    for line in &giving_way {
+        now.remove(&line.path);
+    }
 
     let mut back: Vec<&Line> = Vec::new();
     let mut swapped: Vec<&Line> = Vec::new();
@@ -131,33 +154,13 @@ fn bring_back(
     now: &BTreeMap<RelPath, Entry>,
     undone: &mut Undone,
 ) {
-    let undone_dir = RelPath::parse(UNDONE_NAME).expect("a literal");
-    let taken: Vec<Renaming> = part
-        .iter()
-        .filter(|line| now.contains_key(&line.path))
-        .map(|line| Renaming { from: line.path.clone(), to: undone_dir.append(&line.path) })
-        .collect();
-    if !taken.is_empty() {
-        let dirs: Vec<RelPath> =
-            with_parents(taken.iter().filter_map(|file| file.to.parent())).into_iter().collect();
-        // One that can't be made shows in what can't be moved there.
-        in_aside(session, |session| drop(session.make_dirs(&dirs)));
-    }
-    let mut in_the_way: BTreeMap<RelPath, String> = BTreeMap::new();
-    let mut made_room: Vec<Renaming> = Vec::new();
-    let results = session.carry_files(&taken, Way::Aside);
-    for (file, moved) in taken.into_iter().zip(results) {
-        match moved {
-            Ok(()) => made_room.push(file),
-            Err(e) => drop(in_the_way.insert(file.from, e.to_string())),
-        }
-    }
+    let there: Vec<&Line> = part.iter().copied().filter(|line| now.contains_key(&line.path)).collect();
+    let (made_room, in_the_way) = make_room(session, &there, undone);
     let files: Vec<Renaming> = part
         .iter()
-        .filter(|line| !in_the_way.contains_key(&line.path))
+        .filter(|line| !in_the_way.contains(&line.path))
         .map(|line| Renaming { from: line.path.clone(), to: line.path.clone() })
         .collect();
-    undone.kept.extend(in_the_way);
     let mut failed: BTreeSet<RelPath> = BTreeSet::new();
     for (file, result) in files.iter().zip(session.carry_files(&files, Way::Back)) {
         match result {
@@ -177,6 +180,35 @@ fn bring_back(
         // Where that fails, too, the file is where it was moved.
         drop(session.carry_files(&again, Way::Back));
     }
+}
+
+/// Moves what the run put at these paths to where undoing leaves it. Returns what was moved, and the paths where that failed.
+fn make_room(
+    session: &mut dyn Session,
+    lines: &[&Line],
+    undone: &mut Undone,
+) -> (Vec<Renaming>, BTreeSet<RelPath>) {
+    let place = RelPath::parse(UNDONE_NAME).expect("a literal");
+    let files: Vec<Renaming> =
+        lines.iter().map(|line| Renaming { from: line.path.clone(), to: place.append(&line.path) }).collect();
+    let (mut made, mut failed) = (Vec::new(), BTreeSet::new());
+    if files.is_empty() {
+        return (made, failed);
+    }
+    let dirs: Vec<RelPath> =
+        with_parents(files.iter().filter_map(|file| file.to.parent())).into_iter().collect();
+    // One that can't be made shows in what can't be moved there.
+    in_aside(session, |session| drop(session.make_dirs(&dirs)));
+    for (file, moved) in files.iter().zip(session.carry_files(&files, Way::Aside)) {
+        match moved {
+            Ok(()) => made.push(file.clone()),
+            Err(e) => {
+                undone.kept.push((file.from.clone(), e.to_string()));
+                failed.insert(file.from.clone());
+            }
+        }
+    }
+    (made, failed)
 }
 
 /// Returns for each file whether it is what the run put there.
@@ -201,7 +233,8 @@ fn are_unchanged(
         BTreeMap::new()
     } else {
         let answers = in_parts(&asked, |part| session.mtimes(part));
-        let known = asked.iter().cloned().zip(answers).filter_map(|(path, answer)| Some((path, answer.ok()??)));
+        let known =
+            asked.iter().cloned().zip(answers).filter_map(|(path, answer)| Some((path, answer.ok()??)));
         known.collect::<BTreeMap<_, _>>()
     };
     let has_time = |line: &&Line| {

@@ -211,7 +211,10 @@ impl Publisher {
                         Some((_, rider)) if rider.file == file.number => {}
                         // What nothing can be asked about is decided by the reply to nothing.
                         _ if file.request.held => {
-                            riders.push((Command::bare(Verb::Noop), Rider { file: file.number, asks: Asks::Nothing }));
+                            riders.push((
+                                Command::bare(Verb::Noop),
+                                Rider { file: file.number, asks: Asks::Nothing },
+                            ));
                         }
                         _ => file.needs = Needs::Name,
                     }

@@ -29,7 +29,10 @@ fn rename_between(
     let pairs: Vec<Result<[Command; 2], FtpError>> = files
         .iter()
         .map(|Renaming { from, to }| {
-            Ok([command(Verb::Rnfr, session.full_in(areas.0, from))?, command(Verb::Rnto, session.full_in(areas.1, to))?])
+            Ok([
+                command(Verb::Rnfr, session.full_in(areas.0, from))?,
+                command(Verb::Rnto, session.full_in(areas.1, to))?,
+            ])
         })
         .collect();
     let commands: Vec<Command> =

@@ -11,11 +11,13 @@ use crate::ftp::listing::Limits;
 use crate::ftp::reply::Reply;
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Publisher, Rider};
-use crate::store::ftp::{Learned, ListingChoice, download, hold, links, listing, part, questions, rename, upload};
+use crate::store::ftp::{
+    Learned, ListingChoice, download, hold, links, listing, part, questions, rename, upload,
+};
 use crate::store::{
-    Area, AsidePlace, Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, ServerClock, Session, Settle, StoreError, StoreResult, Version, Way, WriteRequest,
-    Written,
+    Area, AsidePlace, Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing,
+    PartRequest, Parts, ReadRequest, Referent, Renaming, ServerClock, Session, Settle, StoreError,
+    StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// A session on an FTP server.

@@ -25,10 +25,11 @@ pub(super) fn place(session: &LocalSession) -> StoreResult<AsidePlace> {
     let Some((aside, _)) = &session.other else { return Ok(AsidePlace::Apart) };
     let real = |path: &Path| {
         let real = real(path).map_err(|e| session.fail("find", &RelPath::root(), e))?;
-        Ok(real.as_os_str().as_bytes().strip_suffix(b"/").map_or_else(
-            || real.as_os_str().as_bytes().to_vec(),
-            <[u8]>::to_vec,
-        ))
+        Ok(real
+            .as_os_str()
+            .as_bytes()
+            .strip_suffix(b"/")
+            .map_or_else(|| real.as_os_str().as_bytes().to_vec(), <[u8]>::to_vec))
     };
     Ok(AsidePlace::of(&real(&session.path)?, &real(aside)?))
 }
@@ -73,7 +74,11 @@ pub(super) fn carry(session: &mut LocalSession, files: &[Renaming], way: Way) ->
     let fail = |file: &Renaming, e: io::Error| {
         let crosses = e.kind() == io::ErrorKind::CrossesDevices;
         let error = session.fail_in_dir("move", &file.from, e);
-        if crosses { error.with_hint("the backup directory must be on the file system of the mirror") } else { error }
+        if crosses {
+            error.with_hint("the backup directory must be on the file system of the mirror")
+        } else {
+            error
+        }
     };
     files.iter().map(|file| one(file).map_err(|e| fail(file, e))).collect()
 }

@@ -19,8 +19,9 @@ use rayon::prelude::*;
 use crate::model::{Checksum, ChecksumKind, Kind, Mtime, RelPath};
 use crate::rooted::{Meta, Rooted};
 use crate::store::{
-    Area, AsidePlace, Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, Way, WriteRequest, Written,
+    Area, AsidePlace, Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing,
+    PartRequest, Parts, ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError, StoreResult,
+    Version, Way, WriteRequest, Written,
 };
 
 use follow::Followed;

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::{
-    Area, AsidePlace, Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing, PartRequest, Parts, ReadRequest,
-    Referent, Renaming, ServerClock, Session, Settle, Store, StoreError, StoreResult, Version, Way, WriteRequest,
-    Written,
+    Area, AsidePlace, Capabilities, Dating, DirListing, HeldFile, Incoming, LinkRequest, Outgoing,
+    PartRequest, Parts, ReadRequest, Referent, Renaming, ServerClock, Session, Settle, Store, StoreError,
+    StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// A store whose names are read and written as they are spelled there.

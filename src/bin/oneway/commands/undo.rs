@@ -61,7 +61,10 @@ fn undo_at(
     };
     let destination = Place::parse(&header.destination).map_err(|e| UsageError(format!("RUN: {e}")))?;
     if !destination.is_on_the_side_of(&place) {
-        let text = format!("RUN: {name} is of a mirror elsewhere, {}; name it as that run did", destination.identity());
+        let text = format!(
+            "RUN: {name} is of a mirror elsewhere, {}; name it as that run did",
+            destination.identity()
+        );
         return Err(UsageError(text).into());
     }
     // With the login of RUN, which may hold a password.
