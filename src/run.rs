@@ -219,7 +219,7 @@ pub fn run(
     let mut troubles = folding.troubles;
     troubles.extend(left_out.troubles);
     let backed_up = match options.backup.as_ref().filter(|_| !dry) {
-        Some(backup) => match backup::prepare(&destination, &plan, backup, times_kept, run_id) {
+        Some(backup) => match backup::prepare(&destination, &plan, backup, times_kept, run_id, &retry) {
             Ok(is_used) => is_used,
             Err(e) => {
                 troubles.push(format!("nothing was changed, since the backup directory can't be used: {e}"));

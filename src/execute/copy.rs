@@ -165,6 +165,7 @@ fn work(run: &Run<'_>, shared: &Shared, meter: Option<&Meter<'_>>) -> StoreResul
         block: &mut vec![0; run.block_bytes()],
         todo: VecDeque::new(),
         finished: HashMap::new(),
+        announced: None,
         replaced: Vec::new(),
         replaced_bytes: 0,
     };
@@ -184,6 +185,8 @@ struct Copier<'c, 'r> {
     todo: VecDeque<Next>,
     /// Files handed over and not yet heard of.
     finished: HashMap<RelPath, Attempt>,
+    /// The try that was announced on the session of the destination; `None` where none was.
+    announced: Option<u32>,
     /// Files that get their names when those that have them are set aside.
     replaced: Vec<usize>,
     /// Bytes of them.
@@ -228,7 +231,8 @@ impl Copier<'_, '_> {
                 serial,
                 started: Instant::now(),
                 bytes: 0,
-                began: false,
+                // A server that was told of it before may have made the file.
+                began: self.announced == Some(serial),
                 hash: None,
             };
             let (run, times) = (self.run, &self.shared.times);
@@ -239,6 +243,7 @@ impl Copier<'_, '_> {
                 .front()
                 .filter(|_| !publishes)
                 .map(|next| requests(run, times, next.action, next.serial));
+            self.announced = self.todo.front().filter(|_| !publishes).map(|next| next.serial);
             let requests = requests(run, times, i, serial);
             let sent = self.send(&mut attempt, &requests, next.as_ref());
             let lost = sent.is_err();

@@ -11,7 +11,7 @@ use crate::model::{RelPath, Remedy, Tree, temporary_for};
 use crate::plan::{Deed, Phase, Plan};
 use crate::pool::Pool;
 use crate::run::backup::manifest::{Header, Line, MANIFEST_NAME, UNDONE_NAME};
-use crate::store::{Area, AsidePlace, Session, Settle, StoreError, StoreResult, WriteRequest};
+use crate::store::{Area, AsidePlace, RetryPolicy, Session, Settle, StoreError, StoreResult, WriteRequest};
 
 /// Where a run sets aside what it replaces and deletes. The store of the destination has the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,7 @@ pub(super) fn prepare(
     backup: &Backup,
     times_set: bool,
     run_id: u64,
+    retry: &RetryPolicy,
 ) -> StoreResult<bool> {
     let moved: BTreeSet<RelPath> = plan
         .actions
@@ -99,7 +100,11 @@ pub(super) fn prepare(
     lease.session().make_root()?;
     in_aside(lease.session(), |session| {
         session.make_root()?;
-        write(session, &bytes, run_id)?;
+        let mut tries = 0;
+        retry.persist(|| {
+            tries += 1;
+            write(session, &bytes, run_id, tries)
+        })?;
         for part in dirs.chunks(DIRS_AT_ONCE) {
             session.make_dirs(part).into_iter().collect::<StoreResult<()>>()?;
         }
@@ -137,12 +142,12 @@ fn guard_unknown(plan: &mut Plan, there: &Tree) {
     }
 }
 
-fn write(session: &mut dyn Session, bytes: &[u8], run_id: u64) -> StoreResult<()> {
+fn write(session: &mut dyn Session, bytes: &[u8], run_id: u64, tries: u32) -> StoreResult<()> {
     /// No action has this number.
     const NUMBER: usize = u32::MAX as usize - 2;
     let path = manifest::path();
     let request = WriteRequest {
-        temporary: temporary_for(&path, run_id, NUMBER, 0),
+        temporary: temporary_for(&path, run_id, NUMBER, tries),
         path: path.clone(),
         size: Some(bytes.len() as u64),
         mtime: None,

@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod backup;
 mod browser;
 mod cli;
 mod daemons;
@@ -28,3 +29,4 @@ mod state;
 mod support;
 mod support_itself;
 mod tls;
+mod updates;
