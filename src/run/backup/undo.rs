@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Entry, Kind, RelPath, Remedy};
+use crate::model::{Entry, Kind, Mtime, RelPath, Remedy};
 use crate::plan::Deed;
 use crate::run::backup::in_aside;
 use crate::run::backup::manifest::{self, Facts, Header, Line, ManifestError, UNDONE_NAME};
@@ -238,7 +238,7 @@ fn are_unchanged(
         known.collect::<BTreeMap<_, _>>()
     };
     let has_time = |line: &&Line| {
-        let there = told.get(&line.path).copied().or(now[&line.path].mtime.filter(|mtime| mtime.is_exact()));
+        let there = told.get(&line.path).copied().or_else(|| now[&line.path].mtime.filter(Mtime::is_exact));
         match (new(line).mtime, there) {
             (Some(new), Some(there)) => new == there.at.timestamp(),
             // What can't be compared doesn't decide: nothing is lost by taking it for the same.
@@ -298,8 +298,8 @@ fn with_parents(dirs: impl Iterator<Item = RelPath>) -> BTreeSet<RelPath> {
     all
 }
 
-fn in_parts<I, T>(items: &[I], mut step: impl FnMut(&[I]) -> Vec<T>) -> Vec<T> {
-    items.chunks(AT_ONCE).flat_map(|part| step(part)).collect()
+fn in_parts<I, T>(items: &[I], step: impl FnMut(&[I]) -> Vec<T>) -> Vec<T> {
+    items.chunks(AT_ONCE).flat_map(step).collect()
 }
 
 const AT_ONCE: usize = 64;
