@@ -28,12 +28,12 @@ pub fn come_last(plan: &mut Plan, last: &Filter) {
 fn matches(last: &Filter, path: &RelPath) -> bool {
     let mut above = path.parent();
     while let Some(dir) = above.filter(|dir| !dir.is_root()) {
-        if last.rule_for(&dir, true).is_some() {
+        if last.decision(&dir, true).is_some() {
             return true;
         }
         above = dir.parent();
     }
-    last.rule_for(path, false).is_some()
+    last.decision(path, false).is_some()
 }
 
 #[cfg(test)]

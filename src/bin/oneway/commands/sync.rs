@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use oneway::compare::{Basis, CompareOptions};
 use oneway::config::Connection;
-use oneway::filter::Limits;
+use oneway::filter::{Filter, Limits, Verdict};
 use oneway::model::{Cancel, Links};
 use oneway::plan::{GuardOptions, Presence};
 use oneway::pool::SessionCount;
