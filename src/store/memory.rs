@@ -1,8 +1,12 @@
 //! A tree in memory, with faults on demand: what the laws of mirroring are tested on.
 
+mod moves;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
+
+use moves::{aside, at};
 
 use crate::model::{Checksum, ChecksumKind, Entry, Kind, Mtime, RelPath, Remedy, Unproven};
 use crate::store::{
@@ -270,18 +274,6 @@ impl MemorySession {
     }
 }
 
-/// Where things are set aside; never listed with the rest.
-fn aside() -> RelPath {
-    RelPath::parse("~aside").unwrap()
-}
-
-fn at(area: Area, path: &RelPath) -> RelPath {
-    match area {
-        Area::Tree => path.clone(),
-        Area::Aside => aside().append(path),
-    }
-}
-
 fn no(kind: io::ErrorKind) -> io::Result<()> {
     Err(kind.into())
 }
@@ -320,26 +312,7 @@ impl Session for MemorySession {
     }
 
     fn carry_files(&mut self, files: &[Renaming], way: Way) -> Vec<StoreResult<()>> {
-        let mut one = |Renaming { from, to }: &Renaming| {
-            let mut shared = self.step("carry", from)?;
-            let fail = |kind: io::ErrorKind| Err(StoreError::io("move", from, "memory", kind.into()));
-            let (from_area, to_area) = way.ends();
-            let (old, new) = (shared.own(&at(from_area, from)), shared.own(&at(to_area, to)));
-            if shared.nodes.get(&new.parent().unwrap()).is_none_or(|node| *node != Node::Dir)
-                && !new.parent().unwrap().is_root()
-            {
-                return fail(io::ErrorKind::NotFound);
-            }
-            if shared.nodes.contains_key(&new) {
-                let is_done = !shared.nodes.contains_key(&old);
-                return if is_done { Ok(()) } else { fail(io::ErrorKind::AlreadyExists) };
-            }
-            let Some(node) = shared.nodes.remove(&old) else { return fail(io::ErrorKind::NotFound) };
-            shared.nodes.insert(new, node);
-            shared.journal.push(format!("carry {from}"));
-            Ok(())
-        };
-        files.iter().map(&mut one).collect()
+        moves::carry(self, files, way)
     }
 
     fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
@@ -412,23 +385,7 @@ impl Session for MemorySession {
     }
 
     fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
-        let mut one = |HeldFile { path, temporary, bytes }: &HeldFile| {
-            let mut shared = self.step("publish", path)?;
-            let fail = |kind: io::ErrorKind| Err(StoreError::io("publish", path, "memory", kind.into()));
-            let own = shared.own(path);
-            let Some(file) = shared.nodes.get(temporary).cloned() else {
-                let is_done = matches!(shared.nodes.get(&own), Some(Node::File { content, .. }) if content.len() as u64 == *bytes);
-                return if is_done { Ok(()) } else { fail(io::ErrorKind::NotFound) };
-            };
-            if shared.nodes.get(&own) == Some(&Node::Dir) {
-                return fail(io::ErrorKind::IsADirectory);
-            }
-            shared.nodes.remove(temporary);
-            shared.nodes.insert(own, file);
-            shared.journal.push(format!("write {path}"));
-            Ok(())
-        };
-        files.iter().map(&mut one).collect()
+        moves::publish(self, files)
     }
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
