@@ -1,6 +1,7 @@
 //! A run from its two stores to its report: scan both sides, compare, plan, guard, execute.
 
 mod ask;
+pub mod backup;
 mod contents;
 mod folding;
 mod heal;
@@ -12,6 +13,7 @@ mod remote_lock;
 mod server_state;
 mod times;
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -25,10 +27,12 @@ use crate::execute::{Event, ExecuteOptions, Hashes, Observer, execute};
 use crate::filter::{Filter, Limits};
 use crate::model::{Cancel, Links, Receipts, RelPath, Remedy, RunId, Tree};
 use crate::plan::{
-    Condition, GuardOptions, Plan, PlanOptions, Presence, candidates, check, check_conditions, plan, rename,
+    Condition, GuardOptions, Plan, PlanOptions, Presence, candidates, check, check_conditions, come_last,
+    plan, rename,
 };
 use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report, Stop};
+use crate::run::backup::Backup;
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
 use crate::run::leftovers::Leftovers;
 use crate::run::memory::{Memory, Remembering};
@@ -75,6 +79,12 @@ pub struct RunOptions {
     pub owner: Option<u64>,
     /// Files that were broken off are gone on with where so many bytes of them are there; `None` begins them anew.
     pub resume_from: Option<u64>,
+    /// What is sent after everything else: whatever one of its rules matches, with all below.
+    pub last: Filter,
+    /// Files get their final names together, when all of them are there under temporary ones.
+    pub delay_updates: bool,
+    /// Where what is replaced or deleted is set aside instead; `None` lets it go.
+    pub backup: Option<Backup>,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
     pub rate: Option<NonZeroU64>,
     /// Downloads of more bytes than this are fetched over several sessions; `None` chooses by the line.
@@ -116,6 +126,9 @@ impl Default for RunOptions {
             carry_times: true,
             owner: None,
             resume_from: Some(1 << 20),
+            last: Filter::default(),
+            delay_updates: false,
+            backup: None,
             rate: None,
             split_bytes: None,
             state: None,
@@ -198,6 +211,13 @@ fn mirror(
     let lock = locking
         .map(|lock| RemoteLock::take(&destination, (lock, alone), run_id.run, &retry, lost))
         .transpose()?;
+    let mut options = Cow::Borrowed(options);
+    if options.backup.is_some()
+        && let Some(dir) = backup::inside(&destination)?
+    {
+        options.to_mut().filter.set_apart(dir);
+    }
+    let options = &*options;
     let server = options.state.as_ref().and_then(|state| state.server(&source, &destination));
     let look = |pool: &Pool, side: Side| -> StoreResult<(Option<Fetched>, Scanned)> {
         // Before the scan: whoever scans takes it that every session there may be is at its disposal.
@@ -247,14 +267,29 @@ fn mirror(
         let known = know_candidates(&memory.evidence, &source, &destination, &mut candidates)?;
         rename(&mut plan, &candidates, &known.gone, &known.new);
     }
+    come_last(&mut plan, &options.last);
+    if options.backup.is_some() {
+        backup::guard(&mut plan, &to.tree);
+    }
     let adopted = (compare.basis == Basis::Adopt).then(|| adopt(&mut plan));
     let refusal = check(&plan, &from.tree, &to.tree, &options.guard)
         .and_then(|()| check_conditions(&plan, &from.tree, &to.tree, &options.fail_if))
         .err();
-    let dry = dry || refusal.is_some();
+    let mut dry = dry || refusal.is_some();
     let server_pool = if server == Some(Side::Source) { &source } else { &destination };
     let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, run_id, &retry);
     let mut troubles = [healed.troubles, folding.troubles, left_out.troubles].concat();
+    let backed_up = match options.backup.as_ref().filter(|_| !dry) {
+        Some(backup) => match backup::prepare(&destination, &plan, backup, times_kept, run_id, &retry) {
+            Ok(is_used) => is_used,
+            Err(e) => {
+                troubles.push(format!("nothing was changed, since the backup directory can't be used: {e}"));
+                dry = true;
+                false
+            }
+        },
+        None => false,
+    };
     if !dry {
         let is_pull = source.store().is_remote() && !destination.store().is_remote();
         troubles.extend(memory.take_back(&mut plan, is_pull, |state| save(state, &memory.evidence.receipts)));
@@ -280,6 +315,8 @@ fn mirror(
                 // A machine that starts empty has nothing else to tell a new time from a new content.
                 Some(StateOptions::OnServer) => Hashes::All,
             },
+            delay_updates: options.delay_updates,
+            backup: backed_up,
             retry: retry.clone(),
             cancel: options.cancel.clone(),
         };
@@ -319,6 +356,12 @@ fn mirror(
     }
     report.notes.extend(adopted);
     report.notes.extend(leftovers::note(removed));
+    if let Some(backup) = options.backup.as_ref().filter(|_| backed_up) {
+        report.notes.push(format!(
+            "what was replaced or deleted is in {0}; `oneway undo {0}` puts it back",
+            backup.name
+        ));
+    }
     let (notes, trouble) = memory.finish(dry, &options.cancel, save);
     report.notes.extend(notes);
     report.troubles.extend(trouble);

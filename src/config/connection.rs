@@ -58,6 +58,31 @@ impl Place {
         }
     }
 
+    /// Returns the store at this place, which sets things aside in another one of the same kind: that of one run.
+    ///
+    /// # Errors
+    /// As [`Place::store`], and [`PlaceError::Local`] when only one of them is a URL.
+    pub fn store_with_aside(
+        self,
+        aside: Self,
+        connection: &Connection,
+    ) -> Result<Arc<dyn Store>, PlaceError> {
+        match (self, aside) {
+            (Self::Local(path), Self::Local(aside)) => {
+                Ok(Arc::new(Named::new(LocalStore::new(path).with_aside(aside), Names::of_disk())))
+            }
+            (place @ Self::Ftp { .. }, Self::Ftp { root, .. }) => {
+                let root = match connection.charset {
+                    Some(charset) => encode(root, charset)?,
+                    None => root,
+                };
+                let store = place.ftp_store(connection)?.with_aside(root);
+                Ok(Arc::new(Named::new(store, Names::of_server(connection.charset))))
+            }
+            _ => Err(PlaceError::Local),
+        }
+    }
+
     /// Returns the store of a URL, for operations beyond a mirror's. Below the URL's own path, its names are bytes as they stand
     /// there.
     ///

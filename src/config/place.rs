@@ -286,6 +286,82 @@ impl Place {
         }
     }
 
+    /// Returns another place on the same side. On a server `dir` is the path of a URL, so it is relative to the login directory, with or
+    /// without a `/` at its beginning, and absolute with `%2F`.
+    ///
+    /// # Errors
+    /// As [`Place::parse`].
+    pub fn beside(&self, dir: &OsStr) -> Result<Self, PlaceError> {
+        let Self::Ftp { scheme, user, password, host, port, name, .. } = self else {
+            return if dir.is_empty() { Err(PlaceError::Empty) } else { Ok(Self::Local(PathBuf::from(dir))) };
+        };
+        let dir = dir.to_str().filter(|dir| !dir.is_empty()).ok_or(PlaceError::Empty)?;
+        let server = name.split_once("://").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
+        let url = format!("{}://{server}/{}", scheme.as_str(), dir.strip_prefix('/').unwrap_or(dir));
+        match Self::parse(&url)? {
+            Self::Ftp { root, name, .. } => Ok(Self::Ftp {
+                scheme: *scheme,
+                user: user.clone(),
+                password: password.clone(),
+                host: host.clone(),
+                port: *port,
+                root,
+                name,
+            }),
+            Self::Local(_) => Err(PlaceError::Local),
+        }
+    }
+
+    /// Returns the directory of this name in this one.
+    #[must_use]
+    pub fn below(self, name: &str) -> Self {
+        let with = |mut path: Vec<u8>| {
+            if !path.is_empty() && !path.ends_with(b"/") {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name.as_bytes());
+            path
+        };
+        match self {
+            Self::Local(path) => Self::Local(path.join(name)),
+            Self::Ftp { scheme, host, port, user, password, root, name: shown } => Self::Ftp {
+                scheme,
+                host,
+                port,
+                user,
+                password,
+                root: match root {
+                    RemoteRoot::Home(path) => RemoteRoot::Home(with(path)),
+                    RemoteRoot::Absolute(path) => RemoteRoot::Absolute(with(path)),
+                },
+                name: format!("{}/{name}", shown.trim_end_matches('/')),
+            },
+        }
+    }
+
+    /// Returns the place of another root on the server of this one; itself on this machine.
+    #[must_use]
+    pub fn with_root(self, root: RemoteRoot, name: String) -> Self {
+        match self {
+            Self::Ftp { scheme, host, port, user, password, .. } => {
+                Self::Ftp { scheme, host, port, user, password, root, name }
+            }
+            local @ Self::Local(_) => local,
+        }
+    }
+
+    /// Returns whether both are on one server, for one user; or both on this machine.
+    pub fn is_on_the_side_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Local(_), Self::Local(_)) => true,
+            (
+                Self::Ftp { host, port, user, .. },
+                Self::Ftp { host: other_host, port: other_port, user: other_user, .. },
+            ) => host.eq_ignore_ascii_case(other_host) && (port, user) == (other_port, other_user),
+            _ => false,
+        }
+    }
+
     /// Returns whether it is a directory of this machine.
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Local(_))

@@ -51,6 +51,8 @@ fn carry_out(plan: &Plan, source: &MemoryStore, destination: &MemoryStore, retri
     };
     let options = ExecuteOptions {
         in_place: false,
+        delay_updates: false,
+        backup: false,
         carry_times: true,
         run_id: RunId { owner: 1, run: 1 },
         resume_from: None,

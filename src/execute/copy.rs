@@ -20,7 +20,8 @@ use crate::model::{Entry, Key, Kind, Mtime, RelPath, Remedy, Temporary};
 use crate::plan::Deed;
 use crate::pool::{Meter, Pool, growing_crew};
 use crate::store::{
-    Incoming, Outgoing, ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest, Written,
+    HeldFile, Incoming, Outgoing, ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest,
+    Written,
 };
 
 /// Copies the files of these actions.
@@ -80,6 +81,12 @@ const LOCAL_WORKERS: usize = 4;
 
 /// A file of this size takes so much longer than the round trip which preparing it saves that it goes to whoever is free.
 const LONG_BYTES: u64 = 1 << 20;
+
+/// So many files that replace others get their names together, which takes two round trips.
+const ENOUGH_FILES: usize = 32;
+
+/// As do so many bytes, so that not much is sent again after a run that was killed.
+const ENOUGH_BYTES: u64 = 64 << 20;
 
 /// Bytes moved at once. Larger blocks gain nothing measurable on loopback.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -180,6 +187,8 @@ fn work(run: &Run<'_>, shared: &Shared, meter: Option<&Meter<'_>>) -> StoreResul
         block: &mut vec![0; run.block_bytes()],
         todo: VecDeque::new(),
         finished: HashMap::new(),
+        replaced: Vec::new(),
+        replaced_bytes: 0,
     };
     copier.copy_all()
 }
@@ -197,6 +206,10 @@ struct Copier<'c, 'r> {
     todo: VecDeque<Next>,
     /// Files handed over and not yet heard of.
     finished: HashMap<RelPath, Attempt>,
+    /// Files that get their names when those that have them are set aside.
+    replaced: Vec<usize>,
+    /// Bytes of them.
+    replaced_bytes: u64,
 }
 
 /// A file that is to be tried.
@@ -246,6 +259,8 @@ struct Attempt {
     began: bool,
     /// The destination may have begun it along with the file before it.
     announced: bool,
+    /// How often it was lost after it was handed over, and found again.
+    found: u32,
     /// BLAKE3 of what was sent; `None` when nobody wants to know.
     hash: Option<[u8; 32]>,
 }
@@ -268,11 +283,14 @@ impl Copier<'_, '_> {
                 bytes: 0,
                 began: false,
                 announced,
+                found: 0,
                 hash: None,
             };
             let requests = |next: &Next| self.requests(next.action, next.serial);
-            // What is gone on with is asked about first.
-            let next = self.todo.front().filter(|next| !self.shared.partials.has(next.action)).map(requests);
+            // What is gone on with is asked about first, and nothing is announced that would be in the way of setting aside.
+            let publishes = self.has_enough_replaced();
+            let next = self.todo.front().filter(|next| !publishes && !self.shared.partials.has(next.action));
+            let next = next.map(requests);
             let is_next_announced = next.is_some();
             let requests = self.requests(i, serial);
             let sent = if attempt.partial.is_some() {
@@ -293,6 +311,10 @@ impl Copier<'_, '_> {
                 Err(e) => self.after_failure(&attempt, e)?,
             }
             self.hear(Settle::Ready, lost)?;
+            if publishes {
+                self.hear(Settle::All, false)?;
+                self.publish_replaced()?;
+            }
         }
         // What was handed over may be lost, and found again.
         for _ in 0..MOST_SETTLINGS {
@@ -304,6 +326,7 @@ impl Copier<'_, '_> {
         for next in std::mem::take(&mut self.todo) {
             self.leave(&next);
         }
+        self.publish_replaced()?;
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
             self.run.settle_sent(attempt.action, Outcome::failed(error, attempt.tries.number));
@@ -417,7 +440,12 @@ impl Copier<'_, '_> {
                             attempt.tries.number,
                         )
                     };
-                    self.run.settle_sent(attempt.action, outcome);
+                    if self.run.holds_shortly(attempt.action) {
+                        self.replaced.push(attempt.action);
+                        self.replaced_bytes += bytes;
+                    }
+                    let file = HeldFile { path, temporary: self.temporary_of(&attempt), bytes };
+                    self.run.take_written(attempt.action, file, outcome);
                 }
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.kept + attempt.bytes });
@@ -449,6 +477,21 @@ impl Copier<'_, '_> {
     fn requests(&self, i: usize, serial: u32) -> (ReadRequest, WriteRequest) {
         let key = self.run.key_of(&self.shared.times, i);
         requests(self.run, &self.shared.times, i, key, serial)
+    }
+
+    fn has_enough_replaced(&self) -> bool {
+        let files = self.replaced.len() + self.finished.len();
+        self.run.options.backup && (files >= ENOUGH_FILES || self.replaced_bytes >= ENOUGH_BYTES)
+    }
+
+    /// Gives files their names whose predecessors are set aside. What this session can't is left to others.
+    fn publish_replaced(&mut self) -> StoreResult<()> {
+        let replaced = std::mem::take(&mut self.replaced);
+        self.replaced_bytes = 0;
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        self.run.publish_some(self.destination, &replaced).map_err(|(_, e)| e)
     }
 
     fn temporary_of(&self, attempt: &Attempt) -> RelPath {
@@ -529,6 +572,7 @@ fn requests(
         mtime: mtime.filter(|_| run.options.carry_times),
         mode: replaced.and_then(|entry| entry.mode).map(u32::from),
         replaces: replaced.is_some(),
+        held: run.holds(i),
     };
     (read, write)
 }

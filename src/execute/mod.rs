@@ -5,12 +5,15 @@
 
 #[cfg(test)]
 mod attempts;
+mod backup;
 mod copy;
 mod event;
 mod in_place;
 mod limit;
+mod publish;
 mod resume;
 mod split;
+mod steps;
 mod times;
 mod vanished;
 
@@ -25,6 +28,8 @@ use std::time::Instant;
 use crate::execute::copy::copy_files;
 use crate::execute::in_place::{rename_files, set_times};
 use crate::execute::limit::Limiter;
+use crate::execute::publish::Held;
+use crate::execute::steps::{Share, Step, steps};
 use crate::model::{Cancel, Entry, Kind, Mtime, RelPath, Remedy, RunId, temporary_for};
 use crate::plan::{Action, Deed, Phase, Plan};
 use crate::pool::{Pool, crew};
@@ -50,6 +55,10 @@ pub struct ExecuteOptions {
     pub split_bytes: Option<u64>,
     /// What of that which is sent is hashed, for receipts.
     pub hashes: Hashes,
+    /// Files get their final names together, when all of them are there under temporary ones.
+    pub delay_updates: bool,
+    /// What is replaced or deleted is set aside instead: the destination has a directory for that, and in it those of the files' paths.
+    pub backup: bool,
     /// How often a transfer is tried again.
     pub retry: RetryPolicy,
     /// The wish to stop.
@@ -138,15 +147,27 @@ pub fn execute(
         outcomes: Mutex::new(vec![None; plan.actions.len()]),
         leftovers: Mutex::new(options.leftovers.clone()),
         refused: Mutex::default(),
+        below_room: if options.delay_updates { below_room(plan) } else { BTreeSet::new() },
+        holding: AtomicBool::new(false),
+        held: Mutex::default(),
+        displaced: Mutex::default(),
         stop: Mutex::new(None),
         failed: AtomicBool::new(false),
     };
     run.all_phases();
+    run.drop_held();
     run.remove_leftovers();
     let left = run.stop_reason().unwrap_or_else(|| "not reached".to_owned());
     run.end_refused(&left);
     let outcomes = run.outcomes.into_inner().expect("no holder panics");
     outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Outcome::failed(left.clone(), 0))).collect()
+}
+
+/// Returns the paths of files that give way to directories, without those below others.
+fn below_room(plan: &Plan) -> BTreeSet<RelPath> {
+    let made_room =
+        plan.actions.iter().filter(|action| action.phase == Phase::Room && action.obstacle.is_none());
+    made_room.map(|action| action.path.clone()).collect()
 }
 
 /// What the workers of one execution share.
@@ -164,6 +185,14 @@ struct Run<'r> {
     /// Files that could not be renamed: they are sent under their new names instead, and removed under the old ones where all else
     /// is removed. With what came of the sending, once that is done.
     refused: Mutex<BTreeMap<usize, Refused>>,
+    /// Paths that become directories where files are, and only the topmost. What is below them has to wait for that.
+    below_room: BTreeSet<RelPath>,
+    /// What is sent now keeps its temporary name until all is there.
+    holding: AtomicBool,
+    /// Files that are at the destination under their temporary names.
+    held: Mutex<BTreeMap<usize, Held>>,
+    /// Actions for which what was there is set aside, and nothing has taken its place yet.
+    displaced: Mutex<BTreeSet<usize>>,
     /// Why nothing more is begun.
     stop: Mutex<Option<String>>,
     /// Something has failed.
@@ -196,29 +225,40 @@ impl Run<'_> {
         if let Err(e) = self.destination.lease().and_then(|mut lease| lease.session().make_root()) {
             return self.stop(e.to_string());
         }
-        for &phase in Phase::ALL {
+        for &step in steps(self.options.delay_updates) {
             if self.is_stopped() {
                 return;
             }
-            if phase >= Phase::Deletions && self.failed.load(Ordering::Relaxed) {
-                self.stop("not done, since something before it failed".to_owned());
+            if let Some(why) = step.unless_failed()
+                && self.failed.load(Ordering::Relaxed)
+            {
+                self.stop(why.to_owned());
+                return;
             }
-            let mut indices: Vec<usize> = (0..self.plan.actions.len())
-                .filter(|&i| self.plan.actions[i].phase == phase && !self.is_settled(i))
-                .collect();
-            indices.extend(self.refused_for(phase));
-            if indices.is_empty() {
-                continue;
-            }
-            match phase {
-                // Order matters: children before their directory, parents before their content.
-                Phase::Room | Phase::Folders | Phase::Removals => self.in_order(&indices),
-                Phase::Renames => rename_files(self, &indices),
-                Phase::Times => set_times(self, &indices),
-                Phase::Files | Phase::Late => self.files_then_links(indices),
-                Phase::Deletions => {
-                    self.side_by_side(&indices, |session, part| self.change(session, Deed::Delete, part));
-                }
+            self.take_step(step);
+        }
+    }
+
+    fn take_step(&self, step: Step) {
+        let (phase, share) = match step {
+            Step::Send(phase) => return self.send_held(phase),
+            Step::Publish(phase) => return self.publish_held(phase),
+            Step::Do(phase, share) => (phase, share),
+        };
+        let mut indices = self.due(phase, share);
+        indices.extend(self.refused_for(phase));
+        if indices.is_empty() {
+            return;
+        }
+        match phase {
+            // Order matters: children before their directory, parents before their content.
+            Phase::Room | Phase::Folders | Phase::Removals => self.in_order(&indices),
+            Phase::Renames => rename_files(self, &indices),
+            Phase::Times => set_times(self, &indices),
+            Phase::Files | Phase::Late => self.files_then_links(indices),
+            Phase::Last => self.last_files(indices),
+            Phase::Deletions => {
+                self.side_by_side(&indices, |session, part| self.change(session, Deed::Delete, part));
             }
         }
     }
@@ -236,12 +276,46 @@ impl Run<'_> {
         }
     }
 
+    /// Returns the actions of a phase that have no outcome yet, as far as they are of this share.
+    fn due(&self, phase: Phase, share: Share) -> Vec<usize> {
+        let is_due = |&i: &usize| {
+            let is_of_share = match share {
+                Share::All => true,
+                Share::Aside => !self.has_to_wait(i),
+                Share::Waiting => self.has_to_wait(i),
+            };
+            self.action(i).phase == phase && is_of_share && !self.is_settled(i)
+        };
+        (0..self.plan.actions.len()).filter(is_due).collect()
+    }
+
+    /// Returns whether an action is about something in a directory that has to take the place of a file first.
+    fn has_to_wait(&self, i: usize) -> bool {
+        let path = &self.action(i).entry().path;
+        self.below_room.range::<RelPath, _>(..=path).next_back().is_some_and(|room| path.is_within(room))
+    }
+
+    /// Files that are to come after all others, under new names or with new contents.
+    fn last_files(&self, indices: Vec<usize>) {
+        let is_rename = |&i: &usize| self.action(i).deed == Deed::Rename;
+        let (renames, mut files): (Vec<usize>, Vec<usize>) = indices.into_iter().partition(is_rename);
+        if !renames.is_empty() {
+            rename_files(self, &renames);
+            files.extend(self.refused_for(Phase::Last));
+        }
+        if !files.is_empty() && !self.is_stopped() {
+            self.files_then_links(files);
+        }
+    }
+
     /// Sends files, and makes links when all of those are there: nothing of this run goes by a new link.
     fn files_then_links(&self, indices: Vec<usize>) {
         let is_link = |&i: &usize| self.action(i).kind() == Kind::Symlink;
         let (links, files): (Vec<usize>, Vec<usize>) = indices.into_iter().partition(is_link);
         if !files.is_empty() {
             copy_files(self, files);
+            // Those that replace others, where those are set aside.
+            self.publish_rest();
         }
         if !links.is_empty() && !self.is_stopped() {
             self.in_order(&links);
@@ -303,12 +377,13 @@ impl Run<'_> {
         let paths: Vec<RelPath> = indices.iter().map(|&i| self.action(i).path.clone()).collect();
         let results: Vec<StoreResult<()>> = match deed {
             Deed::CreateDir => session.make_dirs(&paths),
+            Deed::Delete if self.options.backup => self.set_aside(session, indices),
             Deed::Delete => session.remove_files(&paths),
             Deed::DeleteDir => session.remove_dirs(&paths),
-            Deed::Copy | Deed::Replace => {
+            Deed::Copy | Deed::Replace => self.replace(session, indices, |session, indices| {
                 let links: Vec<LinkRequest> = indices.iter().map(|&i| self.link_request(i)).collect();
                 session.make_links(&links)
-            }
+            }),
             Deed::Rename | Deed::Touch => {
                 unreachable!("they have phases of their own")
             }
@@ -362,7 +437,7 @@ impl Run<'_> {
         if tops.is_empty() {
             return;
         }
-        for i in (0..self.plan.actions.len()).filter(|&i| self.action(i).phase <= Phase::Files) {
+        for i in (0..self.plan.actions.len()).filter(|&i| self.action(i).phase <= Phase::Last) {
             let path = &self.action(i).entry().path;
             if let Some(cause) = tops.range::<RelPath, _>(..path).next_back()
                 && path.is_within(cause)
@@ -377,7 +452,7 @@ impl Run<'_> {
     fn refused_for(&self, phase: Phase) -> Vec<usize> {
         let refused = self.refused.lock().expect("no holder panics");
         let is_due = |refused: &Refused| match phase {
-            Phase::Files => refused.sent.is_none(),
+            Phase::Files | Phase::Last => refused.sent.is_none(),
             Phase::Deletions => refused.sent.is_some(),
             _ => false,
         };

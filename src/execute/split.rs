@@ -15,7 +15,9 @@ use std::time::Instant;
 use crate::execute::{Event, Outcome, Run};
 use crate::model::Remedy;
 use crate::pool::Lease;
-use crate::store::{PartRequest, Parts, Session, StoreError, StoreResult, Version, WriteRequest, Written};
+use crate::store::{
+    HeldFile, PartRequest, Parts, Session, StoreError, StoreResult, Version, WriteRequest, Written,
+};
 
 /// No part is smaller: what it gains is less than opening it costs, and what a server has sent beyond the end of a part is lost.
 const LEAST_BYTES: u64 = 4 << 20;
@@ -275,7 +277,8 @@ impl<W: Fn(usize)> Worker<'_, '_, W> {
                 run.failure(&e, 1)
             }
         };
-        run.settle_sent(large.action, outcome);
+        let WriteRequest { path, temporary, .. } = large.request.clone();
+        run.take_written(large.action, HeldFile { path, temporary, bytes: large.size }, outcome);
         Ok(())
     }
 

@@ -63,6 +63,8 @@ pub enum Phase {
     Times,
     /// Files are sent, and links made.
     Files,
+    /// Files that are to come after all others are sent.
+    Last,
     /// Files that only the destination has are removed.
     Deletions,
     /// Directories that only the destination has are removed.
@@ -79,6 +81,7 @@ impl Phase {
         Self::Renames,
         Self::Times,
         Self::Files,
+        Self::Last,
         Self::Deletions,
         Self::Removals,
         Self::Late,
@@ -194,7 +197,7 @@ pub(super) fn order(a: &Action, b: &Action) -> Ordering {
     a.phase.cmp(&b.phase).then_with(|| match a.phase {
         Phase::Folders | Phase::Renames | Phase::Times | Phase::Deletions => by_path,
         Phase::Room | Phase::Removals => by_path.reverse(),
-        Phase::Files | Phase::Late => {
+        Phase::Files | Phase::Last | Phase::Late => {
             let large = |action: &Action| Reverse(Some(action.bytes()).filter(|&bytes| bytes >= LARGE_BYTES));
             large(a).cmp(&large(b)).then(by_path)
         }

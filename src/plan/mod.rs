@@ -13,15 +13,19 @@
 //!
 //! What would be deleted under one name and sent under another is renamed instead, once both are known to have one content:
 //! [`candidates`] says of which files that would have to be known, [`rename`] makes renames of those of which it is.
+//!
+//! Files that are to come after all others, as pages do that refer to them, have a phase of their own: [`come_last`].
 
 mod action;
 mod condition;
 mod guard;
+mod last;
 mod renames;
 
 pub use action::{Action, Deed, LeftOut, Phase, Skipped, Spared};
 pub use condition::{Condition, ConditionError, parse_bytes};
 pub use guard::{GuardOptions, MaxDelete, Refusal, check, check_conditions};
+pub use last::come_last;
 pub use renames::{Candidates, candidates, rename};
 
 use std::collections::BTreeSet;

@@ -194,6 +194,18 @@ impl Rooted {
         Ok(renameat(&from_dir, from, &to_dir, to)?)
     }
 
+    /// Renames into another directory, where nothing may be at the new name.
+    ///
+    /// # Errors
+    /// `CrossesDevices` where that is on another file system; `AlreadyExists`, or what the system says.
+    pub fn carry(&self, from: &RelPath, other: &Self, to: &RelPath) -> io::Result<()> {
+        let ((from_dir, from), (to_dir, to)) = (self.inner_place(from)?, other.inner_place(to)?);
+        if look(&to_dir, to).is_ok() {
+            return Err(Errno::EXIST.into());
+        }
+        Ok(renameat(&from_dir, from, &to_dir, to)?)
+    }
+
     /// Sets the modification time of a regular file or directory.
     ///
     /// # Errors

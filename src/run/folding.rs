@@ -149,6 +149,7 @@ fn ask_about_a_new_file(session: &mut dyn Session, run_id: RunId) -> StoreResult
         mtime: None,
         mode: None,
         replaces: false,
+        held: false,
     };
     let other = swapped(&path).expect("the name has letters");
     let made = session.make_root().and_then(|()| make(session, &request));

@@ -1,10 +1,12 @@
 //! The laws of mirroring, on arbitrary trees in memory with arbitrary faults.
 
+mod backups;
 mod folding;
 mod leftovers;
 mod names;
 mod renames;
 mod server_state;
+mod updates;
 
 use std::collections::BTreeMap;
 

@@ -318,6 +318,7 @@ fn write(session: &mut dyn Session, bytes: &[u8], temporary: &RelPath) -> StoreR
         mtime: None,
         mode: Some(MODE),
         replaces: true,
+        held: false,
     };
     let mut outgoing = session.write(&request, None)?;
     for block in bytes.chunks(BLOCK_BYTES) {

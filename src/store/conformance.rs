@@ -12,8 +12,8 @@ use crate::store::ftp::{FtpStore, RemoteRoot};
 use crate::store::local::LocalStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Begun, Charset, Continued, Dating, LinkRequest, Named, Names, PartRequest, ReadRequest, Renaming,
-    Session, Settle, Store, StoreResult, Version, WriteRequest, Written,
+    Area, Begun, Charset, Continued, Dating, HeldFile, LinkRequest, Named, Names, PartRequest, ReadRequest,
+    Renaming, Session, Settle, Store, StoreResult, Version, Way, WriteRequest, Written,
 };
 
 fn path(text: &str) -> RelPath {
@@ -30,7 +30,9 @@ fn each_store(check: impl Fn(&mut dyn Session)) {
     let latin_1 = Names::of_server(Charset::named("latin1"));
     check(&mut *Named::new(MemoryStore::default(), latin_1).connect().unwrap());
     let dir = tempfile::tempdir().unwrap();
-    check(&mut *LocalStore::new(dir.path()).connect().unwrap());
+    let aside = tempfile::tempdir().unwrap();
+    let local = LocalStore::new(dir.path()).with_aside(aside.path().join("of/run"));
+    check(&mut *local.connect().unwrap());
     let servers =
         [(DataMode::Passive, "", true), (DataMode::Active, "sub/root", true), (DataMode::Passive, "", false)];
     for (data_mode, root, renames_onto_files) in servers {
@@ -50,6 +52,7 @@ fn each_store(check: impl Fn(&mut dyn Session)) {
             cancel: Cancel::new(),
         };
         let store = FtpStore::new(options, RemoteRoot::Home(root.into()), server.url());
+        let store = store.with_aside(RemoteRoot::Absolute("/.aside/of/run".into()));
         let mut session = store.connect().unwrap();
         session.make_root().unwrap();
         check(&mut *session);
@@ -65,6 +68,7 @@ fn write(session: &mut dyn Session, name: &str, content: &[u8]) -> StoreResult<(
         mtime: Some(mtime()),
         mode: None,
         replaces: true,
+        held: false,
     };
     let mut outgoing = session.write(&request, None)?;
     for block in content.chunks(3) {
@@ -95,8 +99,9 @@ fn read(session: &mut dyn Session, name: &str) -> StoreResult<Vec<u8>> {
 fn names(session: &mut dyn Session, dir: &RelPath) -> Vec<String> {
     let listing = session.list(std::slice::from_ref(dir)).remove(0).unwrap();
     assert_eq!(listing.doubt, None);
-    let mut names: Vec<_> =
-        listing.entries.iter().map(|e| format!("{} {}", e.kind.as_str(), e.path)).collect();
+    // The server's store sets things aside in its own tree.
+    let entries = listing.entries.iter().filter(|entry| entry.path.as_bytes() != b".aside");
+    let mut names: Vec<_> = entries.map(|e| format!("{} {}", e.kind.as_str(), e.path)).collect();
     names.sort();
     names
 }
@@ -184,6 +189,87 @@ fn files_get_other_names_and_one_that_cannot_hides_no_other() {
     });
 }
 
+/// As [`write`], under the temporary name alone.
+fn write_held(session: &mut dyn Session, name: &str, content: &[u8]) -> HeldFile {
+    let (path, temporary) = (path(name), path(&format!("{name}.part")));
+    let size = Some(content.len() as u64);
+    let request = WriteRequest {
+        path: path.clone(),
+        temporary: temporary.clone(),
+        size,
+        mtime: Some(mtime()),
+        mode: None,
+        replaces: true,
+        held: true,
+    };
+    let mut outgoing = session.write(&request, None).unwrap();
+    outgoing.write(content).unwrap();
+    outgoing.finish().unwrap();
+    let (settled, written) = session.settle(Settle::All).pop().unwrap();
+    assert_eq!((settled, written.unwrap().bytes), (path.clone(), content.len() as u64));
+    HeldFile { path, temporary, bytes: content.len() as u64 }
+}
+
+#[test]
+fn files_that_are_held_get_their_names_together_and_in_the_place_of_others() {
+    each_store(|session| {
+        all_ok(session.make_dirs(&[path("d"), path("e e")]));
+        write(session, "a", b"old").unwrap();
+        let mut held: Vec<HeldFile> = [("a", &b"new"[..]), ("d/ü", b"x"), ("e e", b"in a directory's place")]
+            .map(|(name, content)| write_held(session, name, content))
+            .into();
+        assert_eq!(read(session, "a").unwrap(), b"old", "nothing has changed yet");
+        held.push(HeldFile { path: path("none"), temporary: path("none.part"), bytes: 1 });
+        let published = session.publish_files(&held);
+        assert_eq!(published.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false]);
+        assert_eq!(read(session, "a").unwrap(), b"new");
+        assert_eq!(session.version(&path("a")).unwrap().mtime, Some(mtime()));
+        assert_eq!(names(session, &RelPath::root()), ["dir d", "dir e e", "file a", "file e e.part"]);
+        assert_eq!(names(session, &path("d")), ["file d/ü"]);
+    });
+}
+
+#[test]
+fn a_file_that_has_its_name_already_is_published_though_nobody_heard_of_it() {
+    each_store(|session| {
+        // What is temporary has a name by which nobody else's file goes.
+        let held = [write_held(session, "a", b"new")];
+        all_ok(session.publish_files(&held));
+        // As after a reply that was lost.
+        all_ok(session.publish_files(&held));
+        let other = [HeldFile { bytes: 7, ..held[0].clone() }];
+        assert!(session.publish_files(&other)[0].is_err(), "that is another file");
+    });
+}
+
+#[test]
+fn files_are_set_aside_and_come_back_and_none_takes_the_place_of_another() {
+    each_store(|session| {
+        all_ok(session.make_dirs(&[path("d")]));
+        for name in ["a", "d/ü", "c"] {
+            write(session, name, name.as_bytes()).unwrap();
+        }
+        session.switch(Area::Aside);
+        session.make_root().unwrap();
+        all_ok(session.make_dirs(&[path("d")]));
+        write(session, "of it", b"x").unwrap();
+        assert_eq!(names(session, &RelPath::root()), ["dir d", "file of it"]);
+        session.switch(Area::Tree);
+        let carry = |name: &str| Renaming { from: path(name), to: path(name) };
+        let files = ["a", "d/ü", "no/where", "none"].map(carry);
+        let moved = |results: Vec<StoreResult<()>>| results.iter().map(Result::is_ok).collect::<Vec<_>>();
+        assert_eq!(moved(session.carry_files(&files, Way::Aside)), [true, true, false, false]);
+        assert_eq!(names(session, &RelPath::root()), ["dir d", "file c"]);
+        // As after a reply that was lost.
+        assert_eq!(moved(session.carry_files(&files, Way::Aside)), [true, true, false, false]);
+        session.switch(Area::Aside);
+        assert_eq!(read(session, "d/ü").unwrap(), "d/ü".as_bytes());
+        session.switch(Area::Tree);
+        assert_eq!(moved(session.carry_files(&files, Way::Back)), [true, true, false, false]);
+        assert_eq!(read(session, "a").unwrap(), b"a");
+    });
+}
+
 #[test]
 fn files_get_other_times() {
     each_store(|session| {
@@ -211,6 +297,7 @@ fn an_abandoned_transfer_leaves_nothing_under_the_final_name() {
             mtime: None,
             mode: None,
             replaces: false,
+            held: false,
         };
         let mut outgoing = session.write(&request, None).unwrap();
         outgoing.write(b"half").unwrap();
@@ -296,7 +383,15 @@ fn a_file_is_written_in_parts_where_the_store_can() {
 
 fn large(size: u64) -> WriteRequest {
     let (path, temporary) = (path("a"), path("a.part"));
-    WriteRequest { path, temporary, size: Some(size), mtime: Some(mtime()), mode: None, replaces: true }
+    WriteRequest {
+        path,
+        temporary,
+        size: Some(size),
+        mtime: Some(mtime()),
+        mode: None,
+        replaces: true,
+        held: false,
+    }
 }
 
 /// Goes on with `a.part` to make `a` of it, and returns whether that was to be had.

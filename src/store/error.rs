@@ -68,10 +68,9 @@ impl StoreError {
     /// Returns an error of the local disk, with the remedy its kind calls for.
     pub fn io(operation: &'static str, path: &RelPath, store: &str, source: io::Error) -> Self {
         let remedy = match source.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge
-            | io::ErrorKind::ReadOnlyFilesystem => Remedy::Abort,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem => {
+                Remedy::Abort
+            }
             io::ErrorKind::Interrupted | io::ErrorKind::ResourceBusy => Remedy::Retry,
             _ => Remedy::Skip,
         };

@@ -1,14 +1,18 @@
 //! A tree in memory, with faults on demand: what the laws of mirroring are tested on.
 
+mod moves;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use moves::{aside, at};
+
 use crate::model::{Checksum, ChecksumKind, Entry, Kind, Mtime, RelPath, Remedy, Unproven};
 use crate::store::{
-    Begun, Capabilities, Continued, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts,
-    ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest,
-    Written,
+    Area, AsidePlace, Begun, Capabilities, Continued, Dating, DirListing, HeldFile, Incoming, LinkRequest,
+    Outgoing, PartRequest, Parts, ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError,
+    StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// What is at one path.
@@ -142,7 +146,14 @@ impl MemoryStore {
     }
 
     pub(crate) fn nodes(&self) -> BTreeMap<RelPath, Node> {
-        self.lock().nodes.clone()
+        let nodes = self.lock().nodes.clone();
+        nodes.into_iter().filter(|(path, _)| !path.is_within(&aside())).collect()
+    }
+
+    /// Returns what was set aside.
+    pub(crate) fn aside(&self) -> BTreeMap<RelPath, Node> {
+        let nodes = self.lock().nodes.clone();
+        nodes.into_iter().filter_map(|(path, node)| Some((path.below(&aside())?, node))).collect()
     }
 
     pub(crate) fn journal(&self) -> Vec<String> {
@@ -218,13 +229,14 @@ impl Store for MemoryStore {
             return Err(StoreError::of_store("log in to", "memory", Remedy::Shrink, "too many connections"));
         }
         shared.sessions += 1;
-        Ok(Box::new(MemorySession { store: self.clone(), usable: true, written: vec![] }))
+        Ok(Box::new(MemorySession { store: self.clone(), usable: true, area: Area::Tree, written: vec![] }))
     }
 }
 
 struct MemorySession {
     store: MemoryStore,
     usable: bool,
+    area: Area,
     written: Vec<(RelPath, StoreResult<Written>)>,
 }
 
@@ -257,8 +269,9 @@ impl MemorySession {
     ) -> Vec<StoreResult<()>> {
         let mut results = vec![];
         for path in paths {
+            let real = at(self.area, path);
             results.push(self.step(operation, path).and_then(|mut shared| {
-                let own = shared.own(path);
+                let own = shared.own(&real);
                 change(&mut shared, &own).map_err(|e| StoreError::io(operation, path, "memory", e))?;
                 shared.journal.push(format!("{operation} {path}"));
                 Ok(())
@@ -291,18 +304,37 @@ impl Session for MemorySession {
     }
 
     fn make_root(&mut self) -> StoreResult<()> {
+        if self.area == Area::Aside {
+            self.step("make", &RelPath::root())?.nodes.insert(aside(), Node::Dir);
+        }
         Ok(())
+    }
+
+    fn switch(&mut self, area: Area) {
+        self.area = area;
+    }
+
+    fn aside_place(&mut self) -> StoreResult<AsidePlace> {
+        Ok(AsidePlace::Apart)
+    }
+
+    fn carry_files(&mut self, files: &[Renaming], way: Way) -> Vec<StoreResult<()>> {
+        moves::carry(self, files, way)
     }
 
     fn list(&mut self, dirs: &[RelPath]) -> Vec<StoreResult<DirListing>> {
         let mut results = vec![];
         for dir in dirs {
+            let real = at(self.area, dir);
             results.push(self.step("list", dir).and_then(|shared| {
-                let place = shared.resolve(dir).map_err(|e| StoreError::io("list", dir, "memory", e))?;
+                let place = shared.resolve(&real).map_err(|e| StoreError::io("list", dir, "memory", e))?;
                 if !place.is_root() && shared.nodes.get(&place) != Some(&Node::Dir) {
                     return Err(StoreError::io("list", dir, "memory", io::ErrorKind::NotADirectory.into()));
                 }
-                let here = shared.nodes.iter().filter(|(path, _)| path.parent().as_ref() == Some(&place));
+                let here = shared
+                    .nodes
+                    .iter()
+                    .filter(|(path, _)| path.parent().as_ref() == Some(&place) && **path != aside());
                 let entries = here.map(|(path, node)| {
                     Shared::entry(dir.join(path.name()).expect("it is a name there, too"), node)
                 });
@@ -357,6 +389,10 @@ impl Session for MemorySession {
             Ok(())
         };
         files.iter().map(&mut one).collect()
+    }
+
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
+        moves::publish(self, files)
     }
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
@@ -449,8 +485,9 @@ impl Session for MemorySession {
         file: &ReadRequest,
         _: Option<&ReadRequest>,
     ) -> StoreResult<Box<dyn Incoming + 's>> {
+        let real = at(self.area, &file.path);
         let shared = self.step("read", &file.path)?;
-        let Some(Node::File { content, .. }) = shared.through(&file.path).cloned() else {
+        let Some(Node::File { content, .. }) = shared.through(&real).cloned() else {
             let gone = io::ErrorKind::NotFound.into();
             return Err(StoreError::io("read", &file.path, "memory", gone));
         };
@@ -569,14 +606,15 @@ impl Outgoing for MemoryOutgoing<'_> {
     }
 
     fn finish(mut self: Box<Self>) -> StoreResult<()> {
-        let WriteRequest { path, mtime, .. } = self.request.clone();
+        let WriteRequest { path, temporary, mtime, held, .. } = self.request.clone();
         let bytes = self.content.len() as u64;
         let content = self.content.clone();
+        let area = self.session.area;
         let mut shared = self.session.step("write", &path)?;
-        let own = shared.own(&path);
+        let own = shared.own(&at(area, &path));
         let parent = own.parent().unwrap();
         let fits = (parent.is_root() || shared.nodes.get(&parent) == Some(&Node::Dir))
-            && shared.nodes.get(&own) != Some(&Node::Dir);
+            && (held || shared.nodes.get(&own) != Some(&Node::Dir));
         if !fits {
             let why = io::ErrorKind::NotFound.into();
             return Err(StoreError::io("write", &path, "memory", why));
@@ -584,8 +622,13 @@ impl Outgoing for MemoryOutgoing<'_> {
         let sets = !shared.cannot_set_times;
         let now = Mtime::from_unix(2_000_000_000, 0).unwrap();
         let mtime = mtime.filter(|_| sets);
-        shared.nodes.insert(own, Node::File { content, mtime: mtime.unwrap_or(now) });
-        shared.journal.push(format!("write {path}"));
+        let file = Node::File { content, mtime: mtime.unwrap_or(now) };
+        if held {
+            shared.nodes.insert(temporary, file);
+        } else {
+            shared.nodes.insert(own, file);
+            shared.journal.push(format!("write {path}"));
+        }
         drop(shared);
         self.done = true;
         self.session.written.push((path, Ok(Written { bytes, time_set: mtime.is_some() })));

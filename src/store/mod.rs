@@ -4,6 +4,7 @@
 //! answers a batch in as many round trips as one item takes; a local session just loops. Every result stands at the
 //! place of its request, so that one bad item never hides what became of the others.
 
+mod aside;
 mod clock;
 #[cfg(test)]
 mod conformance;
@@ -15,6 +16,7 @@ pub(crate) mod memory;
 mod names;
 mod retry;
 
+pub use aside::{Area, AsidePlace, Way};
 pub use clock::ServerClock;
 pub use error::{Busy, StoreError, StoreResult};
 pub use names::{Charset, NameError, Named, Names};
@@ -142,6 +144,25 @@ pub trait Session: Send {
     /// name already, and no longer under the old one, is no error.
     fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>>;
 
+    /// Gives files that were written and held their final names, replacing the files that have them. A file that has its final
+    /// name already, and no longer its temporary one, is no error.
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>>;
+
+    /// Says of which directory the paths of all that follows are. In that for things set aside, directories are made, listed and
+    /// removed, and files written, read and removed. A store without one stays in its tree.
+    fn switch(&mut self, area: Area);
+
+    /// Returns where things are set aside, as seen from the tree.
+    ///
+    /// # Errors
+    /// Why it can't be told.
+    fn aside_place(&mut self) -> StoreResult<AsidePlace>;
+
+    /// Carries files and links from one of the two directories to the other by renaming them: `from` is a path in the one, `to` in
+    /// the other, in a directory that is there and has nothing of that name. What is there already, and no longer at `from`, is
+    /// no error.
+    fn carry_files(&mut self, files: &[Renaming], way: Way) -> Vec<StoreResult<()>>;
+
     /// Gives files other modification times. Returns whether each has that time now: not every store takes any time for any file.
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>>;
 
@@ -251,6 +272,17 @@ pub struct Renaming {
     pub to: RelPath,
 }
 
+/// A file that was written and checked, and has its temporary name still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldFile {
+    /// Its final name.
+    pub path: RelPath,
+    /// Its name until then.
+    pub temporary: RelPath,
+    /// Its size, in bytes.
+    pub bytes: u64,
+}
+
 /// A file that is to have another modification time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dating {
@@ -325,6 +357,8 @@ pub struct WriteRequest {
     pub mode: Option<u32>,
     /// A file of its final name was listed, so that its place may have to be made.
     pub replaces: bool,
+    /// It keeps its temporary name, whole and checked, until [`Session::publish_files`] gives it the final one.
+    pub held: bool,
 }
 
 /// The beginning of a file.

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Cancel, Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::{
-    Begun, Capabilities, Continued, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts,
-    ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest,
-    Written,
+    Area, AsidePlace, Begun, Capabilities, Continued, Dating, DirListing, HeldFile, Incoming, LinkRequest,
+    Outgoing, PartRequest, Parts, ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError,
+    StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// How often and after which pauses something is tried again.
@@ -104,6 +104,7 @@ pub struct Retrying {
     store: Arc<dyn Store>,
     policy: RetryPolicy,
     inner: Box<dyn Session>,
+    area: Area,
     /// What was still to be heard of the session before this one.
     unheard: Vec<(RelPath, StoreResult<Written>)>,
 }
@@ -115,7 +116,7 @@ impl Retrying {
     /// The last failure.
     pub fn connect(store: Arc<dyn Store>, policy: RetryPolicy) -> StoreResult<Self> {
         let inner = policy.persist(|| store.connect())?;
-        Ok(Self { store, policy, inner, unheard: Vec::new() })
+        Ok(Self { store, policy, inner, area: Area::Tree, unheard: Vec::new() })
     }
 
     /// Makes sure that there is a usable session. A failure is [`Remedy::Shrink`]: all tries were made, so that whoever works
@@ -131,6 +132,7 @@ impl Retrying {
             Remedy::Abort => e,
             _ => e.with_remedy(Remedy::Shrink),
         })?;
+        self.inner.switch(self.area);
         Ok(())
     }
 
@@ -258,6 +260,23 @@ impl Session for Retrying {
 
     fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>> {
         self.repeat(files, Order::Free, |s, part| s.rename_files(part))
+    }
+
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
+        self.repeat(files, Order::Free, |s, part| s.publish_files(part))
+    }
+
+    fn switch(&mut self, area: Area) {
+        self.area = area;
+        self.inner.switch(area);
+    }
+
+    fn aside_place(&mut self) -> StoreResult<AsidePlace> {
+        self.persist(|s| s.aside_place())
+    }
+
+    fn carry_files(&mut self, files: &[Renaming], way: Way) -> Vec<StoreResult<()>> {
+        self.repeat(files, Order::Free, |s, part| s.carry_files(part, way))
     }
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {

@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod backup;
 mod browser;
 mod cli;
 mod daemons;
@@ -33,3 +34,4 @@ mod stopping;
 mod support;
 mod support_itself;
 mod tls;
+mod updates;

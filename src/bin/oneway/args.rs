@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Diff(SyncArgs),
     /// Say which rule leaves a path alone or mirrors it
     Filter(FilterArgs),
+    /// Put back what a run with --backup-dir moved away
+    Undo(UndoArgs),
     /// List a directory of a server
     Ls(LsArgs),
     /// Write files of a server to standard output
@@ -135,7 +137,7 @@ pub(crate) struct SyncArgs {
 
     /// Write onto the final names instead of temporary ones, for servers that can't rename. Whoever reads a file meanwhile reads
     /// half of it, and so it stays if that is interrupted, until the next run
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["delay_updates", "backup_dir"])]
     pub(crate) inplace: bool,
 
     /// Don't carry modification times
@@ -149,6 +151,19 @@ pub(crate) struct SyncArgs {
     /// Flush downloads to the disk before they get their names, and their directories after it
     #[arg(long)]
     pub(crate) fsync: bool,
+
+    /// Send what matches after everything else, and only if that went well; gitignore syntax, relative to SRC
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) last: Vec<String>,
+
+    /// Send every file under a temporary name first, then rename all of them in one go; none, if one can't be sent
+    #[arg(long)]
+    pub(crate) delay_updates: bool,
+
+    /// Move what would be deleted or overwritten to DIR/<date and time>/ instead, on DST's side and file system. On a server, DIR is
+    /// a path as in its URL; a DIR inside DST is no part of the mirror
+    #[arg(long, value_name = "DIR")]
+    pub(crate) backup_dir: Option<OsString>,
 
     /// Move no more bytes of files than this in a second, over all sessions: 500k, 1.5M, 1G, in powers of 1024; what goes
     /// from one URL to another counts twice [default: no limit]
@@ -264,6 +279,32 @@ pub(crate) enum RuleArg {
     Include(String),
     Exclude(String),
     File(PathBuf),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UndoArgs {
+    /// The run's directory in its --backup-dir, as the run named it: a path, or a URL
+    #[arg(value_name = "RUN")]
+    pub(crate) run: OsString,
+
+    /// Say what would be put back, change nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
+    /// Encoding of names on the server, if the run had one
+    #[arg(long, value_name = "NAME", value_parser = charset, help_heading = "Connection")]
+    pub(crate) charset: Option<Charset>,
+
+    /// Print nothing but failures
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Trace every command and reply on standard error when given twice (-vv)
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
 }
 
 #[derive(Debug, Args)]

@@ -115,7 +115,8 @@ impl Copier<'_, '_> {
     /// Looks whether a file of which nothing more was heard has all its bytes at the destination, and may even have its name. If so, it is in
     /// `finished` again. Looking is no try.
     pub(super) fn is_recovered(&mut self, attempt: &Attempt) -> bool {
-        if self.run.options.cancel.is_cancelled() || !attempt.began {
+        let is_hopeless = attempt.found > self.run.options.retry.retries;
+        if self.run.options.cancel.is_cancelled() || !attempt.began || is_hopeless {
             return false;
         }
         let (_, write) = self.requests(attempt.action, attempt.serial);
@@ -130,7 +131,7 @@ impl Copier<'_, '_> {
             self.run.observer.event(&Event::Kept { bytes: attempt.kept });
         }
         self.run.observer.event(&Event::Moved { bytes: attempt.bytes });
-        self.finished.insert(write.path, attempt.clone());
+        self.finished.insert(write.path, Attempt { found: attempt.found + 1, ..attempt.clone() });
         true
     }
 

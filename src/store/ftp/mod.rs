@@ -1,6 +1,7 @@
 //! A tree on an FTP server.
 
 mod download;
+mod hold;
 mod links;
 mod listing;
 mod loops;
@@ -34,6 +35,8 @@ use session::{FtpSession, Ways};
 pub struct FtpStore {
     options: ClientOptions,
     root: RemoteRoot,
+    /// Where things are set aside.
+    aside: Option<RemoteRoot>,
     name: String,
     choice: ListingChoice,
     limits: Limits,
@@ -129,6 +132,7 @@ impl FtpStore {
             limits: Limits::default(),
             options,
             root,
+            aside: None,
             name,
             notes: Arc::default(),
             learned: Arc::default(),
@@ -143,6 +147,13 @@ impl FtpStore {
     #[must_use]
     pub fn with_listing(mut self, choice: ListingChoice) -> Self {
         self.choice = choice;
+        self
+    }
+
+    /// Sets things aside in this directory, which need not exist yet: that of one run, in one for all of them.
+    #[must_use]
+    pub fn with_aside(mut self, aside: RemoteRoot) -> Self {
+        self.aside = Some(aside);
         self
     }
 
@@ -171,13 +182,12 @@ impl FtpStore {
         if self.options.tls.is_some() && !client.is_protected() {
             self.clear.store(true, Ordering::Relaxed);
         }
-        let root = match client.home() {
-            Some(home) => self.root.resolve(home),
-            None => self.root.resolve(b"/"),
-        };
+        let home = client.home().unwrap_or(b"/");
+        let root = self.root.resolve(home);
+        let aside = self.aside.as_ref().map(|aside| aside.resolve(home));
         let (learned, clock) = (Arc::clone(&self.learned), Arc::clone(&self.clock));
         let ways = Ways { choice: self.choice, limits: self.limits, learned, clock };
-        Ok(FtpSession::new(client, root, self.name.clone(), ways))
+        Ok(FtpSession::new(client, root, aside, self.name.clone(), ways))
     }
 
     /// Lists the root as the server tells it, owner and group included, with names as they stand there.

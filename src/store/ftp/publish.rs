@@ -18,7 +18,7 @@ use crate::ftp::features::Features;
 use crate::ftp::reply::{Class, Reply};
 use crate::store::ftp::naming::{Heard, Naming, Step};
 use crate::store::ftp::recover::Unsettled;
-use crate::store::{Dating, ServerClock, WriteRequest, Written};
+use crate::store::{Dating, HeldFile, ServerClock, WriteRequest, Written};
 
 /// What is known of the times a server sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +73,7 @@ enum Asks {
     ReadTime,
     Bits,
     Name(Step),
+    Nothing,
 }
 
 /// The files that were uploaded and don't have their final names yet, oldest first; and those that are only to be dated.
@@ -169,6 +170,7 @@ impl Publisher {
             mtime: Some(file.mtime),
             mode: None,
             replaces: true,
+            held: false,
         };
         self.add(request, path.clone(), path, 0, None);
     }
@@ -213,6 +215,22 @@ impl Publisher {
         })
     }
 
+    /// Takes a file that was checked before, and needs nothing but its final name.
+    pub(super) fn add_checked(&mut self, file: &HeldFile, temporary: Vec<u8>, path: Vec<u8>) {
+        let request = WriteRequest {
+            path: file.path.clone(),
+            temporary: file.temporary.clone(),
+            size: Some(file.bytes),
+            mtime: None,
+            mode: None,
+            // Nobody knows any more whether there was one.
+            replaces: true,
+            held: false,
+        };
+        self.add(request, temporary, path, file.bytes, None);
+        self.files.back_mut().expect("it was just added").needs = Needs::Name;
+    }
+
     /// Takes back the file added last: its upload failed after all. Replies to its riders are not listened to.
     pub(super) fn forget_last(&mut self) -> Option<WriteRequest> {
         self.files.pop_back().map(|file| file.request)
@@ -250,6 +268,13 @@ impl Publisher {
                     // The last of them tells that the file is checked.
                     match riders.last_mut() {
                         Some((_, rider)) if rider.file == file.number => {}
+                        // What nothing can be asked about is decided by the reply to nothing.
+                        _ if file.request.held => {
+                            riders.push((
+                                Command::bare(Verb::Noop),
+                                Rider { file: file.number, asks: Asks::Nothing },
+                            ));
+                        }
                         _ => file.needs = Needs::Name,
                     }
                 }
@@ -338,10 +363,11 @@ impl Publisher {
                 }
                 Heard::Failed(e) => Some(Err(e)),
             },
+            Asks::Nothing => None,
         };
         let is_through = last && verdict.is_none() && file.needs == Needs::Replies;
         let verdict = match verdict {
-            None if is_through && file.has_name => {
+            None if is_through && (file.has_name || file.request.held) => {
                 Some(Ok(Written { bytes: file.bytes, time_set: file.time_set }))
             }
             verdict => verdict,

@@ -10,13 +10,29 @@ use crate::ftp::reply::{Class, Reply};
 use crate::model::{RelPath, Remedy};
 use crate::store::ftp::listing;
 use crate::store::ftp::session::FtpSession;
-use crate::store::{DirListing, Renaming, StoreResult};
+use crate::store::{Area, DirListing, Renaming, StoreResult, Way};
 
 pub(super) fn rename_files(session: &mut FtpSession, files: &[Renaming]) -> Vec<StoreResult<()>> {
+    rename_between(session, "rename", files, (session.area, session.area))
+}
+
+pub(super) fn carry_files(session: &mut FtpSession, files: &[Renaming], way: Way) -> Vec<StoreResult<()>> {
+    rename_between(session, "move", files, way.ends())
+}
+
+fn rename_between(
+    session: &mut FtpSession,
+    operation: &'static str,
+    files: &[Renaming],
+    areas: (Area, Area),
+) -> Vec<StoreResult<()>> {
     let pairs: Vec<Result<[Command; 2], FtpError>> = files
         .iter()
         .map(|Renaming { from, to }| {
-            Ok([command(Verb::Rnfr, session.full(from))?, command(Verb::Rnto, session.full(to))?])
+            Ok([
+                command(Verb::Rnfr, session.full_in(areas.0, from))?,
+                command(Verb::Rnto, session.full_in(areas.1, to))?,
+            ])
         })
         .collect();
     let commands: Vec<Command> =
@@ -39,19 +55,19 @@ pub(super) fn rename_files(session: &mut FtpSession, files: &[Renaming]) -> Vec<
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             };
-            let error = match was_renamed_before(session, file, &refusal, &mut seen) {
+            let error = match was_renamed_before(session, file, areas, &refusal, &mut seen) {
                 Ok(true) => return Ok(()),
                 Ok(false) => refusal,
                 // Nobody can tell now; it is as good as not tried.
                 Err(e) => e,
             };
-            Err(session.fail("rename", &file.from, error))
+            Err(session.fail(operation, &file.from, error))
         })
         .collect()
 }
 
 /// Listings of directories that were looked at; `None` of those that can't be listed.
-type Seen = HashMap<RelPath, Option<DirListing>>;
+type Seen = HashMap<(Area, RelPath), Option<DirListing>>;
 
 /// Judges the replies to one pair. Where RNFR was refused, that is the reason, whatever came of RNTO: a server that took it
 /// renamed something else.
@@ -67,6 +83,7 @@ fn judge(from: Reply, to: Reply) -> Result<(), FtpError> {
 fn was_renamed_before(
     session: &mut FtpSession,
     Renaming { from, to }: &Renaming,
+    areas: (Area, Area),
     refusal: &FtpError,
     seen: &mut Seen,
 ) -> Result<bool, FtpError> {
@@ -75,11 +92,15 @@ fn was_renamed_before(
         return Ok(false);
     }
     let (Some(old), Some(new)) = (from.parent(), to.parent()) else { return Ok(false) };
-    let mut shows = |dir: RelPath, path: &RelPath| -> Result<Option<bool>, FtpError> {
-        let listing = match seen.entry(dir) {
+    let mut shows = |area: Area, dir: RelPath, path: &RelPath| -> Result<Option<bool>, FtpError> {
+        let listing = match seen.entry((area, dir)) {
             Occupied(listing) => listing.into_mut(),
             Vacant(place) => {
-                let listing = match listing::list_dir(session, place.key()) {
+                let before = session.area;
+                session.turn(area);
+                let listed = listing::list_dir(session, &place.key().1);
+                session.turn(before);
+                let listing = match listed {
                     Err(e) if e.remedy() == Remedy::Skip => None,
                     listed => Some(listed?),
                 };
@@ -89,5 +110,5 @@ fn was_renamed_before(
         let proven = listing.as_ref().filter(|listing| listing.doubt.is_none());
         Ok(proven.map(|listing| listing.entries.iter().any(|entry| entry.path == *path)))
     };
-    Ok(shows(old, from)? == Some(false) && shows(new, to)? == Some(true))
+    Ok(shows(areas.0, old, from)? == Some(false) && shows(areas.1, new, to)? == Some(true))
 }

@@ -12,19 +12,22 @@ use crate::ftp::reply::Reply;
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Publisher, Rider};
 use crate::store::ftp::{
-    Learned, ListingChoice, download, links, listing, part, questions, rename, resume, upload,
+    Learned, ListingChoice, download, hold, links, listing, part, questions, rename, resume, upload,
 };
 use crate::store::{
-    Begun, Capabilities, Continued, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts,
-    ReadRequest, Referent, Renaming, ServerClock, Session, Settle, StoreError, StoreResult, Version,
-    WriteRequest, Written,
+    Area, AsidePlace, Begun, Capabilities, Continued, Dating, DirListing, HeldFile, Incoming, LinkRequest,
+    Outgoing, PartRequest, Parts, ReadRequest, Referent, Renaming, ServerClock, Session, Settle, StoreError,
+    StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// A session on an FTP server.
 pub(crate) struct FtpSession {
     pub(super) client: Client,
-    /// Absolute path of the tree's root, without a separator at its end.
+    /// Absolute path of the directory that paths are of, without a separator at its end.
     root: Vec<u8>,
+    /// That of the directory that they are not of at present: where things are set aside, or the tree. `None` where nothing is.
+    other: Option<Vec<u8>>,
+    pub(super) area: Area,
     pub(super) name: String,
     pub(super) choice: ListingChoice,
     /// How much of a listing is taken.
@@ -58,16 +61,42 @@ pub(super) enum Ahead {
 }
 
 impl FtpSession {
-    pub(super) fn new(client: Client, root: Vec<u8>, name: String, ways: Ways) -> Self {
+    pub(super) fn new(
+        client: Client,
+        root: Vec<u8>,
+        other: Option<Vec<u8>>,
+        name: String,
+        ways: Ways,
+    ) -> Self {
         let Ways { choice, limits, learned, clock } = ways;
         let (ahead, publisher, written) = (None, Publisher::default(), Vec::new());
-        Self { client, root, name, choice, limits, learned, clock, ahead, publisher, written }
+        let area = Area::Tree;
+        Self { client, root, other, area, name, choice, limits, learned, clock, ahead, publisher, written }
     }
 
     /// Returns the absolute path of `path` on the server.
     pub(super) fn full(&self, path: &RelPath) -> Vec<u8> {
         let separator: &[u8] = if path.is_root() && !self.root.is_empty() { b"" } else { b"/" };
         [&self.root, separator, path.as_bytes()].concat()
+    }
+
+    /// Returns the absolute path of `path` in one of the two directories.
+    pub(super) fn full_in(&mut self, area: Area, path: &RelPath) -> Vec<u8> {
+        let before = self.area;
+        self.turn(area);
+        let full = self.full(path);
+        self.turn(before);
+        full
+    }
+
+    /// Takes paths for those of another directory.
+    pub(super) fn turn(&mut self, area: Area) {
+        if let Some(other) = &mut self.other
+            && self.area != area
+        {
+            std::mem::swap(&mut self.root, other);
+            self.area = area;
+        }
     }
 
     /// Returns the error of an operation on `path`. A session that can't be trusted after it is given up: it would be
@@ -339,6 +368,28 @@ impl Session for FtpSession {
     fn rename_files(&mut self, files: &[Renaming]) -> Vec<StoreResult<()>> {
         self.leave_ahead();
         rename::rename_files(self, files)
+    }
+
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
+        self.leave_ahead();
+        hold::publish_files(self, files)
+    }
+
+    fn switch(&mut self, area: Area) {
+        // A transfer that was announced is of the directory that paths were of then.
+        if self.area != area {
+            self.leave_ahead();
+        }
+        self.turn(area);
+    }
+
+    fn aside_place(&mut self) -> StoreResult<AsidePlace> {
+        Ok(self.other.as_ref().map_or(AsidePlace::Apart, |aside| AsidePlace::of(&self.root, aside)))
+    }
+
+    fn carry_files(&mut self, files: &[Renaming], way: Way) -> Vec<StoreResult<()>> {
+        self.leave_ahead();
+        rename::carry_files(self, files, way)
     }
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {

@@ -13,7 +13,7 @@ use crate::store::ftp::listing;
 use crate::store::ftp::publish::{Lesson, Means, Rider};
 use crate::store::ftp::recover::Unsettled;
 use crate::store::ftp::session::FtpSession;
-use crate::store::{Dating, Settle, StoreResult, WriteRequest, Written};
+use crate::store::{Dating, HeldFile, Settle, StoreResult, WriteRequest, Written};
 
 impl FtpSession {
     /// Takes a file whose upload is complete.
@@ -139,22 +139,15 @@ impl FtpSession {
         if self.time_setter().is_none() {
             return files.iter().map(|_| Ok(false)).collect();
         }
-        // Uploads that are not published yet are not to be waited for here.
-        let others = (std::mem::take(&mut self.publisher), std::mem::take(&mut self.written));
-        for file in files {
-            let path = self.full(&file.path);
-            // What can't be sent was never listed, either.
-            if command(Verb::Mdtm, path.as_slice()).is_ok() {
-                self.publisher.add_dating(file, path);
+        let mut dated = self.publish_apart(|session| {
+            for file in files {
+                let path = session.full(&file.path);
+                // What can't be sent was never listed, either.
+                if command(Verb::Mdtm, path.as_slice()).is_ok() {
+                    session.publisher.add_dating(file, path);
+                }
             }
-        }
-        if self.publish_all().is_err() {
-            self.client.give_up();
-        }
-        self.hear_of_lost(None);
-        let mut dated: HashMap<RelPath, StoreResult<Written>> =
-            std::mem::replace(&mut self.written, others.1).into_iter().collect();
-        self.publisher = others.0;
+        });
         let mut results = Vec::with_capacity(files.len());
         for file in files {
             results.push(match dated.remove(&file.path) {
@@ -164,6 +157,29 @@ impl FtpSession {
             });
         }
         results
+    }
+
+    /// Gives files that were checked before their final names. Returns what became of each, by their paths.
+    pub(super) fn publish_checked(&mut self, files: &[HeldFile]) -> HashMap<RelPath, StoreResult<Written>> {
+        self.publish_apart(|session| {
+            for file in files {
+                let (temporary, path) = (session.full(&file.temporary), session.full(&file.path));
+                session.publisher.add_checked(file, temporary, path);
+            }
+        })
+    }
+
+    /// Does at once what is needed by the files that `add` adds. Uploads that are not published yet are not waited for.
+    fn publish_apart(&mut self, add: impl FnOnce(&mut Self)) -> HashMap<RelPath, StoreResult<Written>> {
+        let others = (std::mem::take(&mut self.publisher), std::mem::take(&mut self.written));
+        add(self);
+        let lost = self.publish_all().err();
+        if lost.is_some() {
+            self.client.give_up();
+        }
+        self.hear_of_lost(lost.as_ref());
+        self.publisher = others.0;
+        std::mem::replace(&mut self.written, others.1).into_iter().collect()
     }
 
     /// Does what uploads still need, as far as it can't ride on a next one, and returns what became of those that are decided.

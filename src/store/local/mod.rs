@@ -3,6 +3,7 @@
 //! Directories are read in parallel with rayon; everything that writes goes through [`Rooted`], so that no symbolic link
 //! below the root is ever written through, nor read through unless it was followed on purpose.
 
+mod aside;
 mod checksum;
 mod follow;
 mod incoming;
@@ -19,9 +20,9 @@ use rayon::prelude::*;
 use crate::model::{Checksum, ChecksumKind, Kind, Mtime, RelPath};
 use crate::rooted::{Meta, Rooted};
 use crate::store::{
-    Begun, Capabilities, Continued, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts,
-    ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError, StoreResult, Version, WriteRequest,
-    Written,
+    Area, AsidePlace, Begun, Capabilities, Continued, Dating, DirListing, HeldFile, Incoming, LinkRequest,
+    Outgoing, PartRequest, Parts, ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError,
+    StoreResult, Version, Way, WriteRequest, Written,
 };
 
 use follow::Followed;
@@ -31,6 +32,8 @@ use follow::Followed;
 pub struct LocalStore {
     path: PathBuf,
     name: String,
+    /// Where things are set aside.
+    aside: Option<PathBuf>,
     followed: Arc<Followed>,
     flushes: bool,
 }
@@ -40,7 +43,13 @@ impl LocalStore {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = bytes_of(&path);
-        Self { name: crate::model::escape(&name), path, followed: Arc::default(), flushes: false }
+        Self {
+            name: crate::model::escape(&name),
+            path,
+            aside: None,
+            followed: Arc::default(),
+            flushes: false,
+        }
     }
 
     /// Flushes files to the disk before they get their names, and their directories after it, so that what is told as done outlasts
@@ -48,6 +57,13 @@ impl LocalStore {
     #[must_use]
     pub fn flushing(self) -> Self {
         Self { flushes: true, ..self }
+    }
+
+    /// Sets things aside in this directory, which need not exist yet: that of one run, in one for all of them.
+    #[must_use]
+    pub fn with_aside(mut self, path: impl Into<PathBuf>) -> Self {
+        self.aside = Some(path.into());
+        self
     }
 }
 
@@ -65,6 +81,8 @@ impl Store for LocalStore {
             path: self.path.clone(),
             name: self.name.clone(),
             root: None,
+            other: self.aside.clone().map(|path| (path, None)),
+            area: Area::Tree,
             followed: Arc::clone(&self.followed),
             flushes: self.flushes,
             written: Vec::new(),
@@ -78,6 +96,9 @@ struct LocalSession {
     name: String,
     /// Opened at the first use, since the root may yet have to be made.
     root: Option<Arc<Rooted>>,
+    /// The directory that paths are not of at present: where things are set aside, or the tree.
+    other: Option<(PathBuf, Option<Arc<Rooted>>)>,
+    area: Area,
     /// Links that may be read through.
     followed: Arc<Followed>,
     /// What is whole is flushed to the disk.
@@ -230,6 +251,30 @@ impl Session for LocalSession {
             renamed.map_err(|e| this.fail_in_dir("rename", from, e))
         };
         files.iter().map(|file| one(self, file)).collect()
+    }
+
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
+        let one = |this: &mut Self, HeldFile { path, temporary, bytes }: &HeldFile| {
+            let is_published = |root: &Rooted| root.meta(path).is_ok_and(|meta| meta.size == *bytes);
+            let renamed = this.root().and_then(|root| match root.rename(temporary, path) {
+                Err(e) if is_gone(&e) && is_published(&root) => Ok(()),
+                renamed => renamed,
+            });
+            renamed.map_err(|e| this.fail_in_dir("write", path, e))
+        };
+        files.iter().map(|file| one(self, file)).collect()
+    }
+
+    fn switch(&mut self, area: Area) {
+        aside::switch(self, area);
+    }
+
+    fn aside_place(&mut self) -> StoreResult<AsidePlace> {
+        aside::place(self)
+    }
+
+    fn carry_files(&mut self, files: &[Renaming], way: Way) -> Vec<StoreResult<()>> {
+        aside::carry(self, files, way)
     }
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {

@@ -56,7 +56,7 @@ fn path(text: &str) -> RelPath {
 fn to(name: &str) -> WriteRequest {
     let path = path(name);
     let temporary = crate::model::temporary_for(&path, crate::model::RunId { owner: 1, run: 1 }, 1, 1);
-    WriteRequest { path, temporary, size: None, mtime: None, mode: None, replaces: false }
+    WriteRequest { path, temporary, size: None, mtime: None, mode: None, replaces: false, held: false }
 }
 
 fn from(name: &str) -> ReadRequest {

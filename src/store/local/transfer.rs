@@ -146,7 +146,7 @@ impl Draft {
 
     /// Gives the file its bits, its time and its name, if it has as many bytes as it should.
     pub(super) fn publish(&self, bytes: u64) -> io::Result<Written> {
-        let WriteRequest { path, temporary, mtime, mode, .. } = &self.request;
+        let WriteRequest { path, temporary, mtime, mode, held, .. } = &self.request;
         self.begin()?;
         let stored = Meta::of(&self.file)?.size;
         if stored != bytes {
@@ -160,7 +160,7 @@ impl Draft {
         if self.flushes {
             self.file.sync_all()?;
         }
-        if !is_in_place(&self.request) {
+        if !is_in_place(&self.request) && !held {
             self.root.rename(temporary, path)?;
         }
         self.published.store(true, Ordering::Relaxed);

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, Old, RelPath, Remedy};
 use crate::store::{
-    Begun, Capabilities, Continued, Dating, DirListing, Incoming, LinkRequest, Outgoing, PartRequest, Parts,
-    ReadRequest, Referent, Renaming, ServerClock, Session, Settle, Store, StoreError, StoreResult, Version,
-    WriteRequest, Written,
+    Area, AsidePlace, Begun, Capabilities, Continued, Dating, DirListing, HeldFile, Incoming, LinkRequest,
+    Outgoing, PartRequest, Parts, ReadRequest, Referent, Renaming, ServerClock, Session, Settle, Store,
+    StoreError, StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// A store whose names are read and written as they are spelled there.
@@ -229,6 +229,31 @@ impl Session for NamedSession {
         };
         let own = files.iter().map(own).collect();
         self.each_of(own, |inner, there| inner.rename_files(there))
+    }
+
+    fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
+        let own = |file: &HeldFile| {
+            let temporary = self.own("rename", &file.temporary)?;
+            Ok(HeldFile { path: self.own("write", &file.path)?, temporary, ..*file })
+        };
+        let own = files.iter().map(own).collect();
+        self.each_of(own, |inner, there| inner.publish_files(there))
+    }
+
+    fn switch(&mut self, area: Area) {
+        self.inner.switch(area);
+    }
+
+    fn aside_place(&mut self) -> StoreResult<AsidePlace> {
+        self.inner.aside_place()
+    }
+
+    fn carry_files(&mut self, files: &[Renaming], way: Way) -> Vec<StoreResult<()>> {
+        let own = |file: &Renaming| {
+            Ok(Renaming { from: self.own("move", &file.from)?, to: self.own("move", &file.to)? })
+        };
+        let own = files.iter().map(own).collect();
+        self.each_of(own, |inner, there| inner.carry_files(there, way))
     }
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {

@@ -11,9 +11,6 @@ mod random;
 mod soak;
 mod world;
 
-/// Whether runs remove the temporary files that earlier ones left behind. As long as they don't, the tests look at final names alone.
-const LEFTOVERS_ARE_REMOVED: bool = true;
-
 /// Returns the number that an environment variable holds.
 fn number_in(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("it holds a number"))

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Dir, Files, Output, Run, Sandbox, ScriptServer, Transcript, files, snapshot};
 
+mod backup;
 mod bursts;
 mod clock;
 mod data;

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod apart;
+mod backup;
 mod connect;
 mod filter;
 mod lock;
@@ -12,6 +13,7 @@ pub(crate) mod serve;
 mod single;
 mod state;
 mod sync;
+mod undo;
 
 use std::process::ExitCode;
 
@@ -26,6 +28,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sync(args) => sync::run(&args, Mode::Sync),
         Command::Diff(args) => sync::run(&args, Mode::Diff),
         Command::Filter(args) => filter::run(&args),
+        Command::Undo(args) => undo::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::ParseListing(args) => parse_listing::run(&args),
         Command::Cat(args) => single::cat(&args),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use oneway::compare::{Basis, CompareOptions};
 use oneway::config::Connection;
-use oneway::filter::Limits;
+use oneway::filter::{Filter, Limits, Verdict};
 use oneway::model::{Cancel, Links};
 use oneway::plan::{GuardOptions, Presence};
 use oneway::pool::SessionCount;
@@ -18,7 +18,7 @@ use oneway::run::{RunOptions, StateOptions, run as run_mirror};
 
 use crate::args::{Compare, Format, LinksHow, SyncArgs};
 use crate::commands::reports::Reports;
-use crate::commands::{apart, connect, filter, lock, state};
+use crate::commands::{apart, backup, connect, filter, lock, state};
 use crate::exit::{self, UsageError};
 use crate::signals::Signals;
 use crate::ui::progress::Progress;
@@ -58,7 +58,15 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         Connection { charset: args.charset, time_offset: args.time_offset.0, flushes: args.fsync, ..common };
     let target = destination.clone();
     let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
-    let destination = destination.store(&connection).map_err(|e| connect::refused("DST", &e))?;
+    let destination = match args.backup_dir.as_deref() {
+        Some(dir) => {
+            let (place, backup) = backup::place(dir, &destination)?;
+            options.backup = Some(backup);
+            destination.store_with_aside(place, &connection)
+        }
+        None => destination.store(&connection),
+    };
+    let destination = destination.map_err(|e| connect::refused("DST", &e))?;
     let _locks = match if mode == Mode::Sync { lock::take(&lock_files, &target) } else { Ok(Vec::new()) } {
         Ok(locks) => locks,
         Err(busy) => {
@@ -147,6 +155,8 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         carry_times: !args.no_times,
         remote_lock: args.remote_lock.then(lock::on_server),
         max_duration: args.max_duration,
+        last: last(&args.last)?,
+        delay_updates: args.delay_updates,
         rate: args.bwlimit,
         split_bytes: args.split_size.map(NonZeroU64::get),
         retries: args.connection.retries,
@@ -154,6 +164,14 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         cancel: cancel.clone(),
         ..usual
     })
+}
+
+fn last(patterns: &[String]) -> anyhow::Result<Filter> {
+    let mut last = Filter::default();
+    for pattern in patterns {
+        last.push(Verdict::Include, pattern).map_err(|e| UsageError(format!("--last: {e}")))?;
+    }
+    Ok(last)
 }
 
 fn limits(args: &SyncArgs, now: DateTime<Utc>) -> anyhow::Result<Limits> {
