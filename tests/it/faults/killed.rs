@@ -96,7 +96,7 @@ fn kill_and_finish(sandbox: &Sandbox, source: &Dir, destination: &Dir, from: &st
     let bytes = summary["bytes"].as_u64().expect("bytes are a number");
     eprintln!("{all} bytes: {sent} were there after {} kills, {bytes} were sent then", size.kills);
     assert!(bytes <= left, "{bytes} bytes were sent, of which {left} were missing (seed {seed})");
-    let mut found = differences(source.path(), destination.path(), true);
+    let found = differences(source.path(), destination.path(), true);
     assert!(found.is_empty(), "{found:#?} (seed {seed})");
     let again = sandbox.oneway(arguments).expect_status(0);
     assert_eq!(again.changes(), [""; 0]);
