@@ -14,6 +14,7 @@ mod docs;
 mod filters;
 mod heavy;
 mod hostile;
+mod jobs;
 mod links;
 mod listings;
 mod locks;
