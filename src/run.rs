@@ -330,6 +330,7 @@ fn mirror(
 
     let mut report = Report {
         mode: options.mode,
+        job: None,
         source: source.store().name().to_owned(),
         destination: destination.store().name().to_owned(),
         plan,

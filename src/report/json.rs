@@ -65,6 +65,7 @@ impl Format for Json {
             out,
             &Summary {
                 event: "summary",
+                job: report.job.as_deref(),
                 source: &report.source,
                 destination: &report.destination,
                 dry_run: report.mode != Mode::Sync,
@@ -186,6 +187,8 @@ struct Warning<'r> {
 #[derive(Serialize)]
 struct Summary<'r> {
     event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<&'r str>,
     source: &'r str,
     destination: &'r str,
     dry_run: bool,

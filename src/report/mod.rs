@@ -65,6 +65,8 @@ impl Stop {
 pub struct Report {
     /// What was meant to happen.
     pub mode: Mode,
+    /// The job it was; `None` where it is none of a file.
+    pub job: Option<String>,
     /// Name of the source.
     pub source: String,
     /// Name of the destination.
@@ -100,6 +102,7 @@ impl Report {
     pub fn of_nothing(mode: Mode, source: &str, destination: &str, status: u8) -> Self {
         Self {
             mode,
+            job: None,
             source: source.to_owned(),
             destination: destination.to_owned(),
             plan: Plan::default(),

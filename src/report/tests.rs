@@ -58,6 +58,7 @@ fn sample(mode: Mode) -> Report {
     let outcomes = vec![done(0), done(2048), done(5), failed.clone(), failed];
     Report {
         mode,
+        job: None,
         source: "site".into(),
         destination: "ftp://u@h/".into(),
         plan: Plan {
@@ -322,4 +323,17 @@ fn csv_has_a_line_for_each_change() {
     );
     assert_eq!(lines[4], "copy,caf%E9 100%25.txt,file,missing,1,,,,,failed,0,0.000000,6,no room");
     assert_eq!(lines[6], "keep,kept,file,extra,,,,,,kept,,,,so");
+}
+
+#[test]
+fn a_job_is_named_in_its_summary() {
+    let report = Report { job: Some("nightly".into()), ..sample(Mode::DryRun) };
+    for (format, told) in
+        [("text", "nightly: would change: "), ("json", r#"{"event":"summary","job":"nightly","#)]
+    {
+        let mut out = Vec::new();
+        format_named(format).unwrap().write(&report, Detail::default(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().last().is_some_and(|line| line.starts_with(told)), "{text}");
+    }
 }

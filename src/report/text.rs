@@ -45,7 +45,8 @@ impl Format for Text {
         }
         parts.push(format!("{} unchanged", report.plan.unchanged));
         parts.push(format!("{:.1} s", report.seconds));
-        writeln!(out, "{}", parts.join(", "))
+        let job = report.job.as_deref().map_or_else(String::new, |job| format!("{job}: "));
+        writeln!(out, "{job}{}", parts.join(", "))
     }
 }
 

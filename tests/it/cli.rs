@@ -79,7 +79,7 @@ fn a_closed_port_is_told_with_its_host() {
 #[test]
 fn each_command_has_help_on_standard_output() {
     let sandbox = Sandbox::new();
-    for command in ["sync", "diff", "ls", "serve", "parse-listing"] {
+    for command in ["sync", "diff", "run", "config", "ls", "serve", "parse-listing"] {
         let output = sandbox.oneway([command, "--help"]).expect_status(0);
         assert!(output.stdout.contains("Usage: oneway"), "{output}");
         assert_eq!(output.stderr, "");

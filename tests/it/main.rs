@@ -17,6 +17,7 @@ mod filters;
 mod fsync;
 mod heavy;
 mod hostile;
+mod jobs;
 mod links;
 mod listings;
 mod locks;

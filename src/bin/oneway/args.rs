@@ -10,9 +10,11 @@ use oneway::ftp::tls::Pin;
 use oneway::plan::{Condition, MaxDelete};
 use oneway::store::Charset;
 
+use crate::commands::config::ConfigCommand;
 use crate::commands::parse_listing::ParseListingArgs;
 use crate::commands::reports::{Extra, extra};
 use crate::commands::serve::ServeArgs;
+use crate::jobs::run_args::RunArgs;
 use crate::values::{
     Sessions, TimeOffset, any_size, charset, duration, max_delete, rate, sessions, size, time_offset, timeout,
 };
@@ -37,6 +39,11 @@ pub(crate) enum Command {
     Sync(SyncArgs),
     /// Say what `sync` with the same options would do; exit status 1 when something differs
     Diff(SyncArgs),
+    /// Run jobs of the TOML file, all of them where none is named; options given here count more than the file's
+    Run(RunArgs),
+    /// Check the TOML file, or print its schema
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Say which rule leaves a path alone or mirrors it
     Filter(FilterArgs),
     /// Put back what a run with --backup-dir moved away
@@ -559,8 +566,11 @@ fn read(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     Ok(cli)
 }
 
+/// The options whose order counts among each other.
+pub(crate) const RULES: [&str; 3] = ["include", "exclude", "filter_from"];
+
 /// Returns the filter options in the order in which they were typed, since the first rule that matches decides.
-fn rules(matches: &ArgMatches) -> Vec<RuleArg> {
+pub(crate) fn rules(matches: &ArgMatches) -> Vec<RuleArg> {
     fn each<T: Clone + Send + Sync + 'static>(
         matches: &ArgMatches,
         id: &str,

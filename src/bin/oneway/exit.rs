@@ -13,7 +13,7 @@ pub(crate) const USAGE: u8 = 2;
 /// Some of it was not done.
 pub(crate) const INCOMPLETE: u8 = 3;
 /// Could not connect, log in, or list.
-const UNREACHABLE: u8 = 4;
+pub(crate) const UNREACHABLE: u8 = 4;
 /// Refused for safety.
 const REFUSED: u8 = 5;
 /// Another run has it.
@@ -26,17 +26,31 @@ pub(crate) struct UsageError(pub(crate) String);
 
 /// Shows what went wrong and returns the status for it.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(tell(error))
+}
+
+/// As [`report`], with the status as a number.
+pub(crate) fn tell(error: &anyhow::Error) -> u8 {
     if is_broken_pipe(error) {
         // Whoever read the output has had enough.
-        return ExitCode::SUCCESS;
+        return 0;
     }
     match error.downcast_ref::<StoreError>() {
-        Some(error) => ExitCode::from(complain_of(error)),
+        Some(error) => complain_of(error),
         None => {
             complain!("error: {error:#}");
-            ExitCode::from(USAGE)
+            USAGE
         }
     }
+}
+
+/// Returns which of two statuses tells of the worse: stopped, usage or configuration, refused, unreachable, incomplete, done elsewhere at
+/// the moment, done.
+pub(crate) fn worse(a: u8, b: u8) -> u8 {
+    const FROM_THE_BEST: [u8; 8] = [0, 1, 6, 3, 4, 5, 2, 130];
+    let rank =
+        |status| FROM_THE_BEST.iter().position(|&known| known == status).unwrap_or(FROM_THE_BEST.len());
+    if rank(b) > rank(a) { b } else { a }
 }
 
 /// Shows why a store can't be used, and returns the status for it.
@@ -105,6 +119,24 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_worst_status_of_several_wins() {
+        for (all, worst) in [
+            (&[0, 0][..], 0),
+            (&[0, 3, 0], 3),
+            (&[6, 0], 6),
+            (&[3, 6], 3),
+            (&[4, 3], 4),
+            (&[4, 5, 3], 5),
+            (&[5, 2, 4], 2),
+            (&[2, 130], 130),
+            (&[143, 0], 143),
+        ] {
+            assert_eq!(all.iter().copied().fold(0, worse), worst, "{all:?}");
+            assert_eq!(all.iter().rev().copied().fold(0, worse), worst, "{all:?}");
+        }
+    }
 
     #[test]
     fn a_quoted_url_shows_no_password() {

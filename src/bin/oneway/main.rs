@@ -8,6 +8,7 @@ mod args;
 mod commands;
 mod exit;
 mod identity;
+mod jobs;
 mod signals;
 mod ui;
 mod values;

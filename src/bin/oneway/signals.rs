@@ -6,11 +6,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use oneway::model::Cancel;
 use oneway::report::Stop;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::{SigId, flag, low_level};
 
-/// Knows which signal came.
+/// Knows which signal came, as long as it is there.
 pub(crate) struct Signals {
     last: Arc<AtomicUsize>,
+    actions: Vec<SigId>,
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for action in self.actions.drain(..) {
+            low_level::unregister(action);
+        }
+    }
 }
 
 const ALL: [(i32, Stop); 3] = [(SIGINT, Stop::Interrupt), (SIGTERM, Stop::Terminate), (SIGHUP, Stop::HangUp)];
@@ -18,17 +27,20 @@ const ALL: [(i32, Stop); 3] = [(SIGINT, Stop::Interrupt), (SIGTERM, Stop::Termin
 impl Signals {
     /// Raises `cancel` at the first signal.
     pub(crate) fn watch(cancel: &Cancel) -> std::io::Result<Self> {
-        let last = Arc::new(AtomicUsize::new(0));
+        let mut signals = Self { last: Arc::new(AtomicUsize::new(0)), actions: Vec::new() };
         for (signal, stop) in ALL {
             if signal == SIGHUP && outlives_terminal() {
                 continue;
             }
             // In this order the first signal finds the flag down and the second finds it raised.
-            flag::register_conditional_shutdown(signal, stop.exit_status().into(), cancel.flag())?;
-            flag::register_usize(signal, Arc::clone(&last), signal.unsigned_abs() as usize)?;
-            flag::register(signal, cancel.flag())?;
+            let (last, status) = (Arc::clone(&signals.last), stop.exit_status().into());
+            signals.actions.extend([
+                flag::register_conditional_shutdown(signal, status, cancel.flag())?,
+                flag::register_usize(signal, last, signal.unsigned_abs() as usize)?,
+                flag::register(signal, cancel.flag())?,
+            ]);
         }
-        Ok(Self { last })
+        Ok(signals)
     }
 
     /// Returns why the run was stopped; `None` when no signal came.

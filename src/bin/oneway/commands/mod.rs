@@ -2,13 +2,15 @@
 
 mod apart;
 mod backup;
+pub(crate) mod config;
 mod connect;
 mod filter;
 mod lock;
-mod logins;
+pub(crate) mod logins;
 mod ls;
 pub(crate) mod parse_listing;
 pub(crate) mod reports;
+mod run;
 pub(crate) mod serve;
 mod single;
 mod state;
@@ -27,6 +29,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sync(args) if args.dry_run => sync::run(&args, Mode::DryRun),
         Command::Sync(args) => sync::run(&args, Mode::Sync),
         Command::Diff(args) => sync::run(&args, Mode::Diff),
+        Command::Run(args) => run::run(&args),
+        Command::Config(command) => config::run(&command),
         Command::Filter(args) => filter::run(&args),
         Command::Undo(args) => undo::run(&args),
         Command::Ls(args) => ls::run(&args),

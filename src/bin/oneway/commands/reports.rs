@@ -1,5 +1,6 @@
 //! Where reports go: one to standard output or a file, and as many more as were asked for.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -45,9 +46,12 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
+    /// Reports to one of the files in `begun` go behind what it holds.
+    ///
     /// # Errors
     /// Which file can't be made, and why.
-    pub(crate) fn open(args: &SyncArgs) -> anyhow::Result<Self> {
+    pub(crate) fn open(args: &SyncArgs, begun: &HashSet<PathBuf>) -> anyhow::Result<Self> {
+        let create = |path: &Path| create(path, begun.contains(path));
         let more = args.report.iter().map(|extra| Ok((extra.clone(), create(&extra.file)?)));
         Ok(Self {
             format: format_named(args.format.name()).expect("every format of the arguments is in the table"),
@@ -61,6 +65,14 @@ impl Reports {
     /// Returns the files the reports go to.
     pub(crate) fn files(args: &SyncArgs) -> Vec<PathBuf> {
         args.output.iter().chain(args.report.iter().map(|extra| &extra.file)).cloned().collect()
+    }
+
+    /// Returns those of the files that hold one report and no second one behind it.
+    pub(crate) fn of_one(args: &SyncArgs) -> Vec<PathBuf> {
+        let is_of_lines = |name: &str| [Format::Text.name(), Format::Json.name()].contains(&name);
+        let first = args.output.iter().filter(|_| !is_of_lines(args.format.name()));
+        let more = args.report.iter().filter(|extra| !is_of_lines(extra.format.name()));
+        first.chain(more.map(|extra| &extra.file)).cloned().collect()
     }
 
     /// Writes all of them, and returns what went wrong with each.
@@ -86,9 +98,12 @@ impl Reports {
     }
 }
 
-fn create(path: impl AsRef<Path>) -> anyhow::Result<File> {
-    let path = path.as_ref();
-    File::create(path).with_context(|| format!("cannot write the report to {}", path.display()))
+fn create(path: &Path, appends: bool) -> anyhow::Result<File> {
+    let file = match appends {
+        true => File::options().append(true).create(true).open(path),
+        false => File::create(path),
+    };
+    file.with_context(|| format!("cannot write the report to {}", path.display()))
 }
 
 fn write(format: &dyn Writer, report: &Report, detail: Detail, out: impl Write) -> io::Result<()> {

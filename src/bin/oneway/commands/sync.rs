@@ -1,6 +1,6 @@
 //! `oneway sync` and `oneway diff`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use oneway::compare::{Basis, CompareOptions};
 use oneway::config::Connection;
 use oneway::filter::{Filter, Limits, Verdict};
-use oneway::model::{Cancel, Links};
+use oneway::model::{Cancel, Links, Secret};
 use oneway::plan::{GuardOptions, Presence};
 use oneway::pool::SessionCount;
 use oneway::report::{Detail, Mode, Report, Stop, format_named};
@@ -25,7 +25,39 @@ use crate::ui::progress::Progress;
 use crate::ui::say::complain;
 use crate::values::shown_duration;
 
+/// One mirror to make.
+pub(crate) struct Task<'a> {
+    /// What was asked for.
+    pub(crate) args: &'a SyncArgs,
+    pub(crate) mode: Mode,
+    /// The job it is; `None` where it is none of a file.
+    pub(crate) job: Option<&'a str>,
+    /// What counts for the source's connections, where that is something else than `args`.
+    pub(crate) source_args: Option<&'a SyncArgs>,
+    /// The passwords of source and destination; `None` where nobody named them.
+    pub(crate) passwords: [Option<Secret>; 2],
+    /// Files that are no part of a mirror they lie in.
+    pub(crate) apart: &'a [PathBuf],
+    /// Files whose reports this one goes behind.
+    pub(crate) begun: &'a HashSet<PathBuf>,
+}
+
 pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
+    let task = Task {
+        args,
+        mode,
+        job: None,
+        source_args: None,
+        passwords: [None, None],
+        apart: &[],
+        begun: &HashSet::new(),
+    };
+    mirror(task).map(|(_, status)| ExitCode::from(status))
+}
+
+/// Makes a mirror, writes its report, and hands out both it and the exit status.
+pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<(Report, u8)> {
+    let Task { args, mode, .. } = task;
     let source = connect::place("SRC", &args.source)?;
     let destination = connect::place("DST", &args.destination)?;
     if source.is_local() && destination.is_local() {
@@ -49,29 +81,34 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         Some(StateOptions::OnServer) | None => None,
     };
     let lock_files = lock::files(args, &destination);
-    let others: Vec<PathBuf> = lock_files.iter().cloned().chain(Reports::files(args)).collect();
+    let others = lock_files.iter().cloned().chain(Reports::files(args)).chain(task.apart.iter().cloned());
+    let others: Vec<PathBuf> = others.collect();
     for path in apart::paths(&[&source, &destination], state_file.as_deref(), &others) {
         options.filter.set_apart(path);
     }
-    let common = connect::connection(&args.connection, args.show.verbose, &cancel)?;
-    let connection =
-        Connection { charset: args.charset, time_offset: args.time_offset.0, flushes: args.fsync, ..common };
+    let common = connection(args, &cancel)?;
+    let of_source = task.source_args.map(|args| connection(args, &cancel)).transpose()?;
+    let mut sides = [of_source.unwrap_or_else(|| common.clone()), common];
+    for (side, password) in sides.iter_mut().zip(task.passwords) {
+        side.logins.password = password.or_else(|| side.logins.password.take());
+    }
     let target = destination.clone();
-    let source = source.store(&connection).map_err(|e| connect::refused("SRC", &e))?;
+    let source = source.store(&sides[0]).map_err(|e| connect::refused("SRC", &e))?;
     let destination = match args.backup_dir.as_deref() {
         Some(dir) => {
             let (place, backup) = backup::place(dir, &destination)?;
             options.backup = Some(backup);
-            destination.store_with_aside(place, &connection)
+            destination.store_with_aside(place, &sides[1])
         }
-        None => destination.store(&connection),
+        None => destination.store(&sides[1]),
     };
     let destination = destination.map_err(|e| connect::refused("DST", &e))?;
     let _locks = match if mode == Mode::Sync { lock::take(&lock_files, &target) } else { Ok(Vec::new()) } {
         Ok(locks) => locks,
         Err(busy) => {
             complain!("error: {busy}");
-            let report = Report::of_nothing(mode, source.name(), destination.name(), exit::BUSY);
+            let mut report = Report::of_nothing(mode, source.name(), destination.name(), exit::BUSY);
+            report.job = task.job.map(str::to_owned);
             // A file for a report may be that of the other run.
             if args.output.is_none()
                 && args.format == Format::Json
@@ -80,10 +117,10 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
                 // Whoever closed standard output wants none.
                 let _ = json.write(&report, Detail::default(), &mut std::io::stdout().lock());
             }
-            return Ok(ExitCode::from(exit::BUSY));
+            return Ok((report, exit::BUSY));
         }
     };
-    let reports = Reports::open(args)?;
+    let reports = Reports::open(args, task.begun)?;
     let begun = Utc::now();
 
     let signals = Signals::watch(&cancel)?;
@@ -106,14 +143,42 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
     };
     report.stopped = signals.stop().or(report.stopped);
     report.at = Some(begun);
+    report.job = task.job.map(str::to_owned);
     complain_of(&report, args);
+    let status = publish(&report, reports);
+    Ok((report, status))
+}
+
+/// Returns how connections are made.
+fn connection(args: &SyncArgs, cancel: &Cancel) -> anyhow::Result<Connection> {
+    let common = connect::connection(&args.connection, args.show.verbose, cancel)?;
+    Ok(Connection { charset: args.charset, time_offset: args.time_offset.0, flushes: args.fsync, ..common })
+}
+
+/// Writes the reports, and returns the exit status.
+pub(crate) fn publish(report: &Report, reports: Reports) -> u8 {
     let mut status = report.exit_status();
-    for e in reports.write(&report) {
+    for e in reports.write(report) {
         complain!("error: {e:#}");
         // The run is done, whatever became of its report.
         status = status.max(exit::INCOMPLETE);
     }
-    Ok(ExitCode::from(status))
+    status
+}
+
+/// Finds what can be found wrong without a connection.
+pub(crate) fn check(args: &SyncArgs, source_args: &SyncArgs) -> anyhow::Result<()> {
+    let cancel = Cancel::new();
+    options(args, Mode::Sync, &cancel)?;
+    for (what, place, args) in
+        [("source", &args.source, source_args), ("destination", &args.destination, args)]
+    {
+        let mut connection = connection(args, &cancel)?;
+        // Whether there is one is found out by the run.
+        connection.logins.password.get_or_insert_with(|| Secret::new("x"));
+        connect::place(what, place)?.store(&connection).map_err(|e| connect::refused(what, &e))?;
+    }
+    Ok(())
 }
 
 fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOptions> {
