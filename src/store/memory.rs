@@ -1,12 +1,14 @@
 //! A tree in memory, with faults on demand: what the laws of mirroring are tested on.
 
 mod moves;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use moves::{aside, at};
+use transfer::{MemoryIncoming, MemoryOutgoing};
 
 use crate::model::{Checksum, ChecksumKind, Entry, Kind, Mtime, RelPath, Remedy, Unproven};
 use crate::store::{
@@ -551,87 +553,5 @@ impl Session for MemorySession {
         // As a session whose confirmations ride along with later files: half of them are late.
         let ready = if which == Settle::All { self.written.len() } else { self.written.len() / 2 };
         self.written.drain(..ready).collect()
-    }
-}
-
-struct MemoryIncoming<'s> {
-    session: &'s mut MemorySession,
-    path: RelPath,
-    content: Vec<u8>,
-    at: usize,
-}
-
-impl Incoming for MemoryIncoming<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> StoreResult<usize> {
-        drop(self.session.step("read", &self.path)?);
-        // In pieces, so that a fault can come in the middle.
-        let piece = (self.content.len() / 4).max(3);
-        let n = (self.content.len() - self.at).min(piece).min(buffer.len());
-        buffer[..n].copy_from_slice(&self.content[self.at..self.at + n]);
-        self.at += n;
-        Ok(n)
-    }
-
-    fn finish(self: Box<Self>) -> StoreResult<u64> {
-        drop(self.session.step("read", &self.path)?);
-        Ok(self.at as u64)
-    }
-}
-
-struct MemoryOutgoing<'s> {
-    session: &'s mut MemorySession,
-    request: WriteRequest,
-    content: Vec<u8>,
-    done: bool,
-}
-
-impl Drop for MemoryOutgoing<'_> {
-    fn drop(&mut self) {
-        let mut shared = self.session.store.lock();
-        let own = shared.own(&self.request.temporary);
-        if self.done {
-            shared.nodes.remove(&own);
-        } else if shared.keeps_partials && !self.content.is_empty() {
-            let (content, mtime) = (std::mem::take(&mut self.content), Mtime::from_unix(2_000_000_000, 0));
-            shared.nodes.insert(own, Node::File { content, mtime: mtime.unwrap() });
-        }
-    }
-}
-
-impl Outgoing for MemoryOutgoing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> StoreResult<()> {
-        drop(self.session.step("write", &self.request.path)?);
-        self.content.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finish(mut self: Box<Self>) -> StoreResult<()> {
-        let WriteRequest { path, temporary, mtime, held, .. } = self.request.clone();
-        let bytes = self.content.len() as u64;
-        let content = self.content.clone();
-        let area = self.session.area;
-        let mut shared = self.session.step("write", &path)?;
-        let own = shared.own(&at(area, &path));
-        let parent = own.parent().unwrap();
-        let fits = (parent.is_root() || shared.nodes.get(&parent) == Some(&Node::Dir))
-            && (held || shared.nodes.get(&own) != Some(&Node::Dir));
-        if !fits {
-            let why = io::ErrorKind::NotFound.into();
-            return Err(StoreError::io("write", &path, "memory", why));
-        }
-        let sets = !shared.cannot_set_times;
-        let now = Mtime::from_unix(2_000_000_000, 0).unwrap();
-        let mtime = mtime.filter(|_| sets);
-        let file = Node::File { content, mtime: mtime.unwrap_or(now) };
-        if held {
-            shared.nodes.insert(temporary, file);
-        } else {
-            shared.nodes.insert(own, file);
-            shared.journal.push(format!("write {path}"));
-        }
-        drop(shared);
-        self.done = true;
-        self.session.written.push((path, Ok(Written { bytes, time_set: mtime.is_some() })));
-        Ok(())
     }
 }

@@ -91,11 +91,12 @@ fn phases() -> Vec<Phase> {
             ..phase("the writing of the state", "-4294967295-", "on STOR *-4294967295-*\npause 60s")
         },
         Phase {
-            options: &["--remote-state"],
+            there: files! {"gone" => "g"},
+            options: &["--remote-state", "--delete", "--max-delete", "100%"],
             ..phase(
                 "what it may still write when it was stopped",
-                "RNTO",
-                "on STOR\npause 60s\nonce STOR\nnormally",
+                "DELE",
+                "on DELE\npause 60s\non STOR *-4294967295-*\npause 60s",
             )
         },
         Phase { options: &["--remote-lock"], ..phase("the lock", "MKD", "on MKD\npause 60s") },
