@@ -65,7 +65,7 @@ fn a_second_run_to_a_destination_is_refused_and_told_who_is_at_it() {
     sandbox.oneway(["sync", &other, &daemon.url("/elsewhere")]).expect_status(0);
     running.finish().expect_status(0);
     sandbox.oneway(["sync", &src, &url]).expect_status(0);
-    assert_same_tree(&src, &daemon.root().dir("site"));
+    assert_same_tree(&src, daemon.root().dir("site"));
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn a_diff_and_a_run_without_state_write_none() {
     sandbox.oneway(["diff", &src, &daemon.url("/")]).expect_status(1);
     sandbox.oneway(["sync", "-n", &src, &daemon.url("/")]).expect_status(0);
     sandbox.oneway(["sync", "--no-state", &src, &daemon.url("/")]).expect_status(0);
-    assert_eq!(state_files(&sandbox), [PathBuf::new(); 0]);
+    assert_eq!(state_files(&sandbox), Vec::<PathBuf>::new());
     let file = sandbox.path("own.state");
     sandbox.oneway(["sync", "--state", file.to_str().unwrap(), &src, &daemon.url("/")]).expect_status(0);
     assert!(file.exists() && state_files(&sandbox).is_empty());

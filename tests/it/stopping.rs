@@ -105,11 +105,7 @@ fn phases() -> Vec<Phase> {
 }
 
 /// Brings a run into a phase, and returns it with its server.
-fn into_phase<'s>(
-    sandbox: &'s Sandbox,
-    phase: &Phase,
-    more: &[&str],
-) -> (ScriptServer, crate::support::Running) {
+fn into_phase(sandbox: &Sandbox, phase: &Phase, more: &[&str]) -> (ScriptServer, crate::support::Running) {
     let server = ScriptServer::plain(clone(&phase.there), &phase.script);
     let here = sandbox.tree("here", clone(&phase.here));
     let url = server.url(if phase.script.contains("/new") { "/new" } else { "/" });

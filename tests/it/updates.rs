@@ -12,7 +12,8 @@ use crate::support::{
 const COUNT: usize = 200;
 
 fn site(content: &str) -> Files {
-    let name = |i: usize| if i % 10 == 0 { format!("p{i}.html") } else { format!("sub{}/f{i}", i % 3) };
+    let name =
+        |i: usize| if i.is_multiple_of(10) { format!("p{i}.html") } else { format!("sub{}/f{i}", i % 3) };
     Files((0..COUNT).map(|i| (name(i).into(), Some(content.into()))).collect())
 }
 

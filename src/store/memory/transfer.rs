@@ -43,7 +43,10 @@ impl Drop for MemoryOutgoing<'_> {
         let mut shared = self.session.store.lock();
         let own = shared.own(&self.request.temporary);
         if self.done {
-            shared.nodes.remove(&own);
+            // A file that is held is there under that name.
+            if !self.request.held {
+                shared.nodes.remove(&own);
+            }
         } else if shared.keeps_partials && !self.content.is_empty() {
             let (content, mtime) = (std::mem::take(&mut self.content), Mtime::from_unix(2_000_000_000, 0));
             shared.nodes.insert(own, Node::File { content, mtime: mtime.unwrap() });

@@ -165,7 +165,8 @@ fn push_while(happens: impl Fn(&Path) + Sync) -> (Trial, Report) {
 
 #[test]
 fn a_file_that_changes_once_while_it_is_sent_is_sent_again() {
-    let cases: [(&str, fn(&Path)); 4] = [
+    type Change = fn(&Path);
+    let cases: [(&str, Change); 4] = [
         ("rewritten", |file| fs::write(file, vec![b'b'; LARGE]).unwrap()),
         ("shorter", |file| fs::write(file, b"short").unwrap()),
         ("longer", |file| {

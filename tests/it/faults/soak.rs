@@ -96,7 +96,7 @@ fn mirror(sandbox: &Sandbox, source: &Path, url: &str) -> Result<bool, String> {
     if report.exit_status() == 0 {
         return Ok(true);
     }
-    let says_why = report.outcomes.iter().any(|outcome| outcome.is_failed())
+    let says_why = report.outcomes.iter().any(oneway::execute::Outcome::is_failed)
         || !report.unproven.is_empty()
         || !report.troubles.is_empty()
         || report.refusal.is_some();
