@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::filter::Filter;
 use crate::model::{
-    Cancel, Entry, Kind, Links, RelPath, Remedy, Tree, Unproven, is_lock, is_state, is_temporary,
+    Cancel, Entry, Kind, Links, RelPath, Remedy, Tree, Unproven, is_lock, is_manifest, is_state, is_temporary,
 };
 use crate::pool::{Pool, growing_crew};
 use crate::scan::links::{Places, Unfollowed};
@@ -188,6 +188,12 @@ impl Found {
         self.may_hide |= listing.may_hide;
         if listing.may_be_closed {
             self.maybe_closed.insert(dir.clone());
+        }
+        // What a run has set aside is no part of a mirror, be it this one's wish or that of a run long ago.
+        let tells = |entry: &Entry| is_manifest(entry.path.name()) && entry.kind == Kind::File;
+        if !dir.is_root() && listing.entries.iter().any(tells) {
+            self.keeps.insert(dir.clone());
+            return;
         }
         for entry in listing.entries {
             self.saw_hidden |= entry.path.name().starts_with(b".");

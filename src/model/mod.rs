@@ -29,6 +29,8 @@ pub use path::{PathError, RelPath};
 pub use receipt::{Content, Evidence, Likeness, Receipt, Receipts, Seen};
 pub use remedy::Remedy;
 pub use secret::Secret;
-pub use temporary::{Key, RunId, STATE_NAME, Temporary, is_state, is_temporary, temporary_for};
+pub use temporary::{
+    Key, MANIFEST_NAME, RunId, STATE_NAME, Temporary, is_manifest, is_state, is_temporary, temporary_for,
+};
 pub use tree::{Tree, Unproven};
 pub use zone::{Offset, Zone};

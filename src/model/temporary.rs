@@ -139,6 +139,14 @@ pub fn is_temporary(name: &[u8]) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
+/// The name of the file that says what a run has set aside, in the directory where it did.
+pub const MANIFEST_NAME: &str = ".oneway-backup.jsonl";
+
+/// Returns whether a file of this name says what a run has set aside. Letters are taken in any case.
+pub fn is_manifest(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(MANIFEST_NAME.as_bytes())
+}
+
 /// Returns whether receipts are kept in a file of this name. Letters are taken in any case: on a side that doesn't tell them apart,
 /// another spelling is the same file.
 pub fn is_state(name: &[u8]) -> bool {

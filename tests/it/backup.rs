@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use oneway::server::{Access, ServeOptions, Server};
+
 use crate::support::{Dir, Output, Sandbox, assert_same_tree_and_times, files, for_each_daemon, snapshot};
 
 /// Returns the name of the only run in a backup directory.
@@ -134,6 +136,27 @@ fn a_pull_sets_aside_on_this_machine_and_a_directory_in_the_mirror_is_no_part_of
         dst.remove(".old");
         assert_eq!(snapshot(&dst), "a = \"old\"\nd/\nd/x = \"x\"\ngone = \"g\"\n");
     });
+}
+
+#[test]
+fn a_later_run_without_the_option_leaves_what_was_set_aside() {
+    let sandbox = Sandbox::new();
+    let there = sandbox.dir("there");
+    let served = ServeOptions { access: Access::Write, ..ServeOptions::new(there.path()) };
+    let server = Server::start(served).unwrap();
+    let src = sandbox.tree("src", files! {"a" => "1", "b" => "2"});
+    sync(&sandbox, &[&src, &server.url()]);
+    src.remove("b");
+    sync(&sandbox, &["--backup-dir", "old/er", &src, &server.url()]);
+    let run = only_run(there.at("old/er"));
+    let with_backup = snapshot(&there);
+    assert!(there.has(format!("old/er/{run}/b")));
+    sync(&sandbox, &[&src, &server.url()]);
+    assert_eq!(snapshot(&there), with_backup);
+    // Nor is it mirrored from there.
+    let back = sandbox.dir("back");
+    sync(&sandbox, &[&server.url(), &back]);
+    assert!(back.has("a") && !back.has(format!("old/er/{run}/b")), "{}", snapshot(&back));
 }
 
 #[test]

@@ -9,8 +9,7 @@ use thiserror::Error;
 use crate::model::{Entry, Mtime, PathError, RelPath};
 use crate::plan::{Action, Deed};
 
-/// The name of the file.
-pub const MANIFEST_NAME: &str = ".oneway-backup.jsonl";
+pub use crate::model::MANIFEST_NAME;
 
 /// The name of the directory beside it for what undoing takes away.
 pub const UNDONE_NAME: &str = ".oneway-undone";
