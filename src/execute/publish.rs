@@ -71,7 +71,7 @@ impl Run<'_> {
         }
     }
 
-    /// Removes what was held and never got its name, and brings back what was set aside for it.
+    /// Removes what was held and never got its name, but for what the next run may go on with, and brings back what was set aside for it.
     pub(super) fn drop_held(&self) {
         if !self.displaced.lock().expect("no holder panics").is_empty()
             && let Ok(Some(mut lease)) = self.destination.lease_now()
@@ -79,7 +79,10 @@ impl Run<'_> {
             self.bring_back(lease.session(), |_| true);
         }
         let held = std::mem::take(&mut *self.held.lock().expect("no holder panics"));
-        let temporaries: Vec<RelPath> = held.into_values().map(|held| held.file.temporary).collect();
+        let least = self.options.resume_from;
+        let is_useless = |file: &HeldFile| least.is_none_or(|least| file.bytes < least);
+        let files = held.into_values().map(|held| held.file);
+        let temporaries: Vec<RelPath> = files.filter(is_useless).map(|file| file.temporary).collect();
         if !temporaries.is_empty()
             && let Ok(Some(mut lease)) = self.destination.lease_now()
         {

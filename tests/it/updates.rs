@@ -122,6 +122,30 @@ fn delayed_where_one_file_fails_all_stay_as_they_were() {
 }
 
 #[test]
+fn delayed_a_large_file_that_got_no_name_is_not_sent_again() {
+    for_each_daemon(|daemon, sandbox| {
+        let src =
+            sandbox.tree("src", files! {"large" => vec![b'x'; 3 << 20], "small" => "new", "z" => "new"});
+        daemon.root().add(files! {"small" => "o"});
+        unreadable(&src, "z");
+        let url = daemon.url("/");
+        let options = ["sync", "--delay-updates", "--retries", "0", "--format", "json", &src, &url];
+        unprivileged(sandbox, &options);
+        let left = crate::support::snapshot(daemon.root());
+        assert_eq!(
+            left.lines().filter(|line| line.contains(".part")).count(),
+            1,
+            "only the large one is kept"
+        );
+        fs::set_permissions(src.at("z"), PermissionsExt::from_mode(0o644)).unwrap();
+        // As another user it would be another's file.
+        let output = sandbox.command(options).unprivileged().run().expect_status(0);
+        assert_eq!(output.summary()["bytes"], 6);
+        assert_same_tree_and_times(&src, daemon.root());
+    });
+}
+
+#[test]
 fn what_comes_last_is_sent_last_and_not_at_all_where_something_failed() {
     for_each_daemon(|daemon, sandbox| {
         let files =
