@@ -111,6 +111,9 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
+/// Options for every kind of report, in files.
+const FILES: [&str; 7] = ["-vv", "-o", "report", "--report", "html=page.html", "--report", "csv=table.csv"];
+
 #[test]
 fn d2_50_the_password_is_in_no_output_no_file_and_no_argument() {
     let echo = format!("< 530 PASS {PASSWORD}? USER script PASS {PASSWORD}");
@@ -127,8 +130,7 @@ fn d2_50_the_password_is_in_no_output_no_file_and_no_argument() {
     all(scripts, |script| {
         eprintln!("{script}");
         for in_url in [false, true] {
-            let options: [&[&str]; 4] =
-                [&[], &["-vv"], &["--format", "json", "-v"], &["-vv", "-o", "report"]];
+            let options: [&[&str]; 4] = [&[], &["-vv"], &["--format", "json", "-v"], &FILES];
             for options in options {
                 let trial = Trial::with(two_files(), &script);
                 let (encoded, port) = (PASSWORD.replace('%', "%25"), trial.server.port());
