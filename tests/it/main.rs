@@ -22,6 +22,7 @@ mod links;
 mod listings;
 mod locks;
 mod names;
+mod pages;
 mod parse_listing;
 mod remote_state;
 mod renames;

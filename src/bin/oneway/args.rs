@@ -19,12 +19,17 @@ use crate::values::{
     Sessions, TimeOffset, any_size, charset, duration, max_delete, rate, sessions, size, time_offset, timeout,
 };
 
+const EXIT_STATUSES: &str = "Exit status: 0 done; for diff: nothing differs. 1 diff alone: something differs. 2 usage or configuration. \
+    3 some operations failed, the rest was done. 4 could not connect, log in, or list. 5 refused for safety. 6 another run is \
+    under way. 129, 130, 143 stopped by SIGHUP, Ctrl-C, SIGTERM.";
+
 /// Mirrors a directory one way over FTP.
 #[derive(Debug, Parser)]
 #[command(
     name = "oneway",
     version,
     max_term_width = 100,
+    after_help = EXIT_STATUSES,
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -62,6 +67,10 @@ pub(crate) enum Command {
     Rmdir(SingleArgs),
     /// Serve a directory over FTP and FTPS
     Serve(ServeArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the man page, or install one for the program and one for each command
+    Man(ManArgs),
     /// Print the entries oneway sees in raw listing output, one JSON object a line
     ParseListing(ParseListingArgs),
 }
@@ -330,6 +339,20 @@ pub(crate) struct LsArgs {
     /// Trace every command and reply on standard error when given twice (-vv)
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Write the pages into man1/ of this directory, such as ~/.local/share/man
+    #[arg(long, value_name = "DIR")]
+    pub(crate) install: Option<PathBuf>,
 }
 
 /// What single operations take.

@@ -8,6 +8,7 @@ mod filter;
 mod lock;
 pub(crate) mod logins;
 mod ls;
+mod pages;
 pub(crate) mod parse_listing;
 pub(crate) mod reports;
 mod run;
@@ -34,6 +35,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Filter(args) => filter::run(&args),
         Command::Undo(args) => undo::run(&args),
         Command::Ls(args) => ls::run(&args),
+        Command::Completions(args) => pages::completions(&args),
+        Command::Man(args) => pages::man(&args),
         Command::ParseListing(args) => parse_listing::run(&args),
         Command::Cat(args) => single::cat(&args),
         Command::Mv(args) => single::mv(&args),
