@@ -106,6 +106,8 @@ struct Uploaded {
     corrected: bool,
     /// The time was refused for now, and is asked for once more.
     asked_again: bool,
+    /// Its size could not be asked for, and is asked for once more.
+    size_asked_again: bool,
 }
 
 /// What a file needs next.
@@ -158,6 +160,7 @@ impl Publisher {
             shift: TimeDelta::zero(),
             corrected: false,
             asked_again: false,
+            size_asked_again: false,
         });
     }
 
@@ -316,6 +319,12 @@ impl Publisher {
         let file = &mut self.files[place];
         let mut lesson = Lesson::Nothing;
         let verdict = match rider.asks {
+            // A server that answers so by accident would get no file checked any more.
+            Asks::Size if is_unsupported(&reply) && !file.size_asked_again => {
+                file.size_asked_again = true;
+                file.needs = Needs::Check;
+                None
+            }
             Asks::Size if is_unsupported(&reply) => {
                 lesson = Lesson::Lacks(Verb::Size);
                 None
@@ -333,7 +342,7 @@ impl Publisher {
             Asks::SetTime(_) => {
                 file.time_set = reply.is_ok();
                 // What a server doesn't take is remembered, and never asked of it again; what it can't do just now is another thing.
-                if reply.class() == Class::Transient && !file.asked_again {
+                if reply.class() == Class::Transient && !file.asked_again && file.needs == Needs::Replies {
                     file.asked_again = true;
                     file.needs = Needs::Correction;
                 }
@@ -420,7 +429,10 @@ impl Uploaded {
             return Lesson::Nothing;
         }
         self.corrected = true;
-        self.needs = Needs::Correction;
+        // What is checked once more gets its time once more, too.
+        if self.needs == Needs::Replies {
+            self.needs = Needs::Correction;
+        }
         // Others may have taught the same since this time was sent.
         Lesson::Clock(ClockCheck { shift: self.shift + off, verified: true })
     }

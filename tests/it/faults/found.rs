@@ -77,3 +77,20 @@ fn a_time_that_is_refused_for_now_is_set_after_all() {
         assert_same_tree_and_times(&source, &there);
     }
 }
+
+/// One refusal of SIZE, as if there were no such command, and no size would be looked at any more.
+#[test]
+fn a_size_that_could_not_be_asked_for_once_is_asked_for_again() {
+    for (refused, short) in (1..6).flat_map(|refused| (1..5).map(move |short| (refused, short))) {
+        let sandbox = Sandbox::new();
+        let source = sandbox.tree("source", files! {"a" => "content of a", "b" => "content of b"});
+        let there = sandbox.dir("destination");
+        let faults = Faults::default()
+            .on_verb(Verb::Size, refused, CommandFault::Refuse(500))
+            .on_data(short, DataFault::Short { after: 2 });
+        let report = push(&sandbox, &source, there.path(), faults);
+        for name in ["a", "b"].into_iter().filter(|name| there.has(name)) {
+            assert_eq!(there.read(name), source.read(name), "{refused} {short}: {report:#?}");
+        }
+    }
+}

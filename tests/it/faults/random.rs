@@ -178,6 +178,7 @@ impl<'t> Trial<'t> {
             retries: if has_faults { 2 } else { 5 },
             first_pause: Duration::from_millis(2),
             owner: Some(7),
+            delay_updates: self.schedule.delays,
             ..RunOptions::default()
         };
         let begun = Instant::now();
@@ -203,6 +204,7 @@ impl<'t> Trial<'t> {
         let served = self.sandbox.path(if self.schedule.push { "destination" } else { "source" });
         Server::start(ServeOptions {
             access: Access::Write,
+            renames_onto_files: !self.schedule.keeps_names,
             faults,
             login_pause: Duration::ZERO,
             data_timeout: PATIENCE * 4,
@@ -267,8 +269,9 @@ impl<'t> Trial<'t> {
 
     /// Asserts that what was there is there, but for what was to be deleted; a rename may have moved it.
     fn assert_nothing_lost(&self) {
+        let destination = self.sandbox.path("destination");
         let there: BTreeSet<PathBuf> =
-            files(&self.sandbox.path("destination")).into_iter().map(|(path, _)| path).collect();
+            files(&destination).into_iter().map(|(path, _)| path).chain(asides(&destination)).collect();
         for path in self.old.keys().filter(|path| self.old[*path].is_some() && !there.contains(*path)) {
             let is_extra = self.schedule.delete && !self.new.contains_key(path);
             assert!(is_extra, "{} is gone", path.display());
@@ -315,6 +318,17 @@ fn errors(report: &Report) -> Vec<&str> {
 
 fn is_leftover(line: &str) -> bool {
     line.contains(".oneway-") && line.contains(".part\"")
+}
+
+/// Returns the paths of files that stepped aside for new ones, and get them back from the next run.
+fn asides(root: &Path) -> Vec<PathBuf> {
+    let entries = WalkDir::new(root).into_iter().filter_map(Result::ok);
+    let aside = |name: &str| Some(name.strip_prefix(".oneway-old-of-")?.strip_suffix(".part")?.to_owned());
+    let of = entries.filter_map(|entry| {
+        let name = aside(entry.file_name().to_str()?)?;
+        Some(entry.path().with_file_name(name).strip_prefix(root).ok()?.to_owned())
+    });
+    of.collect()
 }
 
 /// Returns the files of a tree with their contents, but for temporary ones.

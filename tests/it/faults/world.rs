@@ -137,6 +137,10 @@ pub(super) struct Schedule {
     pub(super) remembers: bool,
     /// The faulty run is made by the program, not by the library.
     pub(super) by_program: bool,
+    /// All files get their names together.
+    pub(super) delays: bool,
+    /// The server renames nothing onto a file that is there.
+    pub(super) keeps_names: bool,
     commands: Vec<(Option<Verb>, u64, CommandFault)>,
     data: Vec<(u64, DataFault)>,
     limit: Option<(usize, u16)>,
@@ -155,6 +159,8 @@ impl Schedule {
             delete: random.one_in(2),
             remembers: random.one_in(2),
             by_program: false,
+            delays: false,
+            keeps_names: false,
             commands: Vec::new(),
             data: Vec::new(),
             limit: random.one_in(8).then(|| (2, random.pick(&[421, 530]))),
@@ -199,6 +205,8 @@ impl Schedule {
             };
             schedule.data.push((1 + random.below(30), fault));
         }
+        schedule.delays = random.one_in(4);
+        schedule.keeps_names = random.one_in(5);
         schedule
     }
 
