@@ -8,7 +8,7 @@ use crate::ftp::client::{Client, command};
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::error::{Answered, FtpError, is_unsupported};
 use crate::ftp::reply::Reply;
-use crate::model::RelPath;
+use crate::model::{Key, RelPath, RunId, Temporary};
 use crate::store::ftp::listing;
 use crate::store::ftp::publish::{Lesson, Means, Rider};
 use crate::store::ftp::recover::Unsettled;
@@ -63,8 +63,8 @@ impl FtpSession {
         let keeps_names = match known {
             Some(known) => known,
             None => {
-                let temporary = self.full(&request.temporary);
-                let keeps_names = keeps_names(&mut self.client, &temporary)?;
+                let [from, onto] = probes(&request.temporary).map(|path| self.full(&path));
+                let keeps_names = keeps_names(&mut self.client, from, onto)?;
                 // Others may have found it out meanwhile.
                 let _ = self.client.host().keeps_names.set(keeps_names);
                 keeps_names
@@ -200,10 +200,16 @@ impl FtpSession {
     }
 }
 
-/// Returns whether the server refuses to rename one file of ours onto another. `temporary` is a name beside which nothing else is ours.
-fn keeps_names(client: &mut Client, temporary: &[u8]) -> Result<bool, FtpError> {
-    let stem = temporary.strip_suffix(b".part").unwrap_or(temporary);
-    let [from, to] = [b"-from.part", b"-onto.part".as_slice()].map(|end| [stem, end].concat());
+/// Returns two names beside a temporary one, by which the next run knows them for what they are if this one doesn't come to remove them.
+fn probes(temporary: &RelPath) -> [RelPath; 2] {
+    let unknown = Temporary { run: RunId { owner: 0, run: 0 }, key: Key::Other, number: 0, serial: 0 };
+    let name = Temporary::parse(temporary.name()).unwrap_or(unknown);
+    // No try has these numbers.
+    [0, 1].map(|n| Temporary { key: Key::Other, serial: u32::MAX - n, ..name }.beside(temporary))
+}
+
+/// Returns whether the server refuses to rename one file of ours onto another.
+fn keeps_names(client: &mut Client, from: Vec<u8>, to: Vec<u8>) -> Result<bool, FtpError> {
     let mut made = Ok(());
     for path in [&from, &to] {
         made = made.and_then(|()| {
