@@ -4,20 +4,25 @@
 //! next. A file is read and written in blocks; only when the source says that it was whole is the destination told to
 //! publish it. Whatever fails for a passing reason is begun anew, or gone on with where enough of it is there.
 
+mod attempt;
 mod broken;
+mod requests;
+mod shared;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use crate::execute::copy::attempt::{Attempt, Next, Tries};
 use crate::execute::copy::broken::Went;
-use crate::execute::resume::{Partial, Partials};
+use crate::execute::copy::requests::{is_in_place, requests, temporary};
+use crate::execute::copy::shared::Shared;
+use crate::execute::resume::Partials;
 use crate::execute::split::Splits;
 use crate::execute::times::exact_times;
 use crate::execute::{Event, Hashes, Outcome, Run, vanished};
-use crate::model::{Entry, Key, Kind, Mtime, RelPath, Remedy, Temporary};
-use crate::plan::Deed;
+use crate::model::{Key, RelPath, Remedy};
 use crate::pool::{Meter, Pool, growing_crew};
 use crate::store::{
     HeldFile, Incoming, Outgoing, ReadRequest, Session, Settle, StoreError, StoreResult, WriteRequest,
@@ -121,57 +126,6 @@ impl Run<'_> {
     }
 }
 
-/// What the workers share.
-struct Shared {
-    /// Times that the source was asked for.
-    times: HashMap<usize, Mtime>,
-    /// What there is of them at the destination.
-    partials: Partials,
-    /// Files that no worker has yet.
-    queue: Mutex<VecDeque<usize>>,
-    /// Temporary files of failed tries.
-    litter: Mutex<Vec<RelPath>>,
-    /// Files that were not there when they were to be read.
-    missing: Mutex<Vec<(usize, Outcome)>>,
-    /// How many tries there were.
-    serial: AtomicU32,
-}
-
-impl Shared {
-    /// Takes the next file, if it's one to be taken.
-    fn take(&self, is_wanted: impl FnOnce(usize) -> bool) -> Option<usize> {
-        // Decided without the queue: another worker may take that file meanwhile, and leaves one much like it.
-        let next = self.queue.lock().expect("no holder panics").front().copied()?;
-        if !is_wanted(next) {
-            return None;
-        }
-        self.queue.lock().expect("no holder panics").pop_front()
-    }
-
-    fn waiting(&self) -> usize {
-        self.queue.lock().expect("no holder panics").len()
-    }
-
-    fn add_litter(&self, temporary: RelPath) {
-        self.litter.lock().expect("no holder panics").push(temporary);
-    }
-
-    fn is_left(&self) -> bool {
-        !self.queue.lock().expect("no holder panics").is_empty()
-    }
-
-    /// Tells what got done.
-    fn measure(&self, meter: Option<&Meter<'_>>, files: u64, bytes: u64) {
-        if let Some(meter) = meter {
-            meter.did(files, bytes, self.waiting());
-        }
-    }
-
-    fn give_back(&self, files: impl IntoIterator<Item = usize>) {
-        self.queue.lock().expect("no holder panics").extend(files);
-    }
-}
-
 /// Copies files until the queue is empty. Returns an error when this worker has no session or has lost it for good; what it had
 /// begun is back in the queue then.
 fn work(run: &Run<'_>, shared: &Shared, meter: Option<&Meter<'_>>) -> StoreResult<()> {
@@ -210,59 +164,6 @@ struct Copier<'c, 'r> {
     replaced: Vec<usize>,
     /// Bytes of them.
     replaced_bytes: u64,
-}
-
-/// A file that is to be tried.
-#[derive(Clone, Copy)]
-struct Next {
-    action: usize,
-    tries: Tries,
-    serial: u32,
-    /// The destination may have begun it along with the file before it.
-    announced: bool,
-}
-
-/// How often a file was tried.
-#[derive(Clone, Copy)]
-struct Tries {
-    /// The number of the try, from 1.
-    number: u32,
-    /// The same, from when there was last more of the file than before.
-    in_vain: u32,
-    /// What this run had of it was of no use once, so that it is not gone on with again.
-    whole: bool,
-}
-
-impl Tries {
-    const FIRST: Self = Self { number: 1, in_vain: 1, whole: false };
-
-    fn next(self) -> Self {
-        Self { number: self.number + 1, in_vain: self.in_vain + 1, ..self }
-    }
-}
-
-/// One try at one file.
-#[derive(Clone)]
-struct Attempt {
-    action: usize,
-    tries: Tries,
-    /// What it goes on with; `None` where it begins anew.
-    partial: Option<Partial>,
-    /// Bytes of that which are kept.
-    kept: u64,
-    /// Distinguishes its temporary file from those of all other tries.
-    serial: u32,
-    started: Instant,
-    /// Bytes that were sent.
-    bytes: u64,
-    /// There may be a temporary file of it.
-    began: bool,
-    /// The destination may have begun it along with the file before it.
-    announced: bool,
-    /// How often it was lost after it was handed over, and found again.
-    found: u32,
-    /// BLAKE3 of what was sent; `None` when nobody wants to know.
-    hash: Option<[u8; 32]>,
 }
 
 impl Copier<'_, '_> {
@@ -326,12 +227,11 @@ impl Copier<'_, '_> {
         for next in std::mem::take(&mut self.todo) {
             self.leave(&next);
         }
-        self.publish_replaced()?;
         for (path, attempt) in std::mem::take(&mut self.finished) {
             let error = format!("nothing was heard of `{path}` after it was written");
             self.run.settle_sent(attempt.action, Outcome::failed(error, attempt.tries.number));
         }
-        Ok(())
+        self.publish_replaced()
     }
 
     /// Leaves a file to others.
@@ -389,10 +289,9 @@ impl Copier<'_, '_> {
             let (next_read, next_write) = (next.map(|(read, _)| read), next.map(|(_, write)| write));
             // A session over a network is lost when a transfer on it is dropped, so the side that costs nothing is first.
             let (mut incoming, mut outgoing) = if self.run.destination.store().is_remote() {
-                // If it can't be read, what was begun with the file before it stays behind.
+                // If it can't be read, or not be written after all, what was begun with the file before it stays behind.
                 attempt.began = attempt.announced;
                 let incoming = self.source.read(read, next_read)?;
-                attempt.began = false;
                 (incoming, self.destination.write(write, next_write)?)
             } else {
                 let outgoing = self.destination.write(write, next_write)?;
@@ -450,8 +349,10 @@ impl Copier<'_, '_> {
                 Err(e) => {
                     self.run.observer.event(&Event::TakenBack { bytes: attempt.kept + attempt.bytes });
                     if lost && e.remedy() == Remedy::Reconnect {
-                        if self.is_recovered(&attempt) {
-                            continue;
+                        match self.is_recovered(&attempt) {
+                            Ok(true) => continue,
+                            Ok(false) => {}
+                            Err(lost) => return self.leave_to_others(&attempt, lost),
                         }
                         if self.may_keep(&attempt, attempt.kept + attempt.bytes) {
                             self.keep(&attempt, attempt.kept + attempt.bytes, 0);
@@ -546,47 +447,4 @@ impl Line<'_, '_> {
             }
         }
     }
-}
-
-/// Returns what is asked of both sides for a file; `key` is of its temporary file, and `serial` distinguishes those of its tries.
-fn requests(
-    run: &Run<'_>,
-    times: &HashMap<usize, Mtime>,
-    i: usize,
-    key: Key,
-    serial: u32,
-) -> (ReadRequest, WriteRequest) {
-    let action = run.action(i);
-    let mtime = run.source_time(times, i);
-    let size = action.source.as_ref().and_then(|entry| entry.size);
-    // A file that could not be renamed is sent to where it should be.
-    let path = &action.entry().path;
-    let read = ReadRequest { path: path.clone(), size };
-    // A file that is replaced keeps its bits: a script stays executable.
-    let replaced =
-        action.destination.as_ref().filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
-    let write = WriteRequest {
-        path: path.clone(),
-        temporary: if is_in_place(run, i) { path.clone() } else { temporary(run, i, key, serial) },
-        size,
-        mtime: mtime.filter(|_| run.options.carry_times),
-        mode: replaced.and_then(|entry| entry.mode).map(u32::from),
-        replaces: replaced.is_some(),
-        held: run.holds(i),
-    };
-    (read, write)
-}
-
-/// Returns whether a file is written under its final name. What is no file, a link above all, gives way to one and is never written
-/// through.
-pub(super) fn is_in_place(run: &Run<'_>, i: usize) -> bool {
-    let action = run.action(i);
-    let is_file = |entry: &Entry| entry.kind == Kind::File;
-    let replaces_file = action.deed == Deed::Replace && action.destination.as_deref().is_some_and(is_file);
-    run.options.in_place && (action.deed == Deed::Copy || replaces_file)
-}
-
-fn temporary(run: &Run<'_>, i: usize, key: Key, serial: u32) -> RelPath {
-    let name = Temporary { run: run.options.run_id, key, number: i as u64, serial };
-    name.beside(&run.action(i).entry().path)
 }

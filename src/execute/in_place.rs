@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::execute::times::exact_times;
-use crate::execute::{Changed, Outcome, Refused, Run};
+use crate::execute::{Changed, Outcome, Refused, Run, unless_lost};
 use crate::model::{Mtime, Precision, Remedy};
 use crate::store::{Dating, Renaming, Session, StoreResult};
 
@@ -27,23 +27,15 @@ pub(super) fn set_times(run: &Run<'_>, indices: &[usize]) {
         let started = Instant::now();
         let results = date(run, &times, session, part);
         let seconds = started.elapsed().as_secs_f64() / part.len() as f64;
-        let (mut left, mut lost) = (Vec::new(), None);
-        for (&i, result) in part.iter().zip(results) {
-            match result {
-                Err(e) if e.remedy() == Remedy::Shrink => {
-                    left.push(i);
-                    lost = Some(e);
-                }
-                // Whole files are there: a time that isn't taken is told, and fails nothing.
-                Ok(time_set) => {
-                    let mtime = run.source_time(&times, i);
-                    let time_set = Some(time_set);
-                    run.settle(i, Outcome { time_set, mtime, ..Outcome::done(0, seconds, 1) });
-                }
-                Err(e) => run.settle(i, run.failure(&e, 1)),
+        unless_lost(part, results, |i, result| match result {
+            // Whole files are there: a time that isn't taken is told, and fails nothing.
+            Ok(time_set) => {
+                let mtime = run.source_time(&times, i);
+                let time_set = Some(time_set);
+                run.settle(i, Outcome { time_set, mtime, ..Outcome::done(0, seconds, 1) });
             }
-        }
-        lost.map_or(Ok(()), |e| Err((left, e)))
+            Err(e) => run.settle(i, run.failure(&e, 1)),
+        })
     });
 }
 
@@ -58,21 +50,15 @@ fn rename_some(
     }
     let started = Instant::now();
     let requests: Vec<Renaming> = part.iter().map(|&i| renaming(run, i)).collect();
-    let (mut renamed, mut left, mut lost) = (Vec::new(), Vec::new(), None);
-    for (&i, result) in part.iter().zip(session.rename_files(&requests)) {
-        match result {
-            Ok(()) => renamed.push(i),
-            Err(e) if e.remedy() == Remedy::Shrink => {
-                left.push(i);
-                lost = Some(e);
-            }
-            Err(e) if e.remedy() == Remedy::Abort => run.settle(i, run.failure(&e, 1)),
-            Err(e) => {
-                let refused = Refused { why: e.to_string(), sent: None };
-                run.refused.lock().expect("no holder panics").insert(i, refused);
-            }
+    let mut renamed = Vec::new();
+    let changed = unless_lost(part, session.rename_files(&requests), |i, result| match result {
+        Ok(()) => renamed.push(i),
+        Err(e) if e.remedy() == Remedy::Abort => run.settle(i, run.failure(&e, 1)),
+        Err(e) => {
+            let refused = Refused { why: e.to_string(), sent: None };
+            run.refused.lock().expect("no holder panics").insert(i, refused);
         }
-    }
+    });
     let undated: Vec<usize> = renamed.iter().copied().filter(|&i| needs_time(run, times, i)).collect();
     let dated = if undated.is_empty() { Vec::new() } else { date(run, times, session, &undated) };
     // What nothing was heard of is left for the next run to see.
@@ -85,7 +71,7 @@ fn rename_some(
         let mtime = run.source_time(times, i);
         run.settle(i, Outcome { time_set, mtime, ..Outcome::done(0, seconds, 1) });
     }
-    lost.map_or(Ok(()), |e| Err((left, e)))
+    changed
 }
 
 fn renaming(run: &Run<'_>, i: usize) -> Renaming {

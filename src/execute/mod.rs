@@ -209,6 +209,25 @@ struct Refused {
 /// What became of a batch. When its session is lost for good, what is not decided, with the reason.
 type Changed = Result<(), (Vec<usize>, StoreError)>;
 
+/// Hands on what became of each of a batch, but for what is not decided since the session is lost for good.
+fn unless_lost<T>(
+    part: &[usize],
+    results: impl IntoIterator<Item = StoreResult<T>>,
+    mut hand_on: impl FnMut(usize, StoreResult<T>),
+) -> Changed {
+    let (mut left, mut lost) = (Vec::new(), None);
+    for (&i, result) in part.iter().zip(results) {
+        match result {
+            Err(e) if e.remedy() == Remedy::Shrink => {
+                left.push(i);
+                lost = Some(e);
+            }
+            result => hand_on(i, result),
+        }
+    }
+    lost.map_or(Ok(()), |e| Err((left, e)))
+}
+
 /// How many removals, folders or new names a session takes at once.
 const BATCH: usize = 64;
 
@@ -389,14 +408,8 @@ impl Run<'_> {
             }
         };
         let seconds = started.elapsed().as_secs_f64() / indices.len() as f64;
-        let (mut left, mut lost) = (Vec::new(), None);
-        for (&i, result) in indices.iter().zip(results) {
+        unless_lost(indices, results, |i, result| {
             let outcome = match result {
-                Err(e) if e.remedy() == Remedy::Shrink => {
-                    left.push(i);
-                    lost = Some(e);
-                    continue;
-                }
                 Ok(()) => Outcome::done(0, seconds, 1),
                 Err(e) => self.failure(&e, 1),
             };
@@ -406,8 +419,7 @@ impl Run<'_> {
                 None => outcome,
             };
             self.settle(i, outcome);
-        }
-        lost.map_or(Ok(()), |e| Err((left, e)))
+        })
     }
 
     fn link_request(&self, i: usize) -> LinkRequest {

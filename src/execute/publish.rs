@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::execute::copy::copy_files;
 use crate::execute::steps::Share;
-use crate::execute::{Changed, Outcome, Run};
-use crate::model::{Kind, RelPath, Remedy};
+use crate::execute::{Changed, Outcome, Run, unless_lost};
+use crate::model::{Kind, RelPath};
 use crate::plan::{Deed, Phase};
 use crate::store::{HeldFile, Session};
 
@@ -114,22 +114,14 @@ impl Run<'_> {
             session.publish_files(&files)
         });
         let seconds = started.elapsed().as_secs_f64() / part.len() as f64;
-        let (mut left, mut lost) = (Vec::new(), None);
-        for (&i, result) in part.iter().zip(results) {
-            match result {
-                Err(e) if e.remedy() == Remedy::Shrink => {
-                    left.push(i);
-                    lost = Some(e);
-                }
-                Ok(()) => {
-                    let sent = self.take_held(i);
-                    self.settle_sent(i, Outcome { seconds: sent.seconds + seconds, ..sent });
-                }
-                // The file itself stays where it is until all is over.
-                Err(e) => self.settle_sent(i, self.failure(&e, 1)),
+        unless_lost(part, results, |i, result| match result {
+            Ok(()) => {
+                let sent = self.take_held(i);
+                self.settle_sent(i, Outcome { seconds: sent.seconds + seconds, ..sent });
             }
-        }
-        lost.map_or(Ok(()), |e| Err((left, e)))
+            // The file itself stays where it is until all is over.
+            Err(e) => self.settle_sent(i, self.failure(&e, 1)),
+        })
     }
 
     fn take_held(&self, i: usize) -> Outcome {

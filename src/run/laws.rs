@@ -15,9 +15,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::execute::Silent;
-use crate::filter::Verdict;
+use crate::filter::{Filter, Verdict};
 use crate::model::{Mtime, Remedy, stays_inside};
-use crate::plan::{Deed, MaxDelete, Phase};
+use crate::plan::{Deed, GuardOptions, MaxDelete, Phase};
 use crate::store::memory::{MemoryStore, Node};
 
 const DELETIONS: [Phase; 2] = [Phase::Deletions, Phase::Removals];

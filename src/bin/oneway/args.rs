@@ -1,14 +1,20 @@
 //! The command line as it is typed. What it means is worked out by the commands.
 
+mod choices;
+mod single;
+
 use std::ffi::OsString;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use oneway::ftp::tls::Pin;
 use oneway::plan::{Condition, MaxDelete};
 use oneway::store::Charset;
+
+pub(crate) use choices::{Compare, Format, LinksHow, Listing, LsFormat, TlsWhen, When};
+pub(crate) use single::{CompletionsArgs, LsArgs, ManArgs, MkdirArgs, MvArgs, RmArgs, SingleArgs, UndoArgs};
 
 use crate::commands::config::ConfigCommand;
 use crate::commands::parse_listing::ParseListingArgs;
@@ -298,121 +304,6 @@ pub(crate) enum RuleArg {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct UndoArgs {
-    /// The run's directory in its --backup-dir, as the run named it: a path, or a URL
-    #[arg(value_name = "RUN")]
-    pub(crate) run: OsString,
-
-    /// Say what would be put back, change nothing
-    #[arg(short = 'n', long)]
-    pub(crate) dry_run: bool,
-
-    #[command(flatten)]
-    pub(crate) connection: ConnectionArgs,
-
-    /// Encoding of names on the server, if the run had one
-    #[arg(long, value_name = "NAME", value_parser = charset, help_heading = "Connection")]
-    pub(crate) charset: Option<Charset>,
-
-    /// Print nothing but failures
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-
-    /// Trace every command and reply on standard error when given twice (-vv)
-    #[arg(short, long, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LsArgs {
-    /// ftp://[user[:password]@]host[:port]/path
-    #[arg(value_name = "URL")]
-    pub(crate) url: OsString,
-
-    /// The output's format
-    #[arg(long, value_enum, default_value_t = LsFormat::Text)]
-    pub(crate) format: LsFormat,
-
-    #[command(flatten)]
-    pub(crate) connection: ConnectionArgs,
-
-    /// Trace every command and reply on standard error when given twice (-vv)
-    #[arg(short, long, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CompletionsArgs {
-    /// Which shell
-    #[arg(value_name = "SHELL", value_enum)]
-    pub(crate) shell: clap_complete::Shell,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ManArgs {
-    /// Write the pages into man1/ of this directory, such as ~/.local/share/man
-    #[arg(long, value_name = "DIR")]
-    pub(crate) install: Option<PathBuf>,
-}
-
-/// What single operations take.
-#[derive(Debug, Args)]
-pub(crate) struct SingleArgs {
-    /// ftp://[user[:password]@]host[:port]/path
-    #[arg(value_name = "URL", required = true)]
-    pub(crate) urls: Vec<OsString>,
-
-    #[command(flatten)]
-    pub(crate) connection: ConnectionArgs,
-
-    /// Trace every command and reply on standard error when given twice (-vv)
-    #[arg(short, long, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct MkdirArgs {
-    /// Make what is missing above, too; one that is there is no error
-    #[arg(short, long)]
-    pub(crate) parents: bool,
-
-    #[command(flatten)]
-    pub(crate) single: SingleArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RmArgs {
-    /// Remove directories with all that is in them, after asking
-    #[arg(short, long)]
-    pub(crate) recursive: bool,
-
-    /// Don't ask
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-
-    #[command(flatten)]
-    pub(crate) single: SingleArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct MvArgs {
-    /// ftp://[user[:password]@]host[:port]/path
-    #[arg(value_name = "SRC")]
-    pub(crate) source: OsString,
-
-    /// A path of the same server; one that ends in `/` is a directory to move it into
-    #[arg(value_name = "DST")]
-    pub(crate) destination: OsString,
-
-    #[command(flatten)]
-    pub(crate) connection: ConnectionArgs,
-
-    /// Trace every command and reply on standard error when given twice (-vv)
-    #[arg(short, long, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
-}
-
-#[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArgs {
     /// Control sessions in parallel, 1 to 64; auto starts with 4 and adds more while they help, at most 10
@@ -484,91 +375,6 @@ pub(crate) struct ShowArgs {
     /// Also print each change and what was left alone; twice (-vv) traces every command and reply, secrets struck out
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Compare {
-    /// Size, or modification time
-    SizeTime,
-    /// Size alone
-    Size,
-    /// Content: local files are read, the others' checksums asked or remembered; what has none goes by size and time
-    Checksum,
-    /// Send every file
-    Always,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LinksHow {
-    /// Leave them out
-    Skip,
-    /// Mirror what they lead to, as if it stood there
-    Follow,
-    /// Make links
-    Copy,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TlsWhen {
-    /// In clear text
-    Off,
-    /// In clear text where the server has no TLS
-    Try,
-    /// Or nothing is sent
-    Require,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Listing {
-    /// As costs least with what the server has
-    Auto,
-    /// For machines, times to the second
-    Mlsd,
-    /// On the control connection, many directories in a few round trips
-    Stat,
-    /// As `ls` writes it
-    List,
-    /// Names alone, with a question for each
-    Nlst,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Text,
-    /// One JSON object a line, for programs
-    Json,
-    /// One line a change, for spreadsheets
-    Csv,
-    /// One page with a table to search and sort, for a browser
-    Html,
-}
-
-impl Format {
-    /// Returns the name the library knows it by.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Csv => "csv",
-            Self::Html => "html",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LsFormat {
-    /// For people
-    Text,
-    /// One JSON object a line, for programs
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum When {
-    Auto,
-    Always,
-    Never,
 }
 
 /// Reads the command line.

@@ -83,8 +83,15 @@ impl Copier<'_, '_> {
             self.begin_anew(attempt, VecDeque::push_front);
             return Ok(());
         }
-        if error.remedy() == Remedy::Reconnect && self.is_recovered(attempt) {
-            return Ok(());
+        if error.remedy() == Remedy::Reconnect {
+            match self.is_recovered(attempt) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(lost) => {
+                    self.put_aside(attempt);
+                    return self.leave_to_others(attempt, lost);
+                }
+            }
         }
         let tries = match self.keep_begun(attempt, &error) {
             Ok(true) => Tries { in_vain: 1, ..attempt.tries },
@@ -114,34 +121,50 @@ impl Copier<'_, '_> {
 
     /// Looks whether a file of which nothing more was heard has all its bytes at the destination, and may even have its name. If so, it is in
     /// `finished` again. Looking is no try.
-    pub(super) fn is_recovered(&mut self, attempt: &Attempt) -> bool {
+    ///
+    /// # Errors
+    /// When there is no session of the destination any more: whoever asks again would wait for it again.
+    pub(super) fn is_recovered(&mut self, attempt: &Attempt) -> StoreResult<bool> {
         let is_hopeless = attempt.found > self.run.options.retry.retries;
         if self.run.options.cancel.is_cancelled() || !attempt.began || is_hopeless {
-            return false;
+            return Ok(false);
         }
         let (_, write) = self.requests(attempt.action, attempt.serial);
         let write = match &attempt.partial {
             Some(partial) => WriteRequest { temporary: partial.path.clone(), ..write },
             None => write,
         };
-        if !matches!(self.destination.recover(&write), Ok(true)) {
-            return false;
+        match self.destination.recover(&write) {
+            Ok(true) => {}
+            Err(lost) if lost.remedy() == Remedy::Shrink => return Err(lost),
+            // Whoever sends it again will see.
+            Ok(false) | Err(_) => return Ok(false),
         }
         if attempt.kept > 0 {
             self.run.observer.event(&Event::Kept { bytes: attempt.kept });
         }
         self.run.observer.event(&Event::Moved { bytes: attempt.bytes });
         self.finished.insert(write.path, Attempt { found: attempt.found + 1, ..attempt.clone() });
-        true
+        Ok(true)
     }
 
     /// Gives all back that this worker has begun, since it has no session any more. What was handed over is done again, too: nothing
     /// was heard of it.
-    fn leave_to_others(&mut self, attempt: &Attempt, error: StoreError) -> StoreResult<()> {
+    pub(super) fn leave_to_others(&mut self, attempt: &Attempt, error: StoreError) -> StoreResult<()> {
         let begun = self.todo.drain(..).map(|next| next.action);
         let unheard = self.finished.drain().map(|(_, attempt)| attempt.action);
         self.shared.give_back(std::iter::once(attempt.action).chain(begun).chain(unheard));
         Err(error)
+    }
+
+    /// Puts aside what there may be of a file, without asking how much that is.
+    fn put_aside(&self, attempt: &Attempt) {
+        let bytes = attempt.partial.as_ref().map_or(0, |partial| partial.bytes);
+        if self.may_keep(attempt, bytes.max(attempt.kept + attempt.bytes)) {
+            self.keep(attempt, bytes, attempt.partial.as_ref().map_or(0, |partial| partial.vain));
+        } else {
+            self.leave_litter(attempt);
+        }
     }
 
     /// Puts aside what a failed try left at the destination: to be gone on with, by this run or the next, or to be removed. Returns whether

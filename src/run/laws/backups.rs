@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::is_temporary;
+use crate::run::backup::Backup;
 use crate::run::backup::manifest::{self, MANIFEST_NAME};
 use crate::run::backup::undo::{Undone, undo};
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::model::Kind;
 use crate::plan::Action;
+use crate::state::Pair;
 use crate::store::local::LocalStore;
 
 /// Few contents of few sizes, so that many files have the same.
