@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::pool::{Pool, growing_crew};
 use crate::scan::links::{Places, Unfollowed};
-use crate::store::{DirListing, StoreError, StoreResult};
+use crate::store::{DirListing, Relisted, StoreError, StoreResult, has_vanished};
 
 /// What a scan is to look at.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,19 @@ pub struct Scanned {
     /// Files and links that have the name of a temporary one, in no order: of a run under way, or of one that was stopped. They are never
     /// part of the tree, and whether they keep their directory from being removed is not decided here.
     pub leftovers: Vec<Entry>,
+    /// Directories that were gone when they were to be listed, as those above them prove. They are not in the tree.
+    pub vanished: BTreeSet<RelPath>,
+}
+
+/// Returns those of the directories that could not be listed which are not there any more.
+fn vanished(pool: &Pool, failures: &[(RelPath, StoreError)]) -> BTreeSet<RelPath> {
+    let absent: Vec<&RelPath> = failures.iter().filter(|(_, e)| e.is_absence()).map(|(dir, _)| dir).collect();
+    if absent.is_empty() {
+        return BTreeSet::new();
+    }
+    let Ok(Some(mut lease)) = pool.lease_now() else { return BTreeSet::new() };
+    let mut relisted = Relisted::new();
+    absent.into_iter().filter(|dir| has_vanished(lease.session(), dir, &mut relisted)).cloned().collect()
 }
 
 /// Lists everything below the root that the filter admits. `progress` hears of each directory how many entries it had.
@@ -147,10 +160,13 @@ pub fn scan(
         maybe_closed,
         ..
     } = found.into_inner().expect("no holder panics");
-    let tree = Tree::new(entries, unproven)
+    let mut tree = Tree::new(entries, unproven)
         .with_unseen_hidden(may_hide && !saw_hidden)
         .with_maybe_closed(maybe_closed);
-    Ok(Scanned { tree, failures, unfollowed, keeps, states, leftovers })
+    let vanished = vanished(pool, &failures);
+    tree.remove_all(&vanished);
+    let failures = failures.into_iter().filter(|(dir, _)| !vanished.contains(dir)).collect();
+    Ok(Scanned { tree, failures, unfollowed, keeps, states, leftovers, vanished })
 }
 
 #[derive(Default)]

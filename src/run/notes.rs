@@ -14,6 +14,15 @@ pub(super) fn of_side(report: &mut Report, pool: &Pool, scanned: &Scanned) {
     // What could not be followed is told apart.
     let unproven = scanned.tree.unproven().filter(|(path, _)| !scanned.unfollowed.contains_key(path));
     report.unproven.extend(unproven.map(|(dir, why)| (side.to_owned(), dir.clone(), why.clone())));
+    let mut vanished = scanned.vanished.iter();
+    if let Some(first) = vanished.next() {
+        let more = match vanished.count() {
+            0 => String::new(),
+            1 => " and 1 more directory".to_owned(),
+            n => format!(" and {n} more directories"),
+        };
+        report.notes.push(format!("`{first}`{more} vanished from {side} before it could be listed"));
+    }
     if let Some(limit) = pool.shrunk_to() {
         let sessions = if limit == 1 { "session" } else { "sessions" };
         report.notes.push(format!("{side} allows no more than {limit} {sessions}"));

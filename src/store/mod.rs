@@ -15,12 +15,14 @@ pub mod local;
 pub(crate) mod memory;
 mod names;
 mod retry;
+mod vanished;
 
 pub use aside::{Area, AsidePlace, Way};
 pub use clock::ServerClock;
 pub use error::{Busy, StoreError, StoreResult};
 pub use names::{Charset, NameError, Named, Names};
 pub use retry::{RetryPolicy, Retrying};
+pub(crate) use vanished::{Relisted, has_vanished};
 
 use std::ops::Range;
 

@@ -331,3 +331,25 @@ fn links_and_devices_are_left_out_and_stay_on_the_other_side() {
     assert!(!trial.here.has("x"));
     assert_eq!(trial.finish().sent(&["RETR"]), Vec::<String>::new());
 }
+
+#[test]
+fn a_directory_that_vanishes_before_it_is_listed_is_noted_and_no_failure() {
+    let listing = |d: &str| {
+        format!(
+            "once MLSD /\n< 150 here\ndata send \"type=cdir; .\\r\\ntype=file;size=1;modify=20240506070809; a\\r\\n{d}\"\ndata close\n< 226 done\n"
+        )
+    };
+    let script = listing("type=dir; d\\r\\n");
+    let trial = Trial::with(files! {"a" => "1"}, &script).having(files! {"d/x" => "old"});
+    let output = trial.pull(&["--delete", "--max-delete", "100%"]).expect_status(0);
+    output.tells(&["`d` vanished from "]);
+    assert_eq!(trial.local(), "a = \"1\"\n");
+    trial.finish();
+
+    // One that is there and may not be listed is no such thing.
+    let trial = Trial::with(files! {"a" => "1", "d/y" => "2"}, "on MLSD /d\n< 550 no\non CWD /d\n< 550 no")
+        .having(files! {"d/x" => "old"});
+    trial.pull(&["--delete", "--max-delete", "100%"]).expect_status(3).tells(&["the listing of `d`"]);
+    assert!(trial.local().contains("d/x"), "{}", trial.local());
+    trial.finish();
+}
