@@ -292,7 +292,9 @@ impl Copier<'_, '_> {
                 // If it can't be read, or not be written after all, what was begun with the file before it stays behind.
                 attempt.began = attempt.announced;
                 let incoming = self.source.read(read, next_read)?;
-                (incoming, self.destination.write(write, next_write)?)
+                let outgoing = self.destination.write(write, next_write);
+                // What can't be carried was not announced, either.
+                (incoming, outgoing.inspect_err(|e| attempt.began &= !e.is_unsendable())?)
             } else {
                 let outgoing = self.destination.write(write, next_write)?;
                 (self.source.read(read, next_read)?, outgoing)

@@ -158,6 +158,11 @@ impl StoreError {
             || io.is_some_and(|e| e.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Returns whether nothing was sent: a name or another argument can't be carried by FTP.
+    pub(crate) fn is_unsendable(&self) -> bool {
+        matches!(self.0.source.downcast_ref(), Some(FtpError::Argument { .. }))
+    }
+
     /// Returns whether another run has what is wanted.
     pub fn is_busy(&self) -> bool {
         self.0.source.is::<Busy>()
