@@ -214,6 +214,7 @@ fn mirror(
         notes: [healed.notes, folding.notes].concat(),
         remarks: Vec::new(),
         troubles,
+        backup: options.backup.as_ref().filter(|_| backed_up).map(|backup| backup.name.clone()),
         stopped: None,
         early: None,
         at: None,
@@ -230,11 +231,10 @@ fn mirror(
     }
     report.notes.extend(adopted);
     report.notes.extend(leftovers::note(removed));
-    if let Some(backup) = options.backup.as_ref().filter(|_| backed_up) {
-        report.notes.push(format!(
-            "what was replaced or deleted is in {0}; `oneway undo {0}` puts it back",
-            backup.name
-        ));
+    if let Some(backup) = &report.backup {
+        let note =
+            format!("what was replaced or deleted is in {backup}; `oneway undo {backup}` puts it back");
+        report.notes.push(note);
     }
     let (notes, trouble) = memory.finish(dry, &options.cancel, save);
     report.notes.extend(notes);

@@ -12,6 +12,7 @@ mod warnings;
 
 pub use listed::listed_json;
 pub use size::human_bytes;
+pub use warnings::{Severity, warnings};
 
 use std::io::{self, Write};
 
@@ -87,6 +88,8 @@ pub struct Report {
     pub remarks: Vec<String>,
     /// What failed beside the actions.
     pub troubles: Vec<String>,
+    /// Where what was replaced or deleted was put; `None` where nothing was put aside.
+    pub backup: Option<String>,
     /// Why the run ended early; `None` when it didn't.
     pub stopped: Option<Stop>,
     /// The exit status of a run that ended before there was a plan; `None` when there was one.
@@ -113,6 +116,7 @@ impl Report {
             notes: Vec::new(),
             remarks: Vec::new(),
             troubles: Vec::new(),
+            backup: None,
             stopped: None,
             early: Some(status),
             at: None,

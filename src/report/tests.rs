@@ -75,6 +75,7 @@ fn sample(mode: Mode) -> Report {
         notes: vec![],
         remarks: vec![],
         troubles: vec![],
+        backup: None,
         stopped: None,
         early: None,
         at: None,

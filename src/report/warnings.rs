@@ -4,7 +4,7 @@ use crate::report::Report;
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Severity {
+pub enum Severity {
     /// The exit status tells of it.
     Error,
     /// Good to know.
@@ -12,7 +12,7 @@ pub(super) enum Severity {
 }
 
 /// Returns what went wrong or is in doubt, the single changes that failed not included.
-pub(super) fn warnings(report: &Report) -> impl Iterator<Item = (Severity, String)> {
+pub fn warnings(report: &Report) -> impl Iterator<Item = (Severity, String)> {
     let refused = report.refusal.iter().map(|refusal| format!("refused: {refusal}"));
     let unproven = report
         .unproven

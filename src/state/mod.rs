@@ -1,9 +1,11 @@
-//! What outlives a run: receipts, in one SQLite file for each pair of places, or [`packed`](pack) to be kept on a server.
+//! What outlives a run: receipts, in one SQLite file for each pair of places, or [`packed`](pack) to be kept on a server; and
+//! [what became of it](history).
 //!
-//! The SQLite file is a memory, never the truth: what doesn't fit a listing is ignored, and a file that can't be used is set aside
+//! The file of receipts is a memory, never the truth: what doesn't fit a listing is ignored, and a file that can't be used is set aside
 //! with a warning. It is written as the run goes, so that a run that is killed loses the last second of it.
 
 mod error;
+pub mod history;
 mod lock;
 mod packed;
 mod schema;

@@ -14,7 +14,7 @@ fn state_files(sandbox: &Sandbox) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(sandbox.path("state").join("oneway")) else { return Vec::new() };
     entries
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "sqlite"))
+        .filter(|path| path.extension().is_some_and(|e| e == "sqlite") && !path.ends_with("history.sqlite"))
         .collect()
 }
 
@@ -321,8 +321,8 @@ fn a_diff_leaves_nothing_beside_the_state() {
     let src = sandbox.tree("src", files! {"a.txt" => "hi"});
     sandbox.oneway(["sync", &src, &daemon.url("/")]).expect_status(0);
     sandbox.oneway(["diff", &src, &daemon.url("/")]).expect_status(0);
-    // And the lock of the destination, which stays.
-    assert_eq!(fs::read_dir(sandbox.path("state").join("oneway")).unwrap().count(), 2);
+    // And the lock of the destination, which stays, and the history.
+    assert_eq!(fs::read_dir(sandbox.path("state").join("oneway")).unwrap().count(), 3);
 }
 
 #[test]

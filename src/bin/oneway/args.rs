@@ -17,9 +17,11 @@ pub(crate) use choices::{Compare, Format, LinksHow, Listing, LsFormat, TlsWhen, 
 pub(crate) use single::{CompletionsArgs, LsArgs, ManArgs, MkdirArgs, MvArgs, RmArgs, SingleArgs, UndoArgs};
 
 use crate::commands::config::ConfigCommand;
+use crate::commands::history::HistoryArgs;
 use crate::commands::parse_listing::ParseListingArgs;
 use crate::commands::reports::{Extra, extra};
 use crate::commands::serve::ServeArgs;
+use crate::commands::status::StatusArgs;
 use crate::jobs::run_args::RunArgs;
 use crate::values::{
     Sessions, TimeOffset, any_size, charset, duration, max_delete, rate, sessions, size, time_offset, timeout,
@@ -57,6 +59,10 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Say which rule leaves a path alone or mirrors it
     Filter(FilterArgs),
+    /// Tell of past runs: when, how long, what changed, how each ended
+    History(HistoryArgs),
+    /// For monitoring: is each job well? Exit status 0 fresh, 1 stale, 2 failing
+    Status(StatusArgs),
     /// Put back what a run with --backup-dir moved away
     Undo(UndoArgs),
     /// List a directory of a server
@@ -239,6 +245,10 @@ pub(crate) struct SyncArgs {
     /// Write one more report to a file: html=diff.html, json=run.json, csv=…, text=…; may be given again
     #[arg(long, value_name = "FORMAT=FILE", value_parser = extra)]
     pub(crate) report: Vec<Extra>,
+
+    /// Write what the run came to into FILE, for a Prometheus textfile collector; of jobs, all of the file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics_file: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,

@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod exit;
+mod history;
 mod identity;
 mod jobs;
 mod signals;

@@ -1,6 +1,7 @@
 //! Jobs of a TOML file, run as people run them.
 
 mod files;
+mod history;
 mod hooks;
 mod layers;
 mod passwords;

@@ -11,7 +11,7 @@ use crate::values::charset;
 
 #[derive(Debug, Args)]
 pub(crate) struct UndoArgs {
-    /// The run's directory in its --backup-dir, as the run named it: a path, or a URL
+    /// The run's directory in its --backup-dir, as the run named it: a path, or a URL; or its number in `oneway history`
     #[arg(value_name = "RUN")]
     pub(crate) run: OsString,
 

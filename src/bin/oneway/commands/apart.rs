@@ -11,10 +11,11 @@ use oneway::model::RelPath;
 /// What SQLite has beside its file.
 const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// Returns the paths of the state, and of the other files (locks, reports), in those of the places that they are in.
-pub(crate) fn paths(places: &[&Place], state: Option<&Path>, others: &[PathBuf]) -> Vec<RelPath> {
-    let states = state.into_iter().flat_map(|state| BESIDE.map(|suffix| with_suffix(state, suffix)));
-    let files: Vec<PathBuf> = states.chain(others.iter().cloned()).filter_map(|file| real(&file)).collect();
+/// Returns the paths of what is kept from run to run, and of the other files (locks, reports), in those of the places that they are in.
+pub(crate) fn paths(places: &[&Place], databases: &[PathBuf], others: &[PathBuf]) -> Vec<RelPath> {
+    let databases = databases.iter().flat_map(|file| BESIDE.map(|suffix| with_suffix(file, suffix)));
+    let files: Vec<PathBuf> =
+        databases.chain(others.iter().cloned()).filter_map(|file| real(&file)).collect();
     let roots = places.iter().filter_map(|place| match place {
         Place::Local(root) => real(root),
         Place::Ftp { .. } => None,

@@ -5,7 +5,8 @@ mod backup;
 pub(crate) mod config;
 mod connect;
 mod filter;
-mod lock;
+pub(crate) mod history;
+pub(crate) mod lock;
 pub(crate) mod logins;
 mod ls;
 mod pages;
@@ -14,7 +15,8 @@ pub(crate) mod reports;
 mod run;
 pub(crate) mod serve;
 mod single;
-mod state;
+pub(crate) mod state;
+pub(crate) mod status;
 mod sync;
 mod undo;
 
@@ -33,6 +35,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Config(command) => config::run(&command),
         Command::Filter(args) => filter::run(&args),
+        Command::History(args) => history::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Undo(args) => undo::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::Completions(args) => pages::completions(&args),

@@ -10,8 +10,10 @@ use oneway::model::{Cancel, Secret, escape};
 use oneway::report::{Mode, Report};
 
 use crate::commands::reports::Reports;
-use crate::commands::sync::{self, Task};
+use crate::commands::sync::{self, Mirrored, Task};
 use crate::exit::{self, UsageError};
+use crate::history::record::Closing;
+use crate::history::record::Record;
 use crate::jobs::hooks::{self, Surroundings};
 use crate::jobs::load::{self, Loaded};
 use crate::jobs::options::Options;
@@ -133,7 +135,7 @@ impl<'a> Runner<'a> {
     /// Runs a job and its hooks, and returns the exit status.
     fn run(&mut self, prepared: &Prepared<'_>) -> u8 {
         let args = &prepared.args;
-        let (report, status) = match self.mirror(prepared) {
+        let Mirrored { report, mut status, record } = match self.mirror(prepared) {
             Ok(done) => done,
             Err(error) => {
                 let status = match error.downcast_ref::<Unavailable>() {
@@ -143,21 +145,28 @@ impl<'a> Runner<'a> {
                     }
                     None => exit::tell(&error),
                 };
-                self.early(prepared, status)
+                self.early(prepared, status, format!("{error:#}"))
             }
         };
         self.begun.extend(Reports::files(args));
-        if report.mode != Mode::Sync || self.stop.is_cancelled() {
+        if report.mode != Mode::Sync {
             return status;
         }
-        let around = Surroundings { dir: &self.loaded.dir, secrets: &self.secrets, cancel: &self.stop };
-        match hooks::run(&prepared.hooks, &prepared.job.name, &report, status, &around) {
-            true => status,
-            false => exit::worse(status, exit::INCOMPLETE),
+        let mut more = Vec::new();
+        if !self.stop.is_cancelled() {
+            let around = Surroundings { dir: &self.loaded.dir, secrets: &self.secrets, cancel: &self.stop };
+            more = hooks::run(&prepared.hooks, &prepared.job.name, &report, status, &around);
+            if !more.is_empty() {
+                status = exit::worse(status, exit::INCOMPLETE);
+            }
         }
+        let jobs: Vec<&str> = self.loaded.file.jobs.iter().map(|job| job.name.as_str()).collect();
+        let closing =
+            Closing { report: &report, status, more: &more, metrics_file: args.metrics_file.as_deref() };
+        closing.close(record, Some(&jobs))
     }
 
-    fn mirror(&mut self, prepared: &Prepared<'_>) -> anyhow::Result<(Report, u8)> {
+    fn mirror(&mut self, prepared: &Prepared<'_>) -> anyhow::Result<Mirrored> {
         let mut passwords = [None, None];
         for (password, host) in passwords.iter_mut().zip(prepared.hosts) {
             *password = host.map(|host| self.password(host)).transpose()?.flatten();
@@ -188,7 +197,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Reports a job that ended before anything was known.
-    fn early(&self, prepared: &Prepared<'_>, status: u8) -> (Report, u8) {
+    fn early(&self, prepared: &Prepared<'_>, status: u8, error: String) -> Mirrored {
         let args = &prepared.args;
         let [source, destination] =
             [&args.source, &args.destination].map(|place| match Place::from_argument(place) {
@@ -197,10 +206,14 @@ impl<'a> Runner<'a> {
             });
         let mut report = Report::of_nothing(mode(prepared), &source, &destination, status);
         report.job = Some(prepared.job.name.clone());
+        report.troubles.push(error);
         // What can't be opened was told.
         let status =
             Reports::open(args, &self.begun).map_or(status, |reports| sync::publish(&report, reports));
-        (report, status)
+        let is_recorded = report.mode == Mode::Sync;
+        let record =
+            is_recorded.then(|| Record::begin(Some(&prepared.job.name), &source, &destination)).flatten();
+        Mirrored { report, status, record }
     }
 }
 

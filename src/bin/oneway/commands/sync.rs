@@ -20,6 +20,8 @@ use crate::args::{Compare, Format, LinksHow, SyncArgs};
 use crate::commands::reports::Reports;
 use crate::commands::{apart, backup, connect, filter, lock, state};
 use crate::exit::{self, UsageError};
+use crate::history;
+use crate::history::record::{Closing, Record};
 use crate::signals::Signals;
 use crate::ui::progress::Progress;
 use crate::ui::say::complain;
@@ -52,11 +54,22 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         apart: &[],
         begun: &HashSet::new(),
     };
-    mirror(task).map(|(_, status)| ExitCode::from(status))
+    let Mirrored { report, status, record } = mirror(task)?;
+    let closing = Closing { report: &report, status, more: &[], metrics_file: args.metrics_file.as_deref() };
+    Ok(ExitCode::from(closing.close(record, None)))
 }
 
-/// Makes a mirror, writes its report, and hands out both it and the exit status.
-pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<(Report, u8)> {
+/// What a mirror came to.
+pub(crate) struct Mirrored {
+    pub(crate) report: Report,
+    /// The exit status.
+    pub(crate) status: u8,
+    /// That it was begun; `None` where that was not written down.
+    pub(crate) record: Option<Record>,
+}
+
+/// Makes a mirror and writes its report.
+pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
     let Task { args, mode, .. } = task;
     let source = connect::place("SRC", &args.source)?;
     let destination = connect::place("DST", &args.destination)?;
@@ -82,8 +95,9 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<(Report, u8)> {
     };
     let lock_files = lock::files(args, &destination);
     let others = lock_files.iter().cloned().chain(Reports::files(args)).chain(task.apart.iter().cloned());
-    let others: Vec<PathBuf> = others.collect();
-    for path in apart::paths(&[&source, &destination], state_file.as_deref(), &others) {
+    let others: Vec<PathBuf> = others.chain(args.metrics_file.clone()).collect();
+    let databases: Vec<PathBuf> = state_file.into_iter().chain(history::file()).collect();
+    for path in apart::paths(&[&source, &destination], &databases, &others) {
         options.filter.set_apart(path);
     }
     let common = connection(args, &cancel)?;
@@ -117,12 +131,15 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<(Report, u8)> {
                 // Whoever closed standard output wants none.
                 let _ = json.write(&report, Detail::default(), &mut std::io::stdout().lock());
             }
-            return Ok((report, exit::BUSY));
+            return Ok(Mirrored { report, status: exit::BUSY, record: None });
         }
     };
     let reports = Reports::open(args, task.begun)?;
     let begun = Utc::now();
+    let is_recorded = mode == Mode::Sync && (task.job.is_some() || !args.no_state);
+    let record = is_recorded.then(|| Record::begin(task.job, source.name(), destination.name())).flatten();
 
+    let mut early = Vec::new();
     let signals = Signals::watch(&cancel)?;
     let progress = Progress::new(args.show.progress, args.show.quiet);
     let result = run_mirror(&source, &destination, &options, &progress);
@@ -131,13 +148,14 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<(Report, u8)> {
         Ok(report) => report,
         Err(e) => {
             let out_of_time = (e.is_cancelled() && cancel.is_out_of_time()).then_some(Stop::OutOfTime);
-            let status = match signals.stop().or(out_of_time).filter(|_| !e.is_busy()) {
+            let (status, trouble) = match signals.stop().or(out_of_time).filter(|_| !e.is_busy()) {
                 Some(stop) => {
                     complain!("{} before anything was changed", stopped(stop, args));
-                    stop.exit_status()
+                    (stop.exit_status(), None)
                 }
-                None => exit::complain_of(&e),
+                None => (exit::complain_of(&e), Some(e.to_string())),
             };
+            early = trouble.into_iter().collect();
             Report::of_nothing(mode, source.name(), destination.name(), status)
         }
     };
@@ -145,8 +163,10 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<(Report, u8)> {
     report.at = Some(begun);
     report.job = task.job.map(str::to_owned);
     complain_of(&report, args);
+    // Of these, a line was said.
+    report.troubles.extend(early);
     let status = publish(&report, reports);
-    Ok((report, status))
+    Ok(Mirrored { report, status, record })
 }
 
 /// Returns how connections are made.

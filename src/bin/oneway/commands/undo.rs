@@ -1,5 +1,6 @@
 //! `oneway undo`.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,12 +15,14 @@ use oneway::store::RetryPolicy;
 use crate::args::UndoArgs;
 use crate::commands::connect;
 use crate::exit::{self, UsageError};
+use crate::history::look;
 use crate::signals::Signals;
 use crate::ui::say::complain;
 
 pub(crate) fn run(args: &UndoArgs) -> anyhow::Result<ExitCode> {
     let cancel = Cancel::new();
-    let place = connect::place("RUN", &args.run)?;
+    let run = numbered(&args.run)?;
+    let place = connect::place("RUN", run.as_ref().unwrap_or(&args.run))?;
     if let Place::Local(dir) = &place {
         check_owner(&dir.join(MANIFEST_NAME))?;
     }
@@ -39,6 +42,26 @@ pub(crate) fn run(args: &UndoArgs) -> anyhow::Result<ExitCode> {
         complain!("error: `{path}` can't come back: {why}");
     }
     Ok(ExitCode::from(if undone.kept.is_empty() { 0 } else { exit::INCOMPLETE }))
+}
+
+/// Returns where the run of a number put what it replaced; `None` for what is no number, and for a directory of that name.
+fn numbered(run: &OsStr) -> anyhow::Result<Option<OsString>> {
+    let Some(number) = run.to_str().and_then(|text| text.parse().ok()) else { return Ok(None) };
+    if Path::new(run).exists() {
+        return Ok(None);
+    }
+    let past = look()?.map(|history| history.run(number)).transpose()?.flatten();
+    let past =
+        past.ok_or_else(|| UsageError(format!("RUN: there is no run {number}; see `oneway history`")))?;
+    match past.ending.and_then(|ending| ending.backup) {
+        Some(backup) => Ok(Some(backup.into())),
+        None => {
+            let text = format!(
+                "RUN: run {number} put nothing aside, or was killed; name its directory in the --backup-dir"
+            );
+            Err(UsageError(text).into())
+        }
+    }
 }
 
 fn undo_at(

@@ -36,8 +36,14 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) cancel: &'a Cancel,
 }
 
-/// Runs what is due after a job that ended with `status`. Returns whether all of it went well.
-pub(crate) fn run(hooks: &Hooks, job: &str, report: &Report, status: u8, around: &Surroundings<'_>) -> bool {
+/// Runs what is due after a job that ended with `status`. Returns what went wrong, which was said.
+pub(crate) fn run(
+    hooks: &Hooks,
+    job: &str,
+    report: &Report,
+    status: u8,
+    around: &Surroundings<'_>,
+) -> Vec<String> {
     let changes: usize = report.changes().map(|(_, count)| count).sum();
     let changed = hooks.change.as_ref().filter(|_| changes > 0).map(|line| ("on_change", line));
     let ended = match status {
@@ -54,15 +60,15 @@ pub(crate) fn run(hooks: &Hooks, job: &str, report: &Report, status: u8, around:
         report.bytes().to_string(),
         format!("{:.3}", report.seconds),
     ];
-    let mut all_went_well = true;
+    let mut failures = Vec::new();
     for (key, line) in changed.into_iter().chain(ended) {
         let limit = hooks.time_limit.unwrap_or(TIME_LIMIT);
         if let Err(why) = run_one(line, &values, report, limit, around) {
             complain!("warning: {key} {why}");
-            all_went_well = false;
+            failures.push(format!("{key} {why}"));
         }
     }
-    all_went_well
+    failures
 }
 
 fn run_one(
