@@ -10,6 +10,7 @@ mod size;
 mod text;
 mod warnings;
 
+pub use html::text as html_text;
 pub use listed::listed_json;
 pub use size::human_bytes;
 pub use warnings::{Severity, warnings};

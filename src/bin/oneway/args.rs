@@ -23,6 +23,7 @@ use crate::commands::reports::{Extra, extra};
 use crate::commands::serve::ServeArgs;
 use crate::commands::status::StatusArgs;
 use crate::jobs::run_args::RunArgs;
+use crate::schedule::ScheduleArgs;
 use crate::values::{
     Sessions, TimeOffset, any_size, charset, duration, max_delete, rate, sessions, size, time_offset, timeout,
 };
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     Diff(SyncArgs),
     /// Run jobs of the TOML file, all of them where none is named; options given here count more than the file's
     Run(RunArgs),
+    /// Stay in the foreground and run each job of the TOML file on its `schedule`, until SIGTERM or Ctrl-C; SIGHUP reads the file
+    /// again
+    Schedule(ScheduleArgs),
     /// Check the TOML file, or print its schema
     #[command(subcommand)]
     Config(ConfigCommand),

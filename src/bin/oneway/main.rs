@@ -10,6 +10,7 @@ mod exit;
 mod history;
 mod identity;
 mod jobs;
+mod schedule;
 mod signals;
 mod ui;
 mod values;

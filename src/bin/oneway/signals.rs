@@ -27,9 +27,18 @@ const ALL: [(i32, Stop); 3] = [(SIGINT, Stop::Interrupt), (SIGTERM, Stop::Termin
 impl Signals {
     /// Raises `cancel` at the first signal.
     pub(crate) fn watch(cancel: &Cancel) -> std::io::Result<Self> {
+        Self::watch_those(cancel, |signal| signal != SIGHUP || !outlives_terminal())
+    }
+
+    /// As [`watch`](Self::watch), for whom SIGHUP says something else.
+    pub(crate) fn watch_for_end(cancel: &Cancel) -> std::io::Result<Self> {
+        Self::watch_those(cancel, |signal| signal != SIGHUP)
+    }
+
+    fn watch_those(cancel: &Cancel, is_meant: impl Fn(i32) -> bool) -> std::io::Result<Self> {
         let mut signals = Self { last: Arc::new(AtomicUsize::new(0)), actions: Vec::new() };
         for (signal, stop) in ALL {
-            if signal == SIGHUP && outlives_terminal() {
+            if !is_meant(signal) {
                 continue;
             }
             // In this order the first signal finds the flag down and the second finds it raised.

@@ -109,6 +109,8 @@ pub struct Job {
     pub schedule: Option<String>,
     /// How often it is run; `None` when nothing is said.
     pub every: Option<Duration>,
+    /// It begins at most so much later than it is due, by chance; `None` when nothing is said.
+    pub jitter: Option<Duration>,
     /// What is run after it.
     pub hooks: Hooks,
 }

@@ -62,6 +62,7 @@ pub const JOB_KEYS: &[OwnKey] = &[
         "When it is due: minute, hour, day of the month, month, day of the week",
     ),
     key("every", KeyKind::Duration, "How often it is due"),
+    key("jitter", KeyKind::Duration, "How much later than it is due it may begin, by chance [default: 0s]"),
     FILTERS,
     HOOKS[0],
     HOOKS[1],

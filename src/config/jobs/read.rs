@@ -191,6 +191,12 @@ impl Reader<'_> {
         if let (Some(_), Some((_, at, _))) = (&schedule, own.iter().find(|(key, ..)| *key == "every")) {
             self.say(*at, "`schedule` and `every` say when in two ways");
         }
+        let jitter = self.own_duration(own, "jitter");
+        if let (Some((_, at, _)), None, None) =
+            (own.iter().find(|(key, ..)| *key == "jitter"), &schedule, &every)
+        {
+            self.say(*at, "`jitter` is of a `schedule` or of `every`, and there is neither");
+        }
         let title = format!("[job.{name}]");
         let ends = ["source", "destination"].map(|key| {
             let (text, at) = self.required(own, key, at, &title)?;
@@ -211,6 +217,7 @@ impl Reader<'_> {
             settings: section.settings,
             schedule,
             every,
+            jitter,
             hooks,
         })
     }

@@ -68,8 +68,8 @@ fn fill(slot: &str, report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// Returns text as HTML shows it, in an element or an attribute.
-fn text(of: &str) -> String {
+/// Returns text as HTML shows it, in an element or an attribute, with what could hide or turn it made visible.
+pub fn text(of: &str) -> String {
     let mut out = String::with_capacity(of.len());
     for c in escape(of.as_bytes()).chars() {
         match c {

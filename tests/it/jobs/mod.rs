@@ -6,6 +6,7 @@ mod hooks;
 mod layers;
 mod passwords;
 mod run;
+mod schedule;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

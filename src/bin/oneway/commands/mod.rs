@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use oneway::report::Mode;
 
 use crate::args::{Cli, Command};
+use crate::schedule;
 
 /// Runs the command that was typed.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Config(command) => config::run(&command),
         Command::Filter(args) => filter::run(&args),
+        Command::Schedule(args) => schedule::run(&args),
         Command::History(args) => history::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Undo(args) => undo::run(&args),

@@ -156,7 +156,8 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
                 None => (exit::complain_of(&e), Some(e.to_string())),
             };
             early = trouble.into_iter().collect();
-            Report::of_nothing(mode, source.name(), destination.name(), status)
+            let seconds = (Utc::now() - begun).to_std().unwrap_or_default().as_secs_f64();
+            Report { seconds, ..Report::of_nothing(mode, source.name(), destination.name(), status) }
         }
     };
     report.stopped = signals.stop().or(report.stopped);
