@@ -19,6 +19,7 @@ pub(crate) use single::{CompletionsArgs, LsArgs, ManArgs, MkdirArgs, MvArgs, RmA
 use crate::commands::config::ConfigCommand;
 use crate::commands::history::HistoryArgs;
 use crate::commands::parse_listing::ParseListingArgs;
+use crate::commands::probe::ProbeArgs;
 use crate::commands::reports::{Extra, extra};
 use crate::commands::serve::ServeArgs;
 use crate::commands::status::StatusArgs;
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Put back what a run with --backup-dir moved away
     Undo(UndoArgs),
+    /// Log in and say what the server can do, and what of it is used
+    Probe(ProbeArgs),
     /// List a directory of a server
     Ls(LsArgs),
     /// Write files of a server to standard output

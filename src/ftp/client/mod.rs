@@ -31,7 +31,7 @@ use crate::ftp::login::{Credentials, Door, Welcome, log_in};
 use crate::ftp::pipeline::{Window, exchange};
 use crate::ftp::quirks::Quirks;
 use crate::ftp::reply::{Class, Reply};
-use crate::ftp::tls::{TlsOptions, TlsSession, TlsStart};
+use crate::ftp::tls::{Pin, TlsOptions, TlsSession, TlsStart};
 use crate::ftp::transcript::{Direction, Transcript};
 use crate::ftp::transfer::{Download, Upload};
 use crate::model::{Cancel, Mtime};
@@ -158,6 +158,11 @@ impl Client {
     /// Returns whether what is said and sent is protected by TLS.
     pub fn is_protected(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Returns the pin of the server's certificate; `None` in clear text.
+    pub fn pin(&self) -> Option<Pin> {
+        self.tls.as_ref().and_then(TlsSession::pin)
     }
 
     /// Returns whether the session can be used for the next operation. After a transfer that was dropped before its end it

@@ -193,6 +193,11 @@ impl TlsSession {
         self.leaf = wire.leaf().cloned();
     }
 
+    /// Returns the pin of the certificate at the other end of the control connection.
+    pub(crate) fn pin(&self) -> Option<Pin> {
+        self.leaf.as_ref().map(|leaf| Pin::of(leaf))
+    }
+
     /// Returns whether this is who is at the other end of the control connection. Another certificate is that of somebody who was
     /// faster at the port, be it as valid as it may.
     pub(crate) fn is_met_again(&self, wire: &Wire) -> bool {

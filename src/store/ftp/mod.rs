@@ -14,6 +14,7 @@ mod rename;
 mod resume;
 mod session;
 mod settle;
+mod survey;
 mod upload;
 
 use std::collections::{HashMap, HashSet};
@@ -30,6 +31,7 @@ use crate::model::{Offset, RelPath, Remedy, escape};
 use crate::store::{ServerClock, Session, Store, StoreError, StoreResult};
 
 use session::{FtpSession, Ways};
+pub use survey::Survey;
 
 /// A directory on an FTP server.
 pub struct FtpStore {

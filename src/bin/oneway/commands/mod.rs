@@ -11,6 +11,7 @@ pub(crate) mod logins;
 mod ls;
 mod pages;
 pub(crate) mod parse_listing;
+pub(crate) mod probe;
 pub(crate) mod reports;
 mod run;
 pub(crate) mod serve;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::History(args) => history::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Undo(args) => undo::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::Completions(args) => pages::completions(&args),
         Command::Man(args) => pages::man(&args),

@@ -81,6 +81,17 @@ fn believe(
     listing
 }
 
+/// Returns how directories are listed, as far as it is known by now.
+pub(super) fn way(session: &FtpSession) -> ListingChoice {
+    match session.choice {
+        _ if stat::serves(session) => ListingChoice::Stat,
+        _ if has_mlsd(session) => ListingChoice::Mlsd,
+        ListingChoice::Nlst => ListingChoice::Nlst,
+        _ if session.client.features().may(Verb::List) => ListingChoice::List,
+        _ => ListingChoice::Nlst,
+    }
+}
+
 /// Returns whether directories are listed by MLSD.
 pub(super) fn is_by_mlsd(session: &FtpSession) -> bool {
     !stat::serves(session) && has_mlsd(session)
