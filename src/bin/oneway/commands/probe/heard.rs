@@ -57,7 +57,7 @@ impl Transcript for Heard {
                 }
             }
             Direction::Received if !said.commands && said.greeting.len() < MOST_LINES => {
-                said.greeting.push(text)
+                said.greeting.push(text);
             }
             Direction::Noted if text.starts_with("TLS ") => said.tls = Some(text),
             Direction::Noted if text.contains("TLS session of its own") => said.fresh_data = true,

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{ArgAction, Args};
-use oneway::config::{Connection, Place};
+use oneway::config::Connection;
 use oneway::ftp::transcript::Transcript;
 use oneway::model::Cancel;
 use oneway::store::{RetryPolicy, Store, StoreError};
@@ -70,14 +70,13 @@ pub(crate) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
         None => (None, None),
         Some((load, trouble)) => (Some(load), trouble),
     };
-    let Place::Ftp { .. } = &place else { unreachable!("a local place has no store of this kind") };
     let shown =
         Shown { survey: &survey, heard: &heard, load: load.as_ref(), place: &place, args: &args.connection };
     let mut out = io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", shown.json())?
+        writeln!(out, "{}", shown.json())?;
     } else {
-        shown.write(&mut out)?
+        shown.write(&mut out)?;
     }
     if let Some(stop) = signals.stop() {
         return Ok(ExitCode::from(stop.exit_status()));
