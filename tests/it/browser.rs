@@ -1,8 +1,9 @@
-//! The report's page as people use it, in a real browser. Runs where `ONEWAY_BROWSER` is set: it needs Chromium and its chromedriver
+//! The pages of reports and of the schedule as people use them, in a real browser. Runs where `ONEWAY_BROWSER` is set: it needs Chromium and its chromedriver
 //! (Debian: `chromium chromium-driver`).
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ struct Browser {
 }
 
 impl Browser {
-    fn open(width: u32, file: &std::path::Path) -> Self {
+    /// Opens a page.
+    fn open(width: u32, url: &str) -> Self {
         let mut driver = Command::new("chromedriver")
             .args(["--port=0", "--log-level=WARNING"])
             .stdout(Stdio::piped())
@@ -43,7 +45,7 @@ impl Browser {
         let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}});
         let session = browser.post("/session", &wanted);
         browser.session = format!("/session/{}", session["sessionId"].as_str().expect("a session"));
-        browser.post("/url", &json!({"url": format!("file://{}", file.display())}));
+        browser.post("/url", &json!({"url": url}));
         browser
     }
 
@@ -119,6 +121,10 @@ impl Drop for Browser {
     }
 }
 
+fn address(file: &std::path::Path) -> String {
+    format!("file://{}", file.display())
+}
+
 fn is_wanted() -> bool {
     std::env::var_os("ONEWAY_BROWSER").is_some()
 }
@@ -144,7 +150,7 @@ fn the_page_is_searched_sorted_and_folded() {
         .oneway(["diff", "--delete", "--report", &report, here.as_ref(), &server.url("/")])
         .expect_status(1);
     for width in [1280, 390] {
-        let browser = Browser::open(width, &page);
+        let browser = Browser::open(width, &address(&page));
         assert_eq!(browser.shown(), "6 rows");
         assert_eq!(browser.ask("document.documentElement.scrollWidth <= innerWidth"), true);
         assert!(!browser.ask("document.title").as_str().expect("text").contains("hacked"));
@@ -201,7 +207,7 @@ fn a_hundred_thousand_changes_are_a_page_like_any_other() {
     let page = sandbox.dir("out").at("diff.html");
     let report = format!("html={}", page.display());
     sandbox.oneway(["diff", "-q", "--report", &report, here.as_ref(), &server.url("/")]).expect_status(1);
-    let browser = Browser::open(1280, &page);
+    let browser = Browser::open(1280, &address(&page));
     assert_eq!(browser.shown(), "100,500 rows");
     // What is in sight is all there is to lay out.
     assert!(browser.ask("document.querySelectorAll('.row').length").as_u64().expect("a number") < 100);
@@ -212,4 +218,63 @@ fn a_hundred_thousand_changes_are_a_page_like_any_other() {
     browser.write("#search", "dir499/file 7");
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(browser.shown(), "38 of 100,500 rows");
+}
+
+#[test]
+fn the_status_page_leads_from_jobs_to_runs_on_every_screen() {
+    if !is_wanted() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let long = "x".repeat(240);
+    sandbox.tree("work/one", files! {EVIL => "1", "turned\u{202e}gnp.exe" => "22", long.as_str() => "333"});
+    let server = ScriptServer::plain(files! {}, "");
+    let jobs = format!(
+        "version = 1\n[job.site]\nsource = 'one'\ndestination = '{url}'\nevery = '1h'\n\
+         [job.gone]\nsource = 'nowhere'\ndestination = '{url}/other'\nevery = '1h'\n",
+        url = server.url("/site")
+    );
+    let file = sandbox.path("work/oneway.toml");
+    std::fs::write(&file, jobs).expect("the sandbox can be written to");
+    // It holds the server's password.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("it was just written");
+    let schedule = sandbox.command(["schedule", "--http", "0"]).start();
+    let url = schedule.wait_for("http://");
+    let done = |job: &str| sandbox.oneway(["history", job]).any_status().stdout.lines().count() == 2;
+    let began = std::time::Instant::now();
+    while !(done("site") && done("gone")) && began.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    for width in [1280, 390] {
+        let page = Browser::open(width, &url);
+        let fits = |page: &Browser| {
+            let fits = page.ask("document.documentElement.scrollWidth <= window.innerWidth");
+            assert_eq!(fits, json!(true), "it is wider than {width}");
+        };
+        fits(&page);
+        assert_eq!(
+            page.ask("[...document.querySelectorAll('td.bad')].map(e => e.textContent)")[0],
+            "unreachable"
+        );
+        page.click("a[href='/job/site']");
+        assert_eq!(page.ask("document.querySelector('h1').textContent"), "site");
+        fits(&page);
+        page.click("td.good a");
+        assert_eq!(page.ask("document.querySelector('h1').textContent"), "site: done");
+        let names = page.ask("[...document.querySelectorAll('bdi')].map(e => e.textContent).sort()");
+        assert_eq!(names, json!([EVIL, "turned\\u{202e}gnp.exe", long]));
+        assert!(page.ask("document.title").as_str().is_some_and(|title| title.starts_with("oneway: run ")));
+        fits(&page);
+        let back = || page.ask("getComputedStyle(document.body).backgroundColor");
+        let light = back();
+        let dark = json!({"cmd": "Emulation.setEmulatedMedia", "params": {
+            "features": [{"name": "prefers-color-scheme", "value": "dark"}]}});
+        page.post("/goog/cdp/execute", &dark);
+        assert_ne!(back(), light, "it is as bright in the dark");
+        page.click("a[href='/job/site']");
+        assert_eq!(page.ask("document.querySelector('h1').textContent"), "site");
+    }
+    schedule.signal("TERM");
+    schedule.finish().expect_status(0);
+    server.finish_unchecked();
 }
