@@ -12,8 +12,8 @@ use crate::store::ftp::{FtpStore, RemoteRoot};
 use crate::store::local::LocalStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Area, Begun, Charset, Continued, Dating, HeldFile, LinkRequest, Named, Names, PartRequest, ReadRequest,
-    Renaming, Session, Settle, Store, StoreResult, Version, Way, WriteRequest, Written,
+    Area, Begun, Charset, Continued, Dating, HeldFile, LinkRequest, Named, Names, PartRequest, Permitting,
+    ReadRequest, Renaming, Session, Settle, Store, StoreResult, Version, Way, WriteRequest, Written,
 };
 
 fn path(text: &str) -> RelPath {
@@ -284,6 +284,20 @@ fn files_get_other_times() {
             assert_eq!(session.version(&path(name)).unwrap().mtime, Some(at(seconds)), "{name}");
         }
         write(session, "c", b"x").unwrap();
+    });
+}
+
+#[test]
+fn files_get_other_permission_bits() {
+    each_store(|session| {
+        write(session, "a", b"x").unwrap();
+        write(session, "b b", b"x").unwrap();
+        let permitting = |(name, mode): (&str, u16)| Permitting { path: path(name), mode };
+        let set = session.set_modes(&[("a", 0o751), ("none", 0o600), ("b b", 0o640)].map(permitting));
+        assert_eq!(set.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+        let listing = session.list(&[RelPath::root()]).pop().unwrap().unwrap();
+        let mode = |name: &str| listing.entries.iter().find(|entry| entry.path == path(name)).unwrap().mode;
+        assert_eq!([mode("a"), mode("b b")], [Some(0o751), Some(0o640)]);
     });
 }
 

@@ -13,8 +13,8 @@ use transfer::{MemoryIncoming, MemoryOutgoing};
 use crate::model::{Checksum, ChecksumKind, Entry, Kind, Mtime, RelPath, Remedy, Unproven};
 use crate::store::{
     Area, AsidePlace, Begun, Capabilities, Continued, Dating, DirListing, HeldFile, Incoming, LinkRequest,
-    Outgoing, PartRequest, Parts, ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError,
-    StoreResult, Version, Way, WriteRequest, Written,
+    Outgoing, PartRequest, Parts, Permitting, ReadRequest, Referent, Renaming, Session, Settle, Store,
+    StoreError, StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// What is at one path.
@@ -64,6 +64,8 @@ struct Shared {
     has_others: bool,
     keeps_partials: bool,
     folds_case: bool,
+    /// Permission bits, of files whose listing tells them.
+    modes: BTreeMap<RelPath, u16>,
 }
 
 impl Shared {
@@ -205,9 +207,12 @@ impl Shared {
         self.nodes.get(&self.resolve(path).ok()?)
     }
 
-    fn entry(path: RelPath, node: &Node) -> Entry {
+    fn entry(&self, path: RelPath, node: &Node) -> Entry {
         match node {
-            Node::File { content, mtime } => Entry::file(path, content.len() as u64, Some(*mtime)),
+            Node::File { content, mtime } => {
+                let mode = self.modes.get(&path).copied();
+                Entry { mode, ..Entry::file(path, content.len() as u64, Some(*mtime)) }
+            }
             Node::Symlink(target) => {
                 Entry { target: Some(target.clone().into()), ..Entry::new(path, Kind::Symlink) }
             }
@@ -338,7 +343,7 @@ impl Session for MemorySession {
                     .iter()
                     .filter(|(path, _)| path.parent().as_ref() == Some(&place) && **path != aside());
                 let entries = here.map(|(path, node)| {
-                    Shared::entry(dir.join(path.name()).expect("it is a name there, too"), node)
+                    shared.entry(dir.join(path.name()).expect("it is a name there, too"), node)
                 });
                 let doubt = shared.doubtful.contains(dir).then(|| Unproven("told so".into()));
                 Ok(DirListing { entries: entries.collect(), doubt, may_hide: false, may_be_closed: false })
@@ -412,6 +417,21 @@ impl Session for MemorySession {
         files.iter().map(&mut one).collect()
     }
 
+    fn set_modes(&mut self, files: &[Permitting]) -> Vec<StoreResult<()>> {
+        let mut one = |file: &Permitting| {
+            let mut shared = self.step("change the permissions of", &file.path)?;
+            let own = shared.own(&file.path);
+            if !matches!(shared.nodes.get(&own), Some(Node::File { .. })) {
+                let missing = io::ErrorKind::NotFound.into();
+                return Err(StoreError::io("change the permissions of", &file.path, "memory", missing));
+            }
+            shared.modes.insert(own, file.mode);
+            shared.journal.push(format!("chmod {:o} {}", file.mode, file.path));
+            Ok(())
+        };
+        files.iter().map(&mut one).collect()
+    }
+
     fn follow(&mut self, links: &[RelPath]) -> Vec<StoreResult<Referent>> {
         let mut results = vec![];
         for link in links {
@@ -420,7 +440,7 @@ impl Session for MemorySession {
                 let node = if place.is_root() { &Node::Dir } else { &shared.nodes[&place] };
                 let is_dir = *node == Node::Dir;
                 let place = is_dir.then(|| [b"/", place.as_bytes()].concat().into());
-                Ok(Referent { entry: Shared::entry(link.clone(), node), place })
+                Ok(Referent { entry: shared.entry(link.clone(), node), place })
             }));
         }
         results

@@ -168,6 +168,9 @@ pub trait Session: Send {
     /// Gives files other modification times. Returns whether each has that time now: not every store takes any time for any file.
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>>;
 
+    /// Gives files other permission bits.
+    fn set_modes(&mut self, files: &[Permitting]) -> Vec<StoreResult<()>>;
+
     /// Opens a file to be read. `next` is what will be read after it, if that is known: a session may prepare it.
     ///
     /// # Errors
@@ -292,6 +295,15 @@ pub struct Dating {
     pub path: RelPath,
     /// The time it gets.
     pub mtime: Mtime,
+}
+
+/// A file that is to have other permission bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permitting {
+    /// Which one.
+    pub path: RelPath,
+    /// The bits it gets, of those for user, group and others (`0o777`): no others are ever set.
+    pub mode: u16,
 }
 
 /// What a symbolic link leads to.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use crate::model::{Cancel, Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::{
     Area, AsidePlace, Begun, Capabilities, Continued, Dating, DirListing, HeldFile, Incoming, LinkRequest,
-    Outgoing, PartRequest, Parts, ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError,
-    StoreResult, Version, Way, WriteRequest, Written,
+    Outgoing, PartRequest, Parts, Permitting, ReadRequest, Referent, Renaming, Session, Settle, Store,
+    StoreError, StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// How often and after which pauses something is tried again.
@@ -281,6 +281,10 @@ impl Session for Retrying {
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
         self.repeat(files, Order::Free, |s, part| s.set_times(part))
+    }
+
+    fn set_modes(&mut self, files: &[Permitting]) -> Vec<StoreResult<()>> {
+        self.repeat(files, Order::Free, |s, part| s.set_modes(part))
     }
 
     fn read<'s>(

@@ -7,6 +7,7 @@ mod listing;
 mod loops;
 mod naming;
 mod part;
+mod permit;
 mod publish;
 mod questions;
 mod recover;

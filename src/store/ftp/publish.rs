@@ -17,6 +17,7 @@ use crate::ftp::error::{FtpError, is_unsupported};
 use crate::ftp::features::Features;
 use crate::ftp::reply::{Class, Reply};
 use crate::store::ftp::naming::{Heard, Naming, Step};
+use crate::store::ftp::permit::chmod;
 use crate::store::ftp::recover::Unsettled;
 use crate::store::{Dating, HeldFile, ServerClock, WriteRequest, Written};
 
@@ -265,8 +266,7 @@ impl Publisher {
                     if let Some(mode) = file.request.mode
                         && means.features.may(Verb::Site)
                     {
-                        let chmod = format!("CHMOD {:o} ", mode & 0o777);
-                        ask(command(Verb::Site, [chmod.as_bytes(), &file.temporary].concat())?, Asks::Bits);
+                        ask(chmod(&file.temporary, mode)?, Asks::Bits);
                     }
                     // The last of them tells that the file is checked.
                     match riders.last_mut() {

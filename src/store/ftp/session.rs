@@ -12,12 +12,12 @@ use crate::ftp::reply::Reply;
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy};
 use crate::store::ftp::publish::{Publisher, Rider};
 use crate::store::ftp::{
-    Learned, ListingChoice, download, hold, links, listing, part, questions, rename, resume, upload,
+    Learned, ListingChoice, download, hold, links, listing, part, permit, questions, rename, resume, upload,
 };
 use crate::store::{
     Area, AsidePlace, Begun, Capabilities, Continued, Dating, DirListing, HeldFile, Incoming, LinkRequest,
-    Outgoing, PartRequest, Parts, ReadRequest, Referent, Renaming, ServerClock, Session, Settle, StoreError,
-    StoreResult, Version, Way, WriteRequest, Written,
+    Outgoing, PartRequest, Parts, Permitting, ReadRequest, Referent, Renaming, ServerClock, Session, Settle,
+    StoreError, StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// A session on an FTP server.
@@ -395,6 +395,10 @@ impl Session for FtpSession {
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
         self.leave_ahead();
         self.date(files)
+    }
+
+    fn set_modes(&mut self, files: &[Permitting]) -> Vec<StoreResult<()>> {
+        permit::set_modes(self, files)
     }
 
     fn read<'s>(

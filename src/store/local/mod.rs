@@ -21,8 +21,8 @@ use crate::model::{Checksum, ChecksumKind, Kind, Mtime, RelPath};
 use crate::rooted::{Meta, Rooted};
 use crate::store::{
     Area, AsidePlace, Begun, Capabilities, Continued, Dating, DirListing, HeldFile, Incoming, LinkRequest,
-    Outgoing, PartRequest, Parts, ReadRequest, Referent, Renaming, Session, Settle, Store, StoreError,
-    StoreResult, Version, Way, WriteRequest, Written,
+    Outgoing, PartRequest, Parts, Permitting, ReadRequest, Referent, Renaming, Session, Settle, Store,
+    StoreError, StoreResult, Version, Way, WriteRequest, Written,
 };
 
 use follow::Followed;
@@ -283,6 +283,15 @@ impl Session for LocalSession {
             this.root().and_then(|root| root.set_mtime(&file.path, file.mtime)).is_ok()
         };
         files.iter().map(|file| Ok(one(self, file))).collect()
+    }
+
+    fn set_modes(&mut self, files: &[Permitting]) -> Vec<StoreResult<()>> {
+        let one = |this: &mut Self, file: &Permitting| {
+            let mode = u32::from(file.mode & 0o777);
+            let set = this.root().and_then(|root| root.set_mode(&file.path, mode));
+            set.map_err(|e| this.fail("change the permissions of", &file.path, e))
+        };
+        files.iter().map(|file| one(self, file)).collect()
     }
 
     fn read<'s>(

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, Old, RelPath, Remedy};
 use crate::store::{
     Area, AsidePlace, Begun, Capabilities, Continued, Dating, DirListing, HeldFile, Incoming, LinkRequest,
-    Outgoing, PartRequest, Parts, ReadRequest, Referent, Renaming, ServerClock, Session, Settle, Store,
-    StoreError, StoreResult, Version, Way, WriteRequest, Written,
+    Outgoing, PartRequest, Parts, Permitting, ReadRequest, Referent, Renaming, ServerClock, Session, Settle,
+    Store, StoreError, StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// A store whose names are read and written as they are spelled there.
@@ -260,6 +260,14 @@ impl Session for NamedSession {
         let own = |file: &Dating| Ok(Dating { path: self.own("date", &file.path)?, ..*file });
         let own = files.iter().map(own).collect();
         self.each_of(own, |inner, there| inner.set_times(there))
+    }
+
+    fn set_modes(&mut self, files: &[Permitting]) -> Vec<StoreResult<()>> {
+        let own = |file: &Permitting| {
+            Ok(Permitting { path: self.own("change the permissions of", &file.path)?, ..*file })
+        };
+        let own = files.iter().map(own).collect();
+        self.each_of(own, |inner, there| inner.set_modes(there))
     }
 
     fn read<'s>(
