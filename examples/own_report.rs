@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Deed::Replace => "send again",
             Deed::Rename => "rename",
             Deed::Touch => "set the time",
+            Deed::Chmod => "set the permissions",
             Deed::Delete | Deed::DeleteDir => "remove",
         };
         writeln!(

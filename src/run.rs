@@ -131,6 +131,7 @@ fn mirror(
         delete: options.delete,
         presence: options.presence,
         leave_times: memory.is_on_server(),
+        permissions: options.carry_permissions,
         links: options.links,
         makes_links: able.makes_links,
     };
@@ -176,6 +177,7 @@ fn mirror(
         let execute_options = ExecuteOptions {
             in_place: options.in_place,
             carry_times: options.carry_times,
+            carry_permissions: options.carry_permissions,
             run_id,
             // What is written in place has no temporary file to go on with.
             resume_from: options.resume_from.filter(|_| !options.in_place),

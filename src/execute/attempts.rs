@@ -36,6 +36,7 @@ fn plan_of(from: &[&str], to: &[&str]) -> Plan {
         delete: true,
         presence: Presence::default(),
         leave_times: false,
+        permissions: false,
         links: Links::Skip,
         makes_links: false,
     };
@@ -54,6 +55,7 @@ fn carry_out(plan: &Plan, source: &MemoryStore, destination: &MemoryStore, retri
         delay_updates: false,
         backup: false,
         carry_times: true,
+        carry_permissions: false,
         run_id: RunId { owner: 1, run: 1 },
         resume_from: None,
         leftovers: Vec::new(),

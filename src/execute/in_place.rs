@@ -1,4 +1,4 @@
-//! What changes at the destination without a byte being sent: names and times.
+//! What changes at the destination without a byte being sent: names, times and permission bits.
 //!
 //! A file that the destination doesn't rename is sent instead, under its new name, and removed under the old one where all
 //! that is gone is removed: nothing is lost by a refusal, and the next run has nothing left to do.
@@ -9,7 +9,8 @@ use std::time::Instant;
 use crate::execute::times::exact_times;
 use crate::execute::{Changed, Outcome, Refused, Run, unless_lost};
 use crate::model::{Mtime, Precision, Remedy};
-use crate::store::{Dating, Renaming, Session, StoreResult};
+use crate::plan::CARRIED_BITS;
+use crate::store::{Dating, Permitting, Renaming, Session, StoreResult};
 
 /// Renames the files of these actions, and gives them the times of their sources.
 pub(super) fn rename_files(run: &Run<'_>, indices: &[usize]) {
@@ -35,6 +36,28 @@ pub(super) fn set_times(run: &Run<'_>, indices: &[usize]) {
                 run.settle(i, Outcome { time_set, mtime, ..Outcome::done(0, seconds, 1) });
             }
             Err(e) => run.settle(i, run.failure(&e, 1)),
+        })
+    });
+}
+
+/// Gives the files of these actions the permission bits of their sources.
+pub(super) fn set_permissions(run: &Run<'_>, indices: &[usize]) {
+    run.side_by_side(indices, |session, part| {
+        if run.is_stopped() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let bits = |i: usize| run.action(i).source.as_ref().and_then(|entry| entry.mode).unwrap_or_default();
+        let request =
+            |&i: &usize| Permitting { path: run.action(i).path.clone(), mode: bits(i) & CARRIED_BITS };
+        let results = session.set_modes(&part.iter().map(request).collect::<Vec<_>>());
+        let seconds = started.elapsed().as_secs_f64() / part.len() as f64;
+        unless_lost(part, results, |i, result| {
+            let outcome = match result {
+                Ok(()) => Outcome::done(0, seconds, 1),
+                Err(e) => run.failure(&e, 1),
+            };
+            run.settle(i, outcome);
         })
     });
 }

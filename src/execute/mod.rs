@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::execute::copy::copy_files;
-use crate::execute::in_place::{rename_files, set_times};
+use crate::execute::in_place::{rename_files, set_permissions, set_times};
 use crate::execute::limit::Limiter;
 use crate::execute::publish::Held;
 use crate::execute::steps::{Share, Step, steps};
@@ -42,6 +42,8 @@ pub struct ExecuteOptions {
     pub in_place: bool,
     /// Give files the modification times of their sources.
     pub carry_times: bool,
+    /// Give files that are sent the permission bits of their sources.
+    pub carry_permissions: bool,
     /// Distinguishes the temporary files of this run from those of others.
     pub run_id: RunId,
     /// Files of which so many bytes are there already are gone on with; `None` begins all of them anew.
@@ -274,6 +276,7 @@ impl Run<'_> {
             Phase::Room | Phase::Folders | Phase::Removals => self.in_order(&indices),
             Phase::Renames => rename_files(self, &indices),
             Phase::Times => set_times(self, &indices),
+            Phase::Permissions => set_permissions(self, &indices),
             Phase::Files | Phase::Late => self.files_then_links(indices),
             Phase::Last => self.last_files(indices),
             Phase::Deletions => {
@@ -403,7 +406,7 @@ impl Run<'_> {
                 let links: Vec<LinkRequest> = indices.iter().map(|&i| self.link_request(i)).collect();
                 session.make_links(&links)
             }),
-            Deed::Rename | Deed::Touch => {
+            Deed::Rename | Deed::Touch | Deed::Chmod => {
                 unreachable!("they have phases of their own")
             }
         };

@@ -56,6 +56,7 @@ const USUAL: &[Step] = &[
     Step::Do(Phase::Deletions, Share::All),
     Step::Do(Phase::Removals, Share::All),
     Step::Do(Phase::Late, Share::All),
+    Step::Do(Phase::Permissions, Share::All),
 ];
 
 const DELAYED: &[Step] = &[
@@ -74,6 +75,7 @@ const DELAYED: &[Step] = &[
     Step::Do(Phase::Deletions, Share::All),
     Step::Do(Phase::Removals, Share::All),
     Step::Do(Phase::Late, Share::All),
+    Step::Do(Phase::Permissions, Share::All),
 ];
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub enum Deed {
     Rename,
     /// A file of the destination gets another time.
     Touch,
+    /// A file of the destination gets other permission bits.
+    Chmod,
     /// A file or link is removed.
     Delete,
     /// A directory is removed.
@@ -32,6 +34,7 @@ impl Deed {
         Self::Replace,
         Self::Rename,
         Self::Touch,
+        Self::Chmod,
         Self::Delete,
         Self::DeleteDir,
     ];
@@ -44,6 +47,7 @@ impl Deed {
             Self::Replace => "replace",
             Self::Rename => "rename",
             Self::Touch => "touch",
+            Self::Chmod => "chmod",
             Self::Delete => "delete",
             Self::DeleteDir => "delete_dir",
         }
@@ -71,6 +75,8 @@ pub enum Phase {
     Removals,
     /// Files and links go to where a directory was.
     Late,
+    /// Files get the permission bits of their sources. What a server makes of them is no reason to leave anything else undone.
+    Permissions,
 }
 
 impl Phase {
@@ -85,6 +91,7 @@ impl Phase {
         Self::Deletions,
         Self::Removals,
         Self::Late,
+        Self::Permissions,
     ];
 }
 
@@ -130,7 +137,7 @@ impl Action {
     pub fn bytes(&self) -> u64 {
         match self.deed {
             Deed::Copy | Deed::Replace => self.source.as_ref().and_then(|entry| entry.size).unwrap_or(0),
-            Deed::CreateDir | Deed::Rename | Deed::Touch | Deed::Delete | Deed::DeleteDir => 0,
+            Deed::CreateDir | Deed::Rename | Deed::Touch | Deed::Chmod | Deed::Delete | Deed::DeleteDir => 0,
         }
     }
 }
@@ -195,7 +202,7 @@ const LARGE_BYTES: u64 = 1 << 20;
 pub(super) fn order(a: &Action, b: &Action) -> Ordering {
     let by_path = a.path.cmp(&b.path);
     a.phase.cmp(&b.phase).then_with(|| match a.phase {
-        Phase::Folders | Phase::Renames | Phase::Times | Phase::Deletions => by_path,
+        Phase::Folders | Phase::Renames | Phase::Times | Phase::Deletions | Phase::Permissions => by_path,
         Phase::Room | Phase::Removals => by_path.reverse(),
         Phase::Files | Phase::Last | Phase::Late => {
             let large = |action: &Action| Reverse(Some(action.bytes()).filter(|&bytes| bytes >= LARGE_BYTES));

@@ -16,7 +16,7 @@ pub fn come_last(plan: &mut Plan, last: &Filter) {
         let is_sent = match action.deed {
             Deed::Copy | Deed::Replace => action.phase == Phase::Files,
             Deed::Rename => true,
-            Deed::CreateDir | Deed::Touch | Deed::Delete | Deed::DeleteDir => false,
+            Deed::CreateDir | Deed::Touch | Deed::Chmod | Deed::Delete | Deed::DeleteDir => false,
         };
         if is_sent && matches(last, &action.entry().path) {
             action.phase = Phase::Last;

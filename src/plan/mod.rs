@@ -44,11 +44,16 @@ pub struct PlanOptions {
     pub presence: Presence,
     /// Leave files of equal content the times they have: those of one side are of its checkout, and others each time.
     pub leave_times: bool,
+    /// Give files the permission bits of their sources, as far as both are listed.
+    pub permissions: bool,
     /// What becomes of symbolic links. Those that are followed are in no tree.
     pub links: Links,
     /// Whether links can be made at the destination.
     pub makes_links: bool,
 }
+
+/// The permission bits that are carried: those for user, group and others. What lets a program run as somebody else is decided where it runs.
+pub const CARRIED_BITS: u16 = 0o777;
 
 /// Which files are sent, by whether the destination has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +78,8 @@ pub struct Plan {
     pub spared: Vec<Spared>,
     /// Files that are the same on both sides, or are left as they are by --update and the like.
     pub unchanged: usize,
+    /// Files whose permissions were to be compared, and are listed on one side at most.
+    pub untold_permissions: usize,
     /// Paths that were compared, each once.
     pub scanned: usize,
 }
@@ -173,11 +180,13 @@ impl Planner<'_> {
 
     fn both_files(&mut self, source: &Entry, destination: &Entry) {
         let case = Case::new(source, destination, self.evidence);
+        let permissions = self.permissions(source, destination);
         let (deed, phase, reason) = match difference(&case, &self.options.compare) {
             Some(reason) => (Deed::Replace, Phase::Files, reason),
             None if !self.options.leave_times && needs_touch(&case, &self.options.compare) => {
                 (Deed::Touch, Phase::Times, Reason::Time)
             }
+            None if permissions => (Deed::Chmod, Phase::Permissions, Reason::Forced),
             None => {
                 self.plan.unchanged += 1;
                 return;
@@ -192,6 +201,24 @@ impl Planner<'_> {
             return;
         }
         self.act(deed, phase, reason, Some(source), Some(destination));
+        if deed == Deed::Touch && permissions {
+            self.act(Deed::Chmod, Phase::Permissions, Reason::Forced, Some(source), Some(destination));
+        }
+    }
+
+    /// Returns whether the permission bits of a file are to be others.
+    fn permissions(&mut self, source: &Entry, destination: &Entry) -> bool {
+        if !self.options.permissions {
+            return false;
+        }
+        let bits = |entry: &Entry| entry.mode.map(|mode| mode & CARRIED_BITS);
+        match (bits(source), bits(destination)) {
+            (Some(source), Some(destination)) => source != destination,
+            _ => {
+                self.plan.untold_permissions += 1;
+                false
+            }
+        }
     }
 
     /// A file gives way to a directory only where the directory's content is known.

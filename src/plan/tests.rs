@@ -54,6 +54,7 @@ const DELETE: PlanOptions = PlanOptions {
     delete: true,
     presence: Presence::Any,
     leave_times: false,
+    permissions: false,
     links: Links::Skip,
     makes_links: true,
 };

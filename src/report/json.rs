@@ -8,7 +8,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::ser::Formatter;
 
 use crate::model::{Entry, Mtime, RelPath, is_unsafe};
-use crate::plan::Action;
+use crate::plan::{Action, CARRIED_BITS, Deed};
 use crate::report::warnings::warnings;
 use crate::report::{Detail, Format, Mode, Report};
 
@@ -129,6 +129,23 @@ struct Change<'r> {
     modified: Option<String>,
     old_modified: Option<String>,
     target: Option<String>,
+    /// Of a file that gets other permissions, in octal digits.
+    #[serde(flatten)]
+    permissions: Option<Permissions>,
+}
+
+#[derive(Serialize)]
+struct Permissions {
+    mode: String,
+    old_mode: String,
+}
+
+impl Permissions {
+    fn of(action: &Action) -> Option<Self> {
+        let bits = |entry: Option<&Entry>| Some(format!("{:03o}", entry?.mode? & CARRIED_BITS));
+        let (mode, old_mode) = (bits(action.source.as_deref())?, bits(action.destination.as_deref())?);
+        (action.deed == Deed::Chmod).then_some(Self { mode, old_mode })
+    }
 }
 
 impl<'r> Change<'r> {
@@ -151,6 +168,7 @@ impl<'r> Change<'r> {
                 .map(RelPath::as_bytes)
                 .or_else(|| action.entry().target.as_deref())
                 .map(|target| percent(target).0),
+            permissions: Permissions::of(action),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::compare::Reason;
 use crate::model::{Kind, Precision, escape};
-use crate::plan::{Action, Deed};
+use crate::plan::{Action, CARRIED_BITS, Deed};
 use crate::report::{Detail, Format, Mode, Report, human_bytes};
 
 /// One line a change, failures and warnings after them, the summary last.
@@ -83,6 +83,7 @@ fn sign(deed: Deed) -> char {
         Deed::Replace => '~',
         Deed::Rename => '>',
         Deed::Touch => '@',
+        Deed::Chmod => '%',
         Deed::Delete | Deed::DeleteDir => '-',
     }
 }
@@ -97,6 +98,7 @@ fn plural(deed: Deed, count: usize) -> &'static str {
         (Deed::Rename, _) => "renamed",
         (Deed::Touch, 1) => "time set",
         (Deed::Touch, _) => "times set",
+        (Deed::Chmod, _) => "permissions set",
         (Deed::Delete, _) => "deleted",
         (Deed::DeleteDir, 1) => "folder removed",
         (Deed::DeleteDir, _) => "folders removed",
@@ -148,6 +150,12 @@ fn reason(action: &Action) -> String {
             Some(old) => format!("is a {} there", old.kind.as_str()),
             None => "takes the place of something else".to_owned(),
         },
+        Reason::Forced if action.deed == Deed::Chmod => {
+            let bits = |entry: Option<&crate::model::Entry>| {
+                entry.and_then(|entry| entry.mode).unwrap_or_default() & CARRIED_BITS
+            };
+            format!("permissions {:03o} → {:03o}", bits(old), bits(new))
+        }
         Reason::Forced => "asked for".to_owned(),
         Reason::Drift => {
             let exact = |entry: Option<&crate::model::Entry>| entry.and_then(|entry| entry.size);

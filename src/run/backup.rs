@@ -74,7 +74,7 @@ pub(super) fn prepare(
             Deed::Replace => action.destination.is_some(),
             // One that can't be renamed is sent, and deleted under its old name.
             Deed::Delete | Deed::DeleteDir | Deed::Rename => true,
-            Deed::CreateDir | Deed::Copy | Deed::Touch => false,
+            Deed::CreateDir | Deed::Copy | Deed::Touch | Deed::Chmod => false,
         })
         .map(|action| action.path.clone())
         .collect();

@@ -221,7 +221,7 @@ impl Memory {
                 && match action.deed {
                     Deed::Copy | Deed::Replace | Deed::Touch => gets_its_time(),
                     Deed::Rename => gets_its_time() || has_its_time(),
-                    Deed::CreateDir | Deed::Delete | Deed::DeleteDir => false,
+                    Deed::Chmod | Deed::CreateDir | Deed::Delete | Deed::DeleteDir => false,
                 }
         };
         let alike: Vec<usize> = (0..plan.actions.len())
@@ -352,7 +352,7 @@ impl Memory {
                 self.take_receipt(action, receipt);
             }
             Deed::Delete => self.forget(&action.path),
-            Deed::CreateDir | Deed::DeleteDir => {}
+            Deed::CreateDir | Deed::DeleteDir | Deed::Chmod => {}
         }
     }
 

@@ -64,6 +64,12 @@ pub(super) fn of_plan(report: &mut Report, times_lost: bool, remembers: bool) {
             }
         });
     }
+    if report.plan.untold_permissions > 0 {
+        let files = many(report.plan.untold_permissions, "file", "files");
+        report
+            .notes
+            .push(format!("the permissions of {files} are not listed on both sides, and stay as they are"));
+    }
     if !report.plan.spared.is_empty() {
         let spared = many(report.plan.spared.len(), "extra path was", "extra paths were");
         report.notes.push(format!("{spared} kept at the destination; -v says why"));

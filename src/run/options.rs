@@ -44,6 +44,8 @@ pub struct RunOptions {
     pub in_place: bool,
     /// Give files the modification times of their sources.
     pub carry_times: bool,
+    /// Give files the permission bits of their sources, for user, group and others, as far as both sides list them.
+    pub carry_permissions: bool,
     /// Whose temporary files are this run's to go on with, or to remove: the same in all runs of one pair of places by one user on one
     /// machine, and in no others. `None` where nobody knows; then those of earlier runs are taken for somebody else's.
     pub owner: Option<u64>,
@@ -94,6 +96,7 @@ impl Default for RunOptions {
             fail_if: Vec::new(),
             in_place: false,
             carry_times: true,
+            carry_permissions: false,
             owner: None,
             resume_from: Some(1 << 20),
             last: Filter::default(),

@@ -24,6 +24,7 @@ mod locks;
 mod names;
 mod pages;
 mod parse_listing;
+mod permissions;
 mod probe;
 mod remote_state;
 mod renames;

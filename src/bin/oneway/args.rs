@@ -175,6 +175,10 @@ pub(crate) struct SyncArgs {
     #[arg(long, conflicts_with_all = ["delay_updates", "backup_dir"])]
     pub(crate) inplace: bool,
 
+    /// Carry permission bits of files, those for user, group and others, as far as both sides list them
+    #[arg(long)]
+    pub(crate) perms: bool,
+
     /// Don't carry modification times
     #[arg(long)]
     pub(crate) no_times: bool,

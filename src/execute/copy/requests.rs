@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::execute::Run;
 use crate::model::{Entry, Key, Kind, Mtime, RelPath, Temporary};
-use crate::plan::Deed;
+use crate::plan::{CARRIED_BITS, Deed};
 use crate::store::{ReadRequest, WriteRequest};
 
 /// Returns what is asked of both sides for a file; `key` is of its temporary file, and `serial` distinguishes those of its tries.
@@ -24,12 +24,14 @@ pub(super) fn requests(
     // A file that is replaced keeps its bits: a script stays executable.
     let replaced =
         action.destination.as_ref().filter(|entry| action.deed == Deed::Replace && entry.kind == Kind::File);
+    let carried = action.source.as_ref().filter(|_| run.options.carry_permissions);
+    let carried = carried.and_then(|entry| entry.mode).map(|mode| mode & CARRIED_BITS);
     let write = WriteRequest {
         path: path.clone(),
         temporary: if is_in_place(run, i) { path.clone() } else { temporary(run, i, key, serial) },
         size,
         mtime: mtime.filter(|_| run.options.carry_times),
-        mode: replaced.and_then(|entry| entry.mode).map(u32::from),
+        mode: carried.or_else(|| replaced.and_then(|entry| entry.mode)).map(u32::from),
         replaces: replaced.is_some(),
         held: run.holds(i),
     };

@@ -111,6 +111,7 @@ fn look(deed: Deed) -> (&'static str, &'static str) {
         Deed::Replace => ("replace", "replace"),
         Deed::Rename => ("rename", "rename"),
         Deed::Touch => ("set time", "touch"),
+        Deed::Chmod => ("set permissions", "touch"),
         Deed::Delete => ("delete", "delete"),
         Deed::DeleteDir => ("delete folder", "delete"),
     }

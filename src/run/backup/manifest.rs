@@ -105,7 +105,7 @@ impl Line {
     /// Returns what is written of an action; `None` for those that change no content.
     pub fn of(action: &Action) -> Option<Self> {
         let new = match action.deed {
-            Deed::Touch | Deed::CreateDir => return None,
+            Deed::Touch | Deed::Chmod | Deed::CreateDir => return None,
             Deed::Copy | Deed::Replace => action.source.as_deref().map(Facts::of),
             Deed::Rename => action.destination.as_deref().map(|old| Facts { mtime: None, ..Facts::of(old) }),
             Deed::Delete | Deed::DeleteDir => None,

@@ -239,6 +239,7 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         fail_if: args.fail_if.clone(),
         in_place: args.inplace,
         carry_times: !args.no_times,
+        carry_permissions: args.perms,
         remote_lock: args.remote_lock.then(lock::on_server),
         max_duration: args.max_duration,
         last: last(&args.last)?,
