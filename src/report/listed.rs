@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use chrono::{Datelike, Timelike};
 
 use crate::ftp::listing::Listed;
-use crate::model::Mtime;
+use crate::model::{Mtime, RelPath};
 use crate::report::json::{percent, rfc3339, write_value};
 
 /// Writes one entry of a listing as `ls` and `parse-listing` print it: one JSON object a line, null where the server
@@ -17,10 +17,28 @@ use crate::report::json::{percent, rfc3339, write_value};
 /// # Errors
 /// What the output says.
 pub fn listed_json(listed: &Listed, out: &mut dyn Write) -> io::Result<()> {
+    write(listed, None, out)
+}
+
+/// As [`listed_json`], with `path` beside the name: where the entry is below what was asked for.
+///
+/// # Errors
+/// What the output says.
+pub fn listed_json_at(listed: &Listed, path: &RelPath, out: &mut dyn Write) -> io::Result<()> {
+    write(listed, Some(path), out)
+}
+
+fn write(listed: &Listed, path: Option<&RelPath>, out: &mut dyn Write) -> io::Result<()> {
     let mut line = Vec::with_capacity(LINE_BYTES);
     line.extend_from_slice(b"{\"name\":");
     if write_bytes(&mut line, Some(&listed.name))? {
         line.extend_from_slice(b",\"name_encoded\":true");
+    }
+    if let Some(path) = path {
+        line.extend_from_slice(b",\"path\":");
+        if write_bytes(&mut line, Some(path.as_bytes()))? {
+            line.extend_from_slice(b",\"path_encoded\":true");
+        }
     }
     line.extend_from_slice(b",\"kind\":\"");
     line.extend_from_slice(listed.kind.as_str().as_bytes());
@@ -134,6 +152,18 @@ mod tests {
             shown(&Listed::new("a", Kind::Other)),
             "{\"name\":\"a\",\"kind\":\"other\",\"size\":null,\"modified\":null,\"precision\":null,\"target\":null,\"mode\":null,\"owner\":null,\"group\":null}\n"
         );
+    }
+
+    #[test]
+    fn a_path_stands_beside_the_name() {
+        for (path, expected) in
+            [(&b"d/a"[..], "\"path\":\"d/a\""), (b"\xe9/a", "\"path\":\"%E9/a\",\"path_encoded\":true")]
+        {
+            let mut out = Vec::new();
+            listed_json_at(&Listed::new("a", Kind::File), &RelPath::parse(path).unwrap(), &mut out).unwrap();
+            let line = String::from_utf8(out).unwrap();
+            assert!(line.starts_with(&format!("{{\"name\":\"a\",{expected},\"kind\":\"file\"")), "{line}");
+        }
     }
 
     #[test]

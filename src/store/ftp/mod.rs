@@ -3,6 +3,7 @@
 mod download;
 mod hold;
 mod links;
+mod lister;
 mod listing;
 mod loops;
 mod naming;
@@ -26,11 +27,12 @@ use std::sync::{Arc, Mutex};
 use crate::ftp::client::{Client, ClientOptions};
 use crate::ftp::error::FtpError;
 use crate::ftp::host::HostNotes;
-use crate::ftp::listing::{Limits, Listed, ListingFormat};
+use crate::ftp::listing::{Limits, ListingFormat};
 use crate::ftp::reply::Reply;
 use crate::model::{Offset, RelPath, Remedy, escape};
 use crate::store::{ServerClock, Session, Store, StoreError, StoreResult};
 
+pub use lister::{ListedDir, Lister};
 use session::{FtpSession, Ways};
 pub use survey::Survey;
 
@@ -191,17 +193,6 @@ impl FtpStore {
         let (learned, clock) = (Arc::clone(&self.learned), Arc::clone(&self.clock));
         let ways = Ways { choice: self.choice, limits: self.limits, learned, clock };
         Ok(FtpSession::new(client, root, aside, self.name.clone(), ways))
-    }
-
-    /// Lists the root as the server tells it, owner and group included, with names as they stand there.
-    ///
-    /// # Errors
-    /// Why it can't be listed.
-    pub fn list_root(&self) -> StoreResult<Vec<Listed>> {
-        let mut session = self.open()?;
-        let root = RelPath::root();
-        let listed = listing::list_raw(&mut session, &root);
-        listed.map_err(|e| StoreError::ftp("list", &root, &self.name, e))
     }
 
     fn fail(&self, error: FtpError) -> StoreError {

@@ -37,9 +37,17 @@ pub(crate) struct UndoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LsArgs {
-    /// ftp://[user[:password]@]host[:port]/path
+    /// ftp://[user[:password]@]host[:port]/path, a directory or a file
     #[arg(value_name = "URL")]
     pub(crate) url: OsString,
+
+    /// Also show mode, owner and group, and where links point; `?` is what the server doesn't tell
+    #[arg(short, long)]
+    pub(crate) long: bool,
+
+    /// List all directories below, too; in JSON, with each entry's path
+    #[arg(short = 'R', long)]
+    pub(crate) recursive: bool,
 
     /// The output's format
     #[arg(long, value_enum, default_value_t = LsFormat::Text)]

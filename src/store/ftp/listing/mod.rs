@@ -20,26 +20,31 @@ use crate::ftp::reply::{Class, Reply};
 use crate::ftp::transfer::Download;
 use crate::model::{Entry, Kind, RelPath, Unproven, escape, permission_bits};
 use crate::store::ftp::listing::names::list_names_here;
-use crate::store::ftp::listing::proof::{RawListing, doubt_of};
+use crate::store::ftp::listing::proof::RawListing;
+pub(super) use crate::store::ftp::listing::proof::doubt_of;
 use crate::store::ftp::session::FtpSession;
 use crate::store::ftp::{Hidden, ListingChoice};
 use crate::store::{DirListing, ServerClock};
 
 /// Lists directories of the session's tree.
 pub(super) fn list_dirs(session: &mut FtpSession, dirs: &[RelPath]) -> Vec<Result<DirListing, FtpError>> {
-    let paths: Vec<Vec<u8>> = dirs.iter().map(|dir| session.full(dir)).collect();
-    let raw = if stat::serves(session) { stat::list(session, &paths) } else { None };
-    let raw = raw.unwrap_or_else(|| flights::list(session, &paths));
+    let raw = list_raw(session, dirs);
     let caps = session.client.quirks().listing_caps;
     let most = session.limits.bytes;
-    dirs.iter()
-        .zip(raw)
-        .map(|(dir, raw)| {
-            let mut raw = raw?;
+    dirs.iter().zip(raw).map(|(dir, raw)| Ok(believe(dir, raw?, caps, most, &session.clock))).collect()
+}
+
+/// Lists directories as the server tells them, owner and group included, with names as they stand there.
+pub(super) fn list_raw(session: &mut FtpSession, dirs: &[RelPath]) -> Vec<Result<RawListing, FtpError>> {
+    let paths: Vec<Vec<u8>> = dirs.iter().map(|dir| session.full(dir)).collect();
+    let raw = if stat::serves(session) { stat::list(session, &paths) } else { None };
+    let mut raw = raw.unwrap_or_else(|| flights::list(session, &paths));
+    for (dir, raw) in dirs.iter().zip(&mut raw) {
+        if let Ok(raw) = raw {
             session.learned.lock().expect("no holder panics").loops.learn(dir, &mut raw.listing);
-            Ok(believe(dir, raw, caps, most, &session.clock))
-        })
-        .collect()
+        }
+    }
+    raw
 }
 
 /// Lists `dir` of the session's tree.
@@ -111,12 +116,6 @@ pub(super) fn list_names(session: &mut FtpSession, path: &[u8]) -> Result<Option
     let raw = list_path(session, path)?;
     let whole = doubt_of(&raw, session.client.quirks().listing_caps).is_none();
     Ok(whole.then(|| raw.listing.entries.into_iter().map(|listed| listed.name).collect()))
-}
-
-/// Lists `dir` as the server tells it, owner and group included.
-pub(crate) fn list_raw(session: &mut FtpSession, dir: &RelPath) -> Result<Vec<Listed>, FtpError> {
-    let path = session.full(dir);
-    Ok(list_path(session, &path)?.listing.entries)
 }
 
 fn list_path(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {

@@ -5,22 +5,22 @@ use crate::ftp::reply::Reply;
 use crate::model::{Unproven, escape};
 
 /// A listing and how it ended.
-pub(super) struct RawListing {
-    pub(super) listing: Listing,
-    pub(super) closing: Reply,
+pub(in crate::store::ftp) struct RawListing {
+    pub(in crate::store::ftp) listing: Listing,
+    pub(in crate::store::ftp) closing: Reply,
     /// Made by a command that may leave out names which begin with a dot.
-    pub(super) may_hide: bool,
+    pub(in crate::store::ftp) may_hide: bool,
     /// Two listings of the directory contradict each other.
-    pub(super) unsteady: bool,
+    pub(in crate::store::ftp) unsteady: bool,
     /// Made by a command that many servers answer without an error for a directory that can't be read.
-    pub(super) unconfirmed: bool,
+    pub(in crate::store::ftp) unconfirmed: bool,
     /// It is that of a directory that can't be read.
-    pub(super) closed: bool,
+    pub(in crate::store::ftp) closed: bool,
 }
 
 impl RawListing {
     /// Returns a listing that nothing speaks against.
-    pub(super) fn new(listing: Listing, closing: Reply) -> Self {
+    pub(in crate::store::ftp) fn new(listing: Listing, closing: Reply) -> Self {
         Self { listing, closing, may_hide: false, unsteady: false, unconfirmed: false, closed: false }
     }
 }
@@ -29,7 +29,7 @@ impl RawListing {
 const SHOWN_BYTES: usize = 200;
 
 /// Returns why the listing may not be all there is.
-pub(super) fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
+pub(in crate::store::ftp) fn doubt_of(raw: &RawListing, caps: &[usize]) -> Option<Unproven> {
     let RawListing { listing, closing, unsteady, .. } = raw;
     let count = listing.entries.len();
     let text = if let Some(first) = listing.rejected.first() {

@@ -1,5 +1,7 @@
 //! Single operations on servers: what they do, and what they say where they can't.
 
+mod ls;
+
 use oneway::server::{Access, ServeOptions, Server};
 
 use crate::support::{Dir, Sandbox, files, for_each_daemon, snapshot};
