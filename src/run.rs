@@ -107,8 +107,7 @@ fn mirror(
     let dry = options.mode != Mode::Sync;
     let healed = heal::destination(&destination, &mut to, &from.tree, &options.filter, dry)?;
     heal::doubt_source(&mut from, &options.filter);
-    let left_out =
-        left_out::leave_out(&mut from, &mut to, &source, &retry, (&options.filter, &options.limits))?;
+    let left_out = left_out::leave_out(&mut from, &mut to, &source, &retry, options)?;
     leftovers::keep_dirs(&mut to, run_id, now);
     let folding = folding::unfold(&mut from, &mut to, &destination, dry, run_id)?;
     if let (Some(model), Some(names)) = (source.store().names(), destination.store().names()) {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::filter::{Filter, IGNORE_NAME, IgnoreFiles, Limits, Verdict};
 use crate::model::{Kind, RelPath, Remedy, Tree, Unproven};
 use crate::pool::Pool;
+use crate::run::RunOptions;
 use crate::scan::Scanned;
 use crate::store::{ReadRequest, RetryPolicy, Session, StoreError, StoreResult};
 
@@ -31,15 +32,16 @@ pub(super) fn leave_out(
     to: &mut Scanned,
     source: &Pool,
     retry: &RetryPolicy,
-    (filter, limits): (&Filter, &Limits),
+    options: &RunOptions,
 ) -> StoreResult<LeftOut> {
     let LeftOut { mut notes, mut troubles } = LeftOut::default();
-    let mut out = beyond(limits, [&from.tree, &to.tree]);
+    let mut out = beyond(&options.limits, [&from.tree, &to.tree]);
     if !out.is_empty() {
         let files = if out.len() == 1 { "1 file was" } else { &format!("{} files were", out.len()) };
         notes.push(format!("{files} left out by size or age"));
     }
-    let (rules, broken) = ignore_files(&from.tree, source, retry)?;
+    let (rules, broken) =
+        if options.ignore_files { ignore_files(&from.tree, source, retry)? } else { Default::default() };
     for (dir, why) in broken {
         troubles.push(format!("{why}; everything beside it was left alone"));
         from.tree.add_doubt(dir.clone(), Unproven(why.clone()));
@@ -47,8 +49,8 @@ pub(super) fn leave_out(
         let all = [beside(&from.tree), beside(&to.tree)].concat();
         out.extend(all.into_iter().filter(|path| path.parent().is_some_and(|parent| parent == dir)));
     }
-    for tree in [&from.tree, &to.tree] {
-        out.extend(ignored(tree, &rules, filter));
+    for tree in [&from.tree, &to.tree].into_iter().filter(|_| options.ignore_files) {
+        out.extend(ignored(tree, &rules, &options.filter));
     }
     for side in [from, to] {
         let there: Vec<RelPath> =

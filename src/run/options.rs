@@ -26,6 +26,8 @@ pub struct RunOptions {
     pub filter: Filter,
     /// Files of which sizes and ages belong to it. A file that doesn't on one side is left alone on both.
     pub limits: Limits,
+    /// Files `.onewayignore` of the source leave out what they name, and themselves.
+    pub ignore_files: bool,
     /// How files are compared.
     pub compare: CompareOptions,
     /// Remove what only the destination has.
@@ -87,6 +89,7 @@ impl Default for RunOptions {
             sessions: SessionCount::AUTO,
             filter: Filter::default(),
             limits: Limits::default(),
+            ignore_files: true,
             compare: CompareOptions::default(),
             delete: false,
             renames: true,

@@ -14,6 +14,7 @@ pub mod local;
 #[cfg(test)]
 pub(crate) mod memory;
 mod names;
+mod one_file;
 mod retry;
 mod vanished;
 
@@ -21,6 +22,7 @@ pub use aside::{Area, AsidePlace, Way};
 pub use clock::ServerClock;
 pub use error::{Busy, StoreError, StoreResult};
 pub use names::{Charset, NameError, Named, Names};
+pub use one_file::OneFile;
 pub use retry::{RetryPolicy, Retrying};
 pub(crate) use vanished::{Relisted, has_vanished};
 

@@ -14,7 +14,9 @@ use oneway::plan::{Condition, MaxDelete};
 use oneway::store::Charset;
 
 pub(crate) use choices::{Compare, Format, LinksHow, Listing, LsFormat, TlsWhen, When};
-pub(crate) use single::{CompletionsArgs, LsArgs, ManArgs, MkdirArgs, MvArgs, RmArgs, SingleArgs, UndoArgs};
+pub(crate) use single::{
+    CompletionsArgs, CpArgs, LsArgs, ManArgs, MkdirArgs, MvArgs, RmArgs, SingleArgs, UndoArgs,
+};
 
 use crate::commands::config::ConfigCommand;
 use crate::commands::history::HistoryArgs;
@@ -76,7 +78,9 @@ pub(crate) enum Command {
     Ls(LsArgs),
     /// Write files of a server to standard output
     Cat(SingleArgs),
-    /// Give a file or directory of a server another name there
+    /// Copy a file, or with -r a directory; SRC or DST is a URL, or both are
+    Cp(CpArgs),
+    /// Give a file or directory another name, or move it to another place once it is copied and checked
     Mv(MvArgs),
     /// Remove files of a server; what isn't there is no error
     Rm(RmArgs),

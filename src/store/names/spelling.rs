@@ -237,6 +237,11 @@ impl Names {
     }
 
     /// Returns the path of `name` in `dir`, and what it is there where that is something else.
+    /// Returns a name as listings have it, in the root; `None` where it can't be read.
+    pub(in crate::store) fn text(&self, name: &[u8]) -> Option<RelPath> {
+        self.read(&RelPath::root(), name).ok().map(|(path, _)| path)
+    }
+
     fn read(&self, dir: &RelPath, name: &[u8]) -> Result<(RelPath, Option<Own>), NameError> {
         let text = self.decode(name)?;
         let composed = (!is_nfc(&text)).then(|| text.nfc().collect::<String>());

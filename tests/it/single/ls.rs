@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use super::for_each_server;
+use super::{embedded, for_each_server};
 use crate::scripted::Trial;
 use crate::support::files;
 
@@ -29,7 +29,7 @@ fn modes_owners_and_links_are_shown_in_columns() {
 
 #[test]
 fn a_tree_is_listed_directory_by_directory_and_a_file_by_itself() {
-    for_each_server(|sandbox, url, root| {
+    embedded(|sandbox, url, root| {
         root.add(files! {"a" => "1", "b/c/d" => "2", "b/e" => "3", "f/g" => "4"});
         let output = sandbox.oneway(["ls", "-R", url]).expect_status(0);
         let names: Vec<&str> =

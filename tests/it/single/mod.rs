@@ -1,5 +1,6 @@
 //! Single operations on servers: what they do, and what they say where they can't.
 
+mod copies;
 mod ls;
 
 use oneway::server::{Access, ServeOptions, Server};
@@ -12,6 +13,11 @@ fn for_each_server(test: impl Fn(&Sandbox, &str, &Dir)) {
         let root = daemon.root().dir("tree");
         test(sandbox, daemon.url("/tree").trim_end_matches('/'), &root);
     });
+    embedded(test);
+}
+
+/// Runs a test against the embedded server.
+fn embedded(test: impl Fn(&Sandbox, &str, &Dir)) {
     let sandbox = Sandbox::new();
     let root = sandbox.dir("served");
     let served = ServeOptions { access: Access::Write, ..ServeOptions::new(root.path()) };
@@ -56,7 +62,7 @@ fn each_does_what_it_says() {
             (&["rm", "@/a"], 3, "cannot remove `a`"),
             (&["mv", "@/none", "@/other"], 3, "cannot rename `"),
             (&["mv", "@/f2", "@/f2"], 2, "is there already"),
-            (&["mv", "@/f2", "ftp://127.0.0.1:9/x"], 2, "URLs of one server"),
+            (&["mv", "@/f2", "ftp://127.0.0.1:1/x"], 4, "cannot reach"),
             (&["rm", "-r", "@/a"], 2, "nobody is there to answer"),
             (&["cat", "a-local-path"], 2, "a URL such as"),
             (&["rm", "ftp://127.0.0.1:9"], 2, "has no name of its own"),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 use oneway::store::Charset;
 
-use crate::args::{ConnectionArgs, LsFormat};
+use crate::args::{ConnectionArgs, LsFormat, ShowArgs};
 use crate::values::charset;
 
 #[derive(Debug, Args)]
@@ -115,19 +115,40 @@ pub(crate) struct RmArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct MvArgs {
-    /// ftp://[user[:password]@]host[:port]/path
+pub(crate) struct CpArgs {
+    /// A path, or ftp://[user[:password]@]host[:port]/path; `-` is standard input
     #[arg(value_name = "SRC")]
     pub(crate) source: OsString,
 
-    /// A path of the same server; one that ends in `/` is a directory to move it into
+    /// A path or a URL; what is copied goes into a directory that is there or ends in `/`, else DST is its new name; `-` is
+    /// standard output
+    #[arg(value_name = "DST")]
+    pub(crate) destination: OsString,
+
+    /// Copy a directory with all that is in it
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MvArgs {
+    /// A path, or ftp://[user[:password]@]host[:port]/path
+    #[arg(value_name = "SRC")]
+    pub(crate) source: OsString,
+
+    /// A path or a URL; what is moved goes into a directory that is there or ends in `/`, else DST is its new name
     #[arg(value_name = "DST")]
     pub(crate) destination: OsString,
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 
-    /// Trace every command and reply on standard error when given twice (-vv)
-    #[arg(short, long, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
 }

@@ -17,6 +17,16 @@ use crate::ui::say::complain;
 
 /// Returns the files by which a run to `destination` is locked.
 pub(crate) fn files(args: &SyncArgs, destination: &Place) -> Vec<PathBuf> {
+    let of_state = args.state.as_ref().filter(|_| !args.no_state && !args.remote_state).map(|state| {
+        let mut name = state.clone().into_os_string();
+        name.push(".lock");
+        PathBuf::from(name)
+    });
+    of_destination(destination).into_iter().chain(of_state).collect()
+}
+
+/// Returns the file by which a destination is locked; `None` where there is no state directory.
+pub(crate) fn of_destination(destination: &Place) -> Option<PathBuf> {
     let identity = destination.identity();
     // One place is reached by several schemes.
     let place = if destination.is_local() {
@@ -24,13 +34,7 @@ pub(crate) fn files(args: &SyncArgs, destination: &Place) -> Vec<PathBuf> {
     } else {
         identity.split_once("://").map_or(&*identity, |(_, at)| at)
     };
-    let of_destination = state_dir().map(|dir| dir.join("oneway").join(lock_file_name(place)));
-    let of_state = args.state.as_ref().filter(|_| !args.no_state && !args.remote_state).map(|state| {
-        let mut name = state.clone().into_os_string();
-        name.push(".lock");
-        PathBuf::from(name)
-    });
-    of_destination.into_iter().chain(of_state).collect()
+    state_dir().map(|dir| dir.join("oneway").join(lock_file_name(place)))
 }
 
 /// Takes the locks. Where one can't be had for another reason than that somebody has it, that is said, and the run goes on without it.

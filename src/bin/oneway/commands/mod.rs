@@ -47,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Man(args) => pages::man(&args),
         Command::ParseListing(args) => parse_listing::run(&args),
         Command::Cat(args) => single::cat(&args),
+        Command::Cp(args) => single::cp(&args),
         Command::Mv(args) => single::mv(&args),
         Command::Rm(args) => single::rm(&args),
         Command::Mkdir(args) => single::mkdir(&args),

@@ -150,7 +150,7 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
             let out_of_time = (e.is_cancelled() && cancel.is_out_of_time()).then_some(Stop::OutOfTime);
             let (status, trouble) = match signals.stop().or(out_of_time).filter(|_| !e.is_busy()) {
                 Some(stop) => {
-                    complain!("{} before anything was changed", stopped(stop, args));
+                    complain!("{} before anything was changed", stopped(stop, args.max_duration));
                     (stop.exit_status(), None)
                 }
                 None => (exit::complain_of(&e), Some(e.to_string())),
@@ -163,7 +163,7 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
     report.stopped = signals.stop().or(report.stopped);
     report.at = Some(begun);
     report.job = task.job.map(str::to_owned);
-    complain_of(&report, args);
+    complain_of(&report, args.max_duration);
     // Of these, a line was said.
     report.troubles.extend(early);
     let status = publish(&report, reports);
@@ -280,7 +280,7 @@ fn limits(args: &SyncArgs, now: DateTime<Utc>) -> anyhow::Result<Limits> {
 }
 
 /// Says on standard error what failed and what a person should know, one line each.
-fn complain_of(report: &Report, args: &SyncArgs) {
+pub(crate) fn complain_of(report: &Report, max_duration: Option<Duration>) {
     let mut untried: BTreeMap<&str, usize> = BTreeMap::new();
     for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
         let Some(error) = outcome.error.as_ref().filter(|_| outcome.is_failed()) else { continue };
@@ -318,13 +318,16 @@ fn complain_of(report: &Report, args: &SyncArgs) {
     }
     if let Some(stop) = report.stopped.filter(|_| report.early.is_none()) {
         let left = report.left().map_or_else(String::new, |left| format!(": {left}"));
-        complain!("{}{left}; what was finished is kept, the next run does the rest", stopped(stop, args));
+        complain!(
+            "{}{left}; what was finished is kept, the next run does the rest",
+            stopped(stop, max_duration)
+        );
     }
 }
 
 /// Says why a run ended before its end.
-fn stopped(stop: Stop, args: &SyncArgs) -> String {
-    match (stop, args.max_duration) {
+fn stopped(stop: Stop, max_duration: Option<Duration>) -> String {
+    match (stop, max_duration) {
         (Stop::OutOfTime, Some(time)) => format!("stopped after --max-duration {}", shown_duration(time)),
         (Stop::LockLost, _) => "stopped, since another run has the lock on the server".to_owned(),
         _ => "stopped".to_owned(),

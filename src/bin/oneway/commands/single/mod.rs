@@ -1,9 +1,12 @@
-//! Single operations on a server: `cat`, `mkdir`, `rmdir`, `rm`, `mv`.
+//! Single operations: `cat`, `cp`, `mv`, `rm`, `mkdir`, `rmdir`.
 
 mod cat;
+mod copy;
+mod cp;
 mod dirs;
 mod mv;
 mod rm;
+mod stream;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -20,6 +23,7 @@ use crate::signals::Signals;
 use crate::ui::say::complain;
 
 pub(crate) use cat::run as cat;
+pub(crate) use cp::run as cp;
 pub(crate) use dirs::{mkdir, rmdir};
 pub(crate) use mv::run as mv;
 pub(crate) use rm::run as rm;

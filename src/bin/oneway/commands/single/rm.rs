@@ -89,7 +89,7 @@ fn remove_all(means: &Means, place: Place, args: &RmArgs) -> anyhow::Result<()> 
 }
 
 /// Says what failed, all but the last of it, which is returned.
-fn first_failure(results: Vec<StoreResult<()>>) -> StoreResult<()> {
+pub(super) fn first_failure(results: Vec<StoreResult<()>>) -> StoreResult<()> {
     let mut last = Ok(());
     for error in results.into_iter().filter_map(Result::err) {
         if let Err(earlier) = std::mem::replace(&mut last, Err(error)) {
