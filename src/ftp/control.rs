@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::ftp::command::{Command, Verb};
 use crate::ftp::connect::{Link, acknowledge_at_once};
 use crate::ftp::error::{Answered, FtpError};
+use crate::ftp::raw::RawLine;
 use crate::ftp::reply::{Class, Limits, Reply, ReplyError, ReplyParser};
 use crate::ftp::tls::{TlsSession, Wire};
 use crate::ftp::transcript::{Direction, Transcript};
@@ -131,6 +132,29 @@ impl Control {
     /// # Errors
     /// Fails when the session is lost, or when the server said something nobody asked for.
     pub fn send(&mut self, command: &Command) -> Result<(), FtpError> {
+        self.prepare(command.verb(), command.argument(), command)?;
+        command.encode(&mut self.output);
+        Ok(())
+    }
+
+    /// As [`Control::send`], for a line that somebody typed.
+    ///
+    /// # Errors
+    /// As [`Control::send`].
+    pub fn send_raw(&mut self, line: &RawLine) -> Result<(), FtpError> {
+        // What nobody knows is the site's own.
+        self.prepare(line.verb().unwrap_or(Verb::Site), line.argument(), line)?;
+        self.output.extend_from_slice(line.as_bytes());
+        self.output.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+
+    fn prepare(
+        &mut self,
+        verb: Verb,
+        argument: &[u8],
+        shown: &dyn std::fmt::Display,
+    ) -> Result<(), FtpError> {
         if self.broken {
             return Err(FtpError::Closed);
         }
@@ -142,12 +166,11 @@ impl Control {
         if self.outstanding.is_empty() && self.output.is_empty() {
             self.guarded(Self::refuse_unasked)?;
         }
-        self.note(Direction::Sent, command);
-        if command.verb().is_secret() {
-            self.secret = Zeroizing::new(command.argument().to_vec());
+        self.note(Direction::Sent, shown);
+        if verb.is_secret() {
+            self.secret = Zeroizing::new(argument.to_vec());
         }
-        command.encode(&mut self.output);
-        self.outstanding.push_back(command.verb());
+        self.outstanding.push_back(verb);
         Ok(())
     }
 
@@ -241,6 +264,11 @@ impl Control {
         if reply.is_ok() { Ok(reply) } else { Err(FtpError::refused(command.verb(), reply)) }
     }
 
+    /// Returns whether anybody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.transcript.is_some()
+    }
+
     /// Tells the transcript what the client did beside commands.
     pub fn note(&self, direction: Direction, text: &dyn std::fmt::Display) {
         if let Some(transcript) = &self.transcript {
@@ -294,7 +322,9 @@ impl Control {
         }
         if let Some(reply) = &mut reply {
             reply.strike_out(&self.secret);
-            self.note(Direction::Received, reply);
+            if let Some(transcript) = &self.transcript {
+                transcript.reply(self.session, reply);
+            }
         }
         Ok(reply)
     }

@@ -15,6 +15,7 @@ pub mod login;
 pub mod pipeline;
 mod probe;
 pub mod quirks;
+pub mod raw;
 pub mod reply;
 pub mod timestamp;
 pub mod tls;

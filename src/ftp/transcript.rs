@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use crate::ftp::reply::Reply;
+
 /// Which way a line went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -17,4 +19,9 @@ pub enum Direction {
 pub trait Transcript: Send + Sync {
     /// Takes one line, without secrets and escaped for a terminal. `session` numbers the control sessions of a run.
     fn line(&self, session: u32, direction: Direction, text: &dyn Display);
+
+    /// Takes one reply, without secrets, with its lines as they came. Unless somebody wants those, it is a line like any other.
+    fn reply(&self, session: u32, reply: &Reply) {
+        self.line(session, Direction::Received, reply);
+    }
 }

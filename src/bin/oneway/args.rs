@@ -15,7 +15,7 @@ use oneway::store::Charset;
 
 pub(crate) use choices::{Compare, Format, LinksHow, Listing, LsFormat, TlsWhen, When};
 pub(crate) use single::{
-    CompletionsArgs, CpArgs, LsArgs, ManArgs, MkdirArgs, MvArgs, RmArgs, SingleArgs, UndoArgs,
+    CompletionsArgs, CpArgs, LsArgs, ManArgs, MkdirArgs, MvArgs, RmArgs, ShellArgs, SingleArgs, UndoArgs,
 };
 
 use crate::commands::config::ConfigCommand;
@@ -88,6 +88,8 @@ pub(crate) enum Command {
     Mkdir(MkdirArgs),
     /// Remove empty directories of a server; what isn't there is no error
     Rmdir(SingleArgs),
+    /// Send raw FTP commands, from a prompt or a pipe, and print every reply; data goes to standard output
+    Shell(ShellArgs),
     /// Serve a directory over FTP and FTPS
     Serve(ServeArgs),
     /// Print completions for a shell

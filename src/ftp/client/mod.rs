@@ -5,10 +5,12 @@
 
 mod checksum;
 mod open;
+mod raw;
 mod set_time;
 
 pub use checksum::ChecksumWay;
 pub use open::{Await, Flight};
+pub use raw::{RawDoor, RawTransfer};
 pub use set_time::TimeSetter;
 
 use std::fmt::{self, Debug, Formatter};

@@ -49,19 +49,19 @@ impl Door {
 }
 
 /// Returns the port that a reply to EPSV or PASV names; `None` where it names none that can be used.
-fn port_of(verb: Verb, reply: &Reply) -> Option<u16> {
+pub(super) fn port_of(verb: Verb, reply: &Reply) -> Option<u16> {
     let port = if verb == Verb::Epsv { parse_epsv(reply.text()) } else { parse_pasv(reply.text()) };
     port.filter(|_| reply.is_ok())
 }
 
 /// What makes a link of a socket.
-type Wrap = fn(TcpStream, Clock, Duration, Cancel) -> io::Result<Link>;
+pub(super) type Wrap = fn(TcpStream, Clock, Duration, Cancel) -> io::Result<Link>;
 
 fn is_upload(verb: Verb) -> bool {
     matches!(verb, Verb::Stor | Verb::Appe)
 }
 
-fn active_failure(source: io::Error) -> FtpError {
+pub(super) fn active_failure(source: io::Error) -> FtpError {
     FtpError::DataConnect { how: "active mode".to_owned(), source }
 }
 
@@ -96,23 +96,33 @@ impl Client {
     }
 
     /// Returns what makes a link of a socket that was connected from here.
-    fn connected(&self, verb: Verb) -> Wrap {
+    pub(super) fn connected(&self, verb: Verb) -> Wrap {
         if is_upload(verb) && self.tls.is_none() { Link::to_write } else { Link::connected }
     }
 
     /// Returns the transfer on `link`, which is protected first where data is. That can begin only once the server has: before its
     /// word, ProFTPD and Pure-FTPd wait for a command, and the client for them.
-    fn protected(&mut self, verb: Verb, mut link: Link, early: Option<Reply>) -> Result<Transfer, FtpError> {
+    pub(super) fn protected(
+        &mut self,
+        verb: Verb,
+        mut link: Link,
+        early: Option<Reply>,
+    ) -> Result<Transfer, FtpError> {
         let Some(tls) = &self.tls else { return Ok(Transfer::new(verb, link, early)) };
         let shaken = tls.connection().and_then(|connection| {
             let wire = link.protect(Wire::new(connection))?;
-            if tls.is_met_again(wire) { Ok(wire.is_resumed()) } else { Err(FtpError::Foreign) }
+            if tls.is_met_again(wire) {
+                Ok((self.control.is_heard().then(|| wire.agreed()), wire.is_resumed()))
+            } else {
+                Err(FtpError::Foreign)
+            }
         });
         match shaken {
-            Ok(is_resumed) => {
-                if !is_resumed {
-                    self.control
-                        .note(Direction::Noted, &"the data connection began a TLS session of its own");
+            Ok((agreed, is_resumed)) => {
+                if let Some(agreed) = agreed {
+                    let how = if is_resumed { "the session resumed" } else { "a session of its own" };
+                    let text = format_args!("data connection protected by {agreed}, {how}");
+                    self.control.note(Direction::Noted, &text);
                 }
                 Ok(Transfer::new(verb, link, early))
             }
@@ -135,7 +145,7 @@ impl Client {
         }
     }
 
-    fn data_link(&mut self, stream: TcpStream, wrap: Wrap) -> Result<Link, FtpError> {
+    pub(super) fn data_link(&mut self, stream: TcpStream, wrap: Wrap) -> Result<Link, FtpError> {
         let timeout = self.options.timeouts.data;
         wrap(stream, Clock::Data, timeout, self.options.cancel.clone())
             .inspect_err(|_| self.control.give_up())
@@ -143,7 +153,7 @@ impl Client {
     }
 
     /// Asks for a port, by EPSV unless that has failed before on this host, and connects to it.
-    fn open_passive(&mut self) -> Result<TcpStream, FtpError> {
+    pub(super) fn open_passive(&mut self) -> Result<TcpStream, FtpError> {
         let only_epsv = self.peer.ip().to_canonical().is_ipv6();
         if self.may_epsv() {
             match self.try_passive(Verb::Epsv) {
@@ -166,10 +176,21 @@ impl Client {
         let Some(port) = port_of(verb, &reply) else {
             return Err(FtpError::Protocol(format!("`{reply}` names no usable port")));
         };
-        self.control.note(Direction::Noted, &format_args!("data connection to port {port}"));
+        self.connect_data(verb, port)
+    }
+
+    /// Connects to a port of the server that was named in answer to `verb`.
+    pub(super) fn connect_data(&mut self, verb: Verb, port: u16) -> Result<TcpStream, FtpError> {
+        self.note_port(port);
         connect_passive(self.peer, port, self.options.timeouts.connect, &self.options.cancel)
             .inspect(|_| self.notes.connects.store(true, Ordering::Relaxed))
             .map_err(|source| FtpError::DataConnect { how: format!("{verb}, port {port}"), source })
+    }
+
+    /// Tells to where a data connection is made: always to the server itself.
+    fn note_port(&self, port: u16) {
+        let host = self.peer.ip().to_canonical();
+        self.control.note(Direction::Noted, &format_args!("data connection to {host} port {port}"));
     }
 
     /// Sends the transfer command behind its offset. Returns the final reply if it comes at once.
@@ -190,7 +211,7 @@ impl Client {
     }
 
     /// Hears the first reply to a transfer command. Returns it if it is the final one already.
-    fn hear_beginning(&mut self, verb: Verb) -> Result<Option<Reply>, FtpError> {
+    pub(super) fn hear_beginning(&mut self, verb: Verb) -> Result<Option<Reply>, FtpError> {
         let reply = self.control.reply()?;
         match reply.class() {
             Class::Preliminary => {
@@ -314,7 +335,7 @@ impl Client {
     /// Connects to the port that the server names.
     fn connect_to(&mut self, verb: Verb, reply: &Reply, flight: &Flight) -> Result<Link, FtpError> {
         let port = port_of(verb, reply).expect("the door is open");
-        self.control.note(Direction::Noted, &format_args!("data connection to port {port}"));
+        self.note_port(port);
         let timeout = self.options.timeouts.connect;
         match connect_passive(self.peer, port, timeout, &self.options.cancel) {
             Ok(stream) => {
@@ -381,14 +402,19 @@ impl Client {
         }
     }
 
-    fn listen(&self) -> Result<ActiveListener, FtpError> {
+    pub(super) fn listen(&self) -> Result<ActiveListener, FtpError> {
         ActiveListener::bind(self.local, self.peer.ip()).map_err(active_failure)
     }
 
-    fn accept(&mut self, listener: &ActiveListener) -> Result<Link, FtpError> {
+    pub(super) fn accept(&mut self, listener: &ActiveListener) -> Result<Link, FtpError> {
         let accepted = listener.accept(self.options.timeouts.connect, &self.options.cancel);
         let stream = accepted.inspect_err(|_| self.control.give_up()).map_err(active_failure)?;
         self.notes.connects.store(true, Ordering::Relaxed);
+        if let Ok(from) = stream.peer_addr() {
+            let host = from.ip().to_canonical();
+            self.control
+                .note(Direction::Noted, &format_args!("data connection from {host} port {}", from.port()));
+        }
         self.data_link(stream, Link::new)
     }
 

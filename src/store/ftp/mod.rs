@@ -195,6 +195,20 @@ impl FtpStore {
         Ok(FtpSession::new(client, root, aside, self.name.clone(), ways))
     }
 
+    /// Opens a session by itself, in the directory of the URL, for operations beyond a tree's.
+    ///
+    /// # Errors
+    /// As [`Store::connect`], and why the directory can't be entered.
+    pub fn client(&self) -> StoreResult<Client> {
+        let mut session = self.open()?;
+        if self.root != RemoteRoot::Home(Vec::new()) {
+            let root = RelPath::root();
+            let path = session.full(&root);
+            session.client.change_dir(&path).map_err(|e| session.fail("open", &root, e))?;
+        }
+        Ok(session.client)
+    }
+
     fn fail(&self, error: FtpError) -> StoreError {
         // A name or port that never worked is most likely mistyped; trying again would only keep a person waiting.
         let remedy = match &error {

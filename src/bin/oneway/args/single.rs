@@ -114,6 +114,22 @@ pub(crate) struct RmArgs {
     pub(crate) single: SingleArgs,
 }
 
+/// What is not sent to the server is told by `!help`. Commands from a pipe are one a line, all of them are sent, and the exit status is 3
+/// if one was refused.
+#[derive(Debug, Args)]
+pub(crate) struct ShellArgs {
+    /// ftp://[user[:password]@]host[:port]/path
+    #[arg(value_name = "URL")]
+    pub(crate) url: OsString,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
+    /// Show each step from the login on when given twice (-vv), as !trace does later
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CpArgs {
     /// A path, or ftp://[user[:password]@]host[:port]/path; `-` is standard input

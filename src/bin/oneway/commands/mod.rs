@@ -15,6 +15,7 @@ pub(crate) mod probe;
 pub(crate) mod reports;
 mod run;
 pub(crate) mod serve;
+mod shell;
 mod single;
 pub(crate) mod state;
 pub(crate) mod status;
@@ -52,6 +53,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rm(args) => single::rm(&args),
         Command::Mkdir(args) => single::mkdir(&args),
         Command::Rmdir(args) => single::rmdir(&args),
+        Command::Shell(args) => shell::run(&args),
         Command::Serve(args) => serve::run(&args),
     }
 }

@@ -1,0 +1,92 @@
+//! Data on its way to standard output: to the byte, or on a terminal with everything escaped that it might obey.
+
+use std::io::{self, IsTerminal, Write};
+
+use oneway::model::escape;
+
+/// A line longer than this is shown in pieces.
+const LINE_BYTES: usize = 64 << 10;
+
+/// Where data goes.
+pub(super) struct Out<W: Write> {
+    inner: W,
+    /// What is shown of a line so far, on a terminal; `None` elsewhere.
+    line: Option<Vec<u8>>,
+}
+
+/// Returns standard output.
+pub(super) fn standard() -> Out<io::StdoutLock<'static>> {
+    let out = io::stdout();
+    let line = out.is_terminal().then(Vec::new);
+    Out { inner: out.lock(), line }
+}
+
+impl<W: Write> Out<W> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(line) = &mut self.line else { return self.inner.write_all(bytes) };
+        for piece in bytes.split_inclusive(|&b| b == b'\n') {
+            line.extend_from_slice(piece);
+            if line.ends_with(b"\n") || line.len() >= LINE_BYTES {
+                show(line, &mut self.inner)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is left.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        if let Some(line) = self.line.as_mut().filter(|line| !line.is_empty()) {
+            // What is said next is to begin on a line of its own.
+            line.push(b'\n');
+            show(line, &mut self.inner)?;
+        }
+        self.inner.flush()
+    }
+}
+
+fn show(line: &mut Vec<u8>, out: &mut impl Write) -> io::Result<()> {
+    let (text, end) = match line.strip_suffix(b"\n") {
+        Some(text) => (text.strip_suffix(b"\r").unwrap_or(text), "\n"),
+        None => (&line[..], ""),
+    };
+    // A tab does no harm, and columns need it.
+    let shown: Vec<String> = text.split(|&b| b == b'\t').map(escape).collect();
+    write!(out, "{}{end}", shown.join("\t"))?;
+    line.clear();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(is_terminal: bool, pieces: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut out = Out { inner: &mut bytes, line: is_terminal.then(Vec::new) };
+        for piece in pieces {
+            out.write(piece).unwrap();
+        }
+        out.finish().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn elsewhere_each_byte_is_the_servers() {
+        assert_eq!(written(false, &[b"a\r\n\x1b[", b"2J\xff\0"]), b"a\r\n\x1b[2J\xff\0");
+        assert_eq!(written(false, &[]), b"");
+    }
+
+    #[test]
+    fn a_terminal_is_shown_lines_and_nothing_it_could_obey() {
+        for (pieces, shown) in [
+            (&[&b"a\tb\r\nc"[..]][..], "a\tb\nc\n"),
+            (&[b"\x1b]0;ti", b"tle\x07\r\n"], "\\x1b]0;title\\x07\n"),
+            (&[b"gr\xc3", b"\xbcn\n"], "gr\u{fc}n\n"),
+            (&[b"a\rb\n"], "a\\rb\n"),
+        ] {
+            assert_eq!(String::from_utf8(written(true, pieces)).unwrap(), shown);
+        }
+        let long = vec![b'x'; LINE_BYTES * 2 + 1];
+        assert_eq!(written(true, &[&long]).len(), long.len() + 1);
+    }
+}
