@@ -1,11 +1,9 @@
 //! `cp` and `mv` between this machine and servers: what gets where, and what stays when something is wrong.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::symlink;
-use std::process::{Command, Stdio};
 
-use super::embedded;
+use super::{embedded, feed};
 use crate::scripted::Trial;
 use crate::support::{Dir, Sandbox, files, for_each_known_daemon, snapshot};
 
@@ -153,14 +151,8 @@ fn standard_input_and_output_are_files_of_their_own() {
     embedded(|sandbox, url, root| {
         root.add(files! {"f" => "old", "d/"});
         let feed = |to: &str, bytes: &[u8]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_oneway"));
-            command.args(["cp", "-", &format!("{url}{to}")]).stdin(Stdio::piped()).stderr(Stdio::piped());
-            sandbox.isolate(&mut command);
-            let mut child = command.spawn().unwrap();
-            // Whoever refuses doesn't read it.
-            let _ = child.stdin.take().unwrap().write_all(bytes);
-            let output = child.wait_with_output().unwrap();
-            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+            let fed = feed(sandbox, &["cp", "-", &format!("{url}{to}")], bytes);
+            (fed.status, fed.stderr)
         };
         let large = vec![b'x'; 1 << 20];
         assert_eq!(feed("/f", b"new"), (Some(0), String::new()));

@@ -10,15 +10,17 @@ const LINE_BYTES: usize = 64 << 10;
 /// Where data goes.
 pub(super) struct Out<W: Write> {
     inner: W,
-    /// What is shown of a line so far, on a terminal; `None` elsewhere.
+    /// What is still to be shown of a line, on a terminal; `None` elsewhere.
     line: Option<Vec<u8>>,
+    /// Something of that line is shown.
+    is_begun: bool,
 }
 
 /// Returns standard output.
 pub(super) fn standard() -> Out<io::StdoutLock<'static>> {
     let out = io::stdout();
     let line = out.is_terminal().then(Vec::new);
-    Out { inner: out.lock(), line }
+    Out { inner: out.lock(), line, is_begun: false }
 }
 
 impl<W: Write> Out<W> {
@@ -27,7 +29,7 @@ impl<W: Write> Out<W> {
         for piece in bytes.split_inclusive(|&b| b == b'\n') {
             line.extend_from_slice(piece);
             if line.ends_with(b"\n") || line.len() >= LINE_BYTES {
-                show(line, &mut self.inner)?;
+                self.is_begun = show(line, &mut self.inner)?;
             }
         }
         Ok(())
@@ -35,7 +37,8 @@ impl<W: Write> Out<W> {
 
     /// Writes what is left.
     pub(super) fn finish(mut self) -> io::Result<()> {
-        if let Some(line) = self.line.as_mut().filter(|line| !line.is_empty()) {
+        let is_begun = self.is_begun;
+        if let Some(line) = self.line.as_mut().filter(|line| is_begun || !line.is_empty()) {
             // What is said next is to begin on a line of its own.
             line.push(b'\n');
             show(line, &mut self.inner)?;
@@ -44,7 +47,8 @@ impl<W: Write> Out<W> {
     }
 }
 
-fn show(line: &mut Vec<u8>, out: &mut impl Write) -> io::Result<()> {
+/// Returns whether the line goes on.
+fn show(line: &mut Vec<u8>, out: &mut impl Write) -> io::Result<bool> {
     let (text, end) = match line.strip_suffix(b"\n") {
         Some(text) => (text.strip_suffix(b"\r").unwrap_or(text), "\n"),
         None => (&line[..], ""),
@@ -53,7 +57,7 @@ fn show(line: &mut Vec<u8>, out: &mut impl Write) -> io::Result<()> {
     let shown: Vec<String> = text.split(|&b| b == b'\t').map(escape).collect();
     write!(out, "{}{end}", shown.join("\t"))?;
     line.clear();
-    Ok(())
+    Ok(end.is_empty())
 }
 
 #[cfg(test)]
@@ -62,7 +66,7 @@ mod tests {
 
     fn written(is_terminal: bool, pieces: &[&[u8]]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let mut out = Out { inner: &mut bytes, line: is_terminal.then(Vec::new) };
+        let mut out = Out { inner: &mut bytes, line: is_terminal.then(Vec::new), is_begun: false };
         for piece in pieces {
             out.write(piece).unwrap();
         }
@@ -86,7 +90,9 @@ mod tests {
         ] {
             assert_eq!(String::from_utf8(written(true, pieces)).unwrap(), shown);
         }
-        let long = vec![b'x'; LINE_BYTES * 2 + 1];
-        assert_eq!(written(true, &[&long]).len(), long.len() + 1);
+        for more in [0, 1] {
+            let long = vec![b'x'; LINE_BYTES * 2 + more];
+            assert!(written(true, &long.chunks(1000).collect::<Vec<_>>()).ends_with(b"xx\n"));
+        }
     }
 }
