@@ -109,3 +109,33 @@ fn a_server_that_hangs_up_is_told_of_once() {
         trial.finish_unchecked();
     }
 }
+
+#[test]
+fn ctrl_c_ends_a_transfer_and_with_it_a_script() {
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
+    let script = "on RETR x\n< 150 go\ndata send \"part\"\npause 60s";
+    let trial = Trial::with(files! {}, script);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oneway"));
+    command.args(["shell", &trial.server.url("/")]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    trial.sandbox.isolate(&mut command);
+    let mut child = command.spawn().expect("it can be run");
+    let mut input = child.stdin.take().expect("it is piped");
+    input.write_all(b"RETR x\nPWD\n").expect("it reads");
+    let mut part = [0; 4];
+    child.stdout.as_mut().expect("it is piped").read_exact(&mut part).expect("it writes at once");
+    let begun = std::time::Instant::now();
+    let id = child.id().to_string();
+    assert!(
+        Command::new("sh")
+            .args(["-c", &format!("kill -INT {id}")])
+            .status()
+            .expect("there's a shell")
+            .success()
+    );
+    let output = child.wait_with_output().expect("it is our child");
+    assert_eq!((output.status.code(), &part), (Some(130), b"part"));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10));
+    trial.finish_unchecked();
+}

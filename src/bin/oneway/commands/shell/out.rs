@@ -25,7 +25,11 @@ pub(super) fn standard() -> Out<io::StdoutLock<'static>> {
 
 impl<W: Write> Out<W> {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(line) = &mut self.line else { return self.inner.write_all(bytes) };
+        let Some(line) = &mut self.line else {
+            self.inner.write_all(bytes)?;
+            // Whoever reads it has what has come.
+            return self.inner.flush();
+        };
         for piece in bytes.split_inclusive(|&b| b == b'\n') {
             line.extend_from_slice(piece);
             if line.ends_with(b"\n") || line.len() >= LINE_BYTES {
