@@ -74,7 +74,7 @@ pub(crate) enum Command {
     Undo(UndoArgs),
     /// Log in and say what the server can do, and what of it is used
     Probe(ProbeArgs),
-    /// List a directory of a server
+    /// List a directory of a server, a file, or with -R a whole tree
     Ls(LsArgs),
     /// Write files of a server to standard output
     Cat(SingleArgs),

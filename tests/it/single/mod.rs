@@ -10,11 +10,11 @@ use std::process::{Command, Stdio};
 
 use oneway::server::{Access, ServeOptions, Server};
 
-use crate::support::{Dir, Sandbox, files, for_each_daemon, snapshot};
+use crate::support::{Dir, Sandbox, files, for_each_known_daemon, snapshot};
 
 /// Runs a test against each real daemon, and against the embedded server.
 fn for_each_server(test: impl Fn(&Sandbox, &str, &Dir)) {
-    for_each_daemon(|daemon, sandbox| {
+    for_each_known_daemon(|daemon, sandbox| {
         let root = daemon.root().dir("tree");
         test(sandbox, daemon.url("/tree").trim_end_matches('/'), &root);
     });

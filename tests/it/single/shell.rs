@@ -97,7 +97,10 @@ fn a_server_that_hangs_up_is_told_of_once() {
         ("< not a reply", "a line that is no reply"),
         ("< 150 go\ndata send \"part\"\ndrop", "part"),
     ] {
-        let trial = Trial::with(files! {}, &format!("on RETR x\n{answer}\non NOOP\n{answer}"));
+        let script = format!("on RETR x\n{answer}\non NOOP\n{answer}\non QUIT\ndrop");
+        let trial = Trial::with(files! {}, &script);
+        let fed = feed(&trial.sandbox, &["shell", &trial.server.url("/")], b"QUIT\n");
+        assert_eq!((fed.status, &*fed.stderr), (Some(0), ""), "a silent goodbye");
         let line = if answer.contains("150") { "RETR x" } else { "NOOP" };
         let input = format!("{line}\nPWD\nPWD\n");
         let fed =

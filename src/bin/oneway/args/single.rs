@@ -114,9 +114,8 @@ pub(crate) struct RmArgs {
     pub(crate) single: SingleArgs,
 }
 
-/// What is not sent to the server is told by `!help`. Commands from a pipe are one a line, all of them are sent, and the exit status is 3
-/// if one was refused.
 #[derive(Debug, Args)]
+#[command(after_help = SHELL)]
 pub(crate) struct ShellArgs {
     /// ftp://[user[:password]@]host[:port]/path
     #[arg(value_name = "URL")]
@@ -129,6 +128,10 @@ pub(crate) struct ShellArgs {
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
+
+const SHELL: &str = "Each line is sent as it stands, but for `STOR name < file` and `APPE name < file`, which send a file of this machine, \
+    and what begins with `!`, which `!help` lists. Replies go to standard error. Of a pipe, all lines are sent; the exit status is 3 if one \
+    was refused, and 4 if the server hung up.";
 
 #[derive(Debug, Args)]
 pub(crate) struct CpArgs {

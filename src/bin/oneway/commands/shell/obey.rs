@@ -112,9 +112,9 @@ impl Shell {
             }
             Some(Verb::Quit) => {
                 let said = self.client.say(&line);
-                // The server hangs up now, and whatever it said to that is said.
+                // The server hangs up now; some do so without a word.
                 self.client.give_up();
-                Ok(if said.is_ok() { Came::Quit } else { self.heard(said) })
+                Ok(if matches!(said, Ok(_) | Err(FtpError::Closed)) { Came::Quit } else { self.heard(said) })
             }
             _ => {
                 let said = self.client.say(&line);
