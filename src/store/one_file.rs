@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::model::{Checksum, ChecksumKind, Entry, Mtime, RelPath, Remedy, is_temporary};
 use crate::store::{
     Area, AsidePlace, Begun, Capabilities, Continued, Dating, DirListing, HeldFile, Incoming, LinkRequest,
-    Names, Outgoing, PartRequest, Parts, ReadRequest, Referent, Renaming, ServerClock, Session, Settle,
-    Store, StoreError, StoreResult, Version, Way, WriteRequest, Written,
+    Names, Outgoing, PartRequest, Parts, Permitting, ReadRequest, Referent, Renaming, ServerClock, Session,
+    Settle, Store, StoreError, StoreResult, Version, Way, WriteRequest, Written,
 };
 
 /// A store of which nothing but one file of its root shows.
@@ -237,6 +237,10 @@ impl Session for OneFileSession {
 
     fn set_times(&mut self, files: &[Dating]) -> Vec<StoreResult<bool>> {
         self.inner.set_times(files)
+    }
+
+    fn set_modes(&mut self, files: &[Permitting]) -> Vec<StoreResult<()>> {
+        self.inner.set_modes(files)
     }
 
     fn read<'s>(

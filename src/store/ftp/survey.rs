@@ -84,7 +84,7 @@ fn look(session: &mut FtpSession) -> Result<Survey, FtpError> {
     let way = listing::way(session);
     if way == ListingChoice::Stat {
         // Files need data connections all the same, which are what fails first behind firewalls.
-        listing::list_raw(session, &RelPath::root())?;
+        listing::list_over_data(session, &RelPath::root())?;
     }
     let client = &session.client;
     let (known, quirks) = (client.features(), client.quirks());

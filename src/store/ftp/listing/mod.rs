@@ -118,6 +118,12 @@ pub(super) fn list_names(session: &mut FtpSession, path: &[u8]) -> Result<Option
     Ok(whole.then(|| raw.listing.entries.into_iter().map(|listed| listed.name).collect()))
 }
 
+/// Lists `dir` over a data connection, whatever costs less.
+pub(super) fn list_over_data(session: &mut FtpSession, dir: &RelPath) -> Result<(), FtpError> {
+    let path = session.full(dir);
+    list_path(session, &path).map(drop)
+}
+
 fn list_path(session: &mut FtpSession, path: &[u8]) -> Result<RawListing, FtpError> {
     if has_mlsd(session) {
         match receive(session, &command(Verb::Mlsd, path)?, parser(session, Some(mlsd()))) {
