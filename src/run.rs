@@ -104,6 +104,7 @@ fn mirror(
     if let Some(fetched) = fetched_from.or(fetched_to) {
         memory.take_over(fetched);
     }
+    observer.event(&Event::Scanned);
     let dry = options.mode != Mode::Sync;
     let healed = heal::destination(&destination, &mut to, &from.tree, &options.filter, dry)?;
     heal::doubt_source(&mut from, &options.filter);

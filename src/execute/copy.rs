@@ -11,7 +11,7 @@ mod shared;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::execute::copy::attempt::{Attempt, Next, Tries};
@@ -49,9 +49,13 @@ pub(super) fn copy_files(run: &Run<'_>, indices: Vec<usize>) {
         missing: Mutex::default(),
         serial: AtomicU32::new(0),
     };
+    let workers = AtomicUsize::new(0);
     let work = |meter: Option<&Meter<'_>>| {
-        splits.work(run, &|i| shared.give_back([i]))?;
-        work(run, &shared, meter)
+        let worker = workers.fetch_add(1, Ordering::Relaxed);
+        let done = splits.work(run, worker, &|i| shared.give_back([i]));
+        let done = done.and_then(|()| work(run, worker, &shared, meter));
+        run.observer.event(&Event::Idle { worker });
+        done
     };
     let stranded = Mutex::new(None);
     growing_crew(&remote, most, |meter| {
@@ -128,12 +132,13 @@ impl Run<'_> {
 
 /// Copies files until the queue is empty. Returns an error when this worker has no session or has lost it for good; what it had
 /// begun is back in the queue then.
-fn work(run: &Run<'_>, shared: &Shared, meter: Option<&Meter<'_>>) -> StoreResult<()> {
+fn work(run: &Run<'_>, worker: usize, shared: &Shared, meter: Option<&Meter<'_>>) -> StoreResult<()> {
     // Whoever gets no session leaves the work to those who have one.
     let Some(mut source) = run.source.lease_now()? else { return Ok(()) };
     let Some(mut destination) = run.destination.lease_now()? else { return Ok(()) };
     let mut copier = Copier {
         run,
+        worker,
         shared,
         meter,
         source: source.session(),
@@ -150,6 +155,8 @@ fn work(run: &Run<'_>, shared: &Shared, meter: Option<&Meter<'_>>) -> StoreResul
 /// One worker.
 struct Copier<'c, 'r> {
     run: &'c Run<'r>,
+    /// Its number.
+    worker: usize,
     shared: &'c Shared,
     /// Who hears what gets done; `None` when nobody could help.
     meter: Option<&'c Meter<'c>>,
@@ -166,7 +173,7 @@ struct Copier<'c, 'r> {
     replaced_bytes: u64,
 }
 
-impl Copier<'_, '_> {
+impl<'c, 'r> Copier<'c, 'r> {
     fn copy_all(&mut self) -> StoreResult<()> {
         while let Some(Next { action: i, tries, serial, announced }) = self.take()? {
             if self.run.is_stopped() {
@@ -284,7 +291,8 @@ impl Copier<'_, '_> {
         next: Option<&(ReadRequest, WriteRequest)>,
     ) -> StoreResult<()> {
         let observer = self.run.observer;
-        observer.event(&Event::Started { action: self.run.action(attempt.action) });
+        let line = self.line();
+        self.tell_start(attempt);
         let result = (|| {
             let (next_read, next_write) = (next.map(|(read, _)| read), next.map(|(_, write)| write));
             // A session over a network is lost when a transfer on it is dropped, so the side that costs nothing is first.
@@ -301,7 +309,6 @@ impl Copier<'_, '_> {
             };
             attempt.began = true;
             let mut hasher = self.run.wants_hash(attempt.action).then(blake3::Hasher::new);
-            let line = Line { run: self.run, shared: self.shared, meter: self.meter };
             line.pump(attempt, &mut *incoming, &mut *outgoing, self.block, |block| {
                 if let Some(hasher) = &mut hasher {
                     hasher.update(block);
@@ -316,6 +323,16 @@ impl Copier<'_, '_> {
             Err(_) => observer.event(&Event::TakenBack { bytes: attempt.bytes }),
         }
         result
+    }
+
+    /// Tells that a file is under way.
+    fn tell_start(&self, attempt: &Attempt) {
+        let (worker, bytes) = (self.worker, self.run.source_bytes(attempt.action));
+        self.run.observer.event(&Event::Started { worker, action: self.run.action(attempt.action), bytes });
+    }
+
+    fn line(&self) -> Line<'c, 'r> {
+        Line { run: self.run, worker: self.worker, shared: self.shared, meter: self.meter }
     }
 
     fn note_sent(&mut self, path: RelPath, attempt: &Attempt) {
@@ -418,6 +435,7 @@ impl Copier<'_, '_> {
 /// What bytes that move are told to.
 struct Line<'l, 'r> {
     run: &'l Run<'r>,
+    worker: usize,
     shared: &'l Shared,
     meter: Option<&'l Meter<'l>>,
 }
@@ -441,7 +459,7 @@ impl Line<'_, '_> {
             outgoing.write(&block[..n])?;
             look(&block[..n]);
             attempt.bytes += n as u64;
-            self.run.observer.event(&Event::Moved { bytes: n as u64 });
+            self.run.observer.event(&Event::Moved { worker: self.worker, bytes: n as u64 });
             self.shared.measure(self.meter, 0, n as u64);
             if self.run.is_stopped() {
                 let path = &self.run.action(attempt.action).entry().path;

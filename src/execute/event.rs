@@ -14,6 +14,8 @@ pub enum Event<'e> {
         /// How many entries it had.
         entries: usize,
     },
+    /// Both sides are known. What may differ is looked at more closely next.
+    Scanned,
     /// It is decided what will be done. `dry` when it stays at that.
     Planned {
         /// What.
@@ -21,24 +23,42 @@ pub enum Event<'e> {
         /// Nothing of it will be done.
         dry: bool,
     },
-    /// A file begins to be sent; after a failed try, again.
+    /// A worker begins to send a file, or a part of one; after a failed try, again. What it had under way before is off its hands.
     Started {
+        /// The number of the worker, from 0. Numbers begin anew where another phase sends files.
+        worker: usize,
         /// Which.
         action: &'e Action,
+        /// How many bytes of it this worker is to send, as far as the listing tells; 0 where it doesn't.
+        bytes: u64,
     },
-    /// Bytes of a file have moved.
+    /// Bytes have moved of what a worker has under way.
     Moved {
+        /// The number of the worker.
+        worker: usize,
         /// How many.
         bytes: u64,
     },
-    /// A file is gone on with.
+    /// What a worker has under way is gone on with.
     Kept {
+        /// The number of the worker.
+        worker: usize,
         /// How many bytes of it are there already.
         bytes: u64,
+    },
+    /// A worker has nothing left to do.
+    Idle {
+        /// Its number.
+        worker: usize,
     },
     /// A try failed; its bytes are sent again, or kept.
     TakenBack {
         /// How many bytes of [`Event::Moved`] and [`Event::Kept`] don't count.
+        bytes: u64,
+    },
+    /// What was taken back turned out to be there.
+    Recovered {
+        /// How many bytes count again.
         bytes: u64,
     },
     /// An action has its outcome.

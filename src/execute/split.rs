@@ -108,12 +108,12 @@ impl Splits {
     ///
     /// # Errors
     /// When this worker has no session or has lost it for good; its part is left to others then.
-    pub(super) fn work(&self, run: &Run<'_>, whole: &impl Fn(usize)) -> StoreResult<()> {
+    pub(super) fn work(&self, run: &Run<'_>, number: usize, whole: &impl Fn(usize)) -> StoreResult<()> {
         if self.left() == 0 {
             return Ok(());
         }
         let Some(mut source) = run.source.lease_now()? else { return Ok(()) };
-        let mut worker = Worker { splits: self, run, whole, block: vec![0; run.block_bytes()] };
+        let mut worker = Worker { splits: self, run, number, whole, block: vec![0; run.block_bytes()] };
         while !run.is_stopped()
             && let Some(part) = self.take()
         {
@@ -140,6 +140,7 @@ fn threshold(run: &Run<'_>) -> Option<u64> {
 struct Worker<'w, 'r, W> {
     splits: &'w Splits,
     run: &'w Run<'r>,
+    number: usize,
     whole: &'w W,
     block: Vec<u8>,
 }
@@ -203,7 +204,6 @@ impl<W: Fn(usize)> Worker<'_, '_, W> {
         }
         let Some(mut destination) = self.run.destination.lease_now()? else { return Ok(None) };
         let Some(parts) = destination.session().write_parts(&large.request)? else { return Ok(None) };
-        self.run.observer.event(&Event::Started { action: self.run.action(large.action) });
         Ok(Some(Open { parts: parts.into(), before, started, left: large.parts, bytes: 0 }))
     }
 
@@ -214,6 +214,9 @@ impl<W: Fn(usize)> Worker<'_, '_, W> {
         range: &Range<u64>,
         parts: &dyn Parts,
     ) -> StoreResult<()> {
+        let bytes = range.end - range.start;
+        let action = self.run.action(large.action);
+        self.run.observer.event(&Event::Started { worker: self.number, action, bytes });
         let mut moved = 0;
         let fetched = self.copy(session, large, range, parts, &mut moved);
         let Err(e) = fetched else {
@@ -247,7 +250,7 @@ impl<W: Fn(usize)> Worker<'_, '_, W> {
             self.run.wait_for_line(n);
             parts.write_at(&self.block[..n], range.start + *moved)?;
             *moved += n as u64;
-            self.run.observer.event(&Event::Moved { bytes: n as u64 });
+            self.run.observer.event(&Event::Moved { worker: self.number, bytes: n as u64 });
             if self.run.is_stopped() || large.is_over() {
                 return Err(StoreError::cancelled("send", &path, self.run.source.store().name()));
             }
@@ -353,7 +356,7 @@ mod tests {
     impl Observer for Moved {
         fn event(&self, event: &Event<'_>) {
             let change = match event {
-                Event::Moved { bytes } => *bytes as i64,
+                Event::Moved { bytes, .. } => *bytes as i64,
                 Event::TakenBack { bytes } => -(*bytes as i64),
                 _ => 0,
             };

@@ -14,6 +14,7 @@ mod remedy;
 mod secret;
 mod temporary;
 mod tree;
+mod width;
 mod zone;
 
 pub use aside::{Old, aside_for};
@@ -33,4 +34,5 @@ pub use temporary::{
     Key, MANIFEST_NAME, RunId, STATE_NAME, Temporary, is_manifest, is_state, is_temporary, temporary_for,
 };
 pub use tree::{Tree, Unproven};
+pub use width::{columns, shorten};
 pub use zone::{Offset, Zone};

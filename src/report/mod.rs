@@ -12,7 +12,7 @@ mod warnings;
 
 pub use html::text as html_text;
 pub use listed::{listed_json, listed_json_at};
-pub use size::human_bytes;
+pub use size::{grouped, human_bytes};
 pub use warnings::{Severity, warnings};
 
 use std::io::{self, Write};

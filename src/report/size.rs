@@ -1,4 +1,4 @@
-//! Sizes for people.
+//! Sizes and numbers for people.
 
 /// Returns a size of about three digits with its unit: `12 B`, `1.5 KiB`, `203 MiB`.
 pub fn human_bytes(bytes: u64) -> String {
@@ -16,9 +16,24 @@ pub fn human_bytes(bytes: u64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
+/// Returns a number with its digits in threes: `1,234,567`.
+pub fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let parts: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).expect("digits")).collect();
+    parts.join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (n, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(n), shown);
+        }
+    }
 
     #[test]
     fn sizes_have_about_three_digits() {

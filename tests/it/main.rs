@@ -26,6 +26,7 @@ mod pages;
 mod parse_listing;
 mod permissions;
 mod probe;
+mod progress;
 mod remote_state;
 mod renames;
 mod resume;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::execute::Event;
-use crate::execute::copy::{Attempt, Copier, Line, Next, Tries, is_in_place};
+use crate::execute::copy::{Attempt, Copier, Next, Tries, is_in_place};
 use crate::execute::resume::{Partial, Rest, TAIL_BYTES, Wanted, length_of, open_rest, write_rest};
 use crate::model::{Key, Remedy};
 use crate::store::{ReadRequest, StoreError, StoreResult, WriteRequest};
@@ -26,7 +26,7 @@ impl Copier<'_, '_> {
         (read, write): &(ReadRequest, WriteRequest),
     ) -> StoreResult<Went> {
         let run = self.run;
-        run.observer.event(&Event::Started { action: run.action(attempt.action) });
+        self.tell_start(attempt);
         let result = self.try_to_go_on(attempt, read, write);
         match result {
             Ok(Went::Through) => self.note_sent(write.path.clone(), attempt),
@@ -43,7 +43,7 @@ impl Copier<'_, '_> {
         read: &ReadRequest,
         write: &WriteRequest,
     ) -> StoreResult<Went> {
-        let (run, partials) = (self.run, &self.shared.partials);
+        let (run, partials, line) = (self.run, &self.shared.partials, self.line());
         let mtime = run.source_time(&self.shared.times, attempt.action);
         let (Some(partial), Some(size), Some(mtime)) = (&mut attempt.partial, read.size, mtime) else {
             return Ok(Went::Nowhere);
@@ -65,8 +65,7 @@ impl Copier<'_, '_> {
         };
         attempt.began = true;
         attempt.kept = bytes;
-        run.observer.event(&Event::Kept { bytes });
-        let line = Line { run, shared: self.shared, meter: self.meter };
+        run.observer.event(&Event::Kept { worker: self.worker, bytes });
         line.pump(attempt, &mut *incoming, &mut *outgoing, self.block, |_| {})?;
         incoming.finish()?;
         if self.source.version(&read.path)? != version {
@@ -140,10 +139,7 @@ impl Copier<'_, '_> {
             // Whoever sends it again will see.
             Ok(false) | Err(_) => return Ok(false),
         }
-        if attempt.kept > 0 {
-            self.run.observer.event(&Event::Kept { bytes: attempt.kept });
-        }
-        self.run.observer.event(&Event::Moved { bytes: attempt.bytes });
+        self.run.observer.event(&Event::Recovered { bytes: attempt.kept + attempt.bytes });
         self.finished.insert(write.path, Attempt { found: attempt.found + 1, ..attempt.clone() });
         Ok(true)
     }

@@ -14,7 +14,7 @@ use chrono::SecondsFormat;
 use crate::model::escape;
 use crate::plan::Deed;
 use crate::report::warnings::{Severity, warnings};
-use crate::report::{Detail, Format, Mode, Report, human_bytes};
+use crate::report::{Detail, Format, Mode, Report, grouped, human_bytes};
 
 /// A page for people.
 pub(super) struct Html;
@@ -135,14 +135,6 @@ fn totals(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     total("", &format!("{:.1} s", report.seconds), "took")
 }
 
-/// Returns a number with its digits in threes.
-fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let parts: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).expect("digits")).collect();
-    parts.join(",")
-}
-
 /// Failures are many at a time, and the table has them all.
 const FAILURES_SHOWN: usize = 20;
 
@@ -176,12 +168,5 @@ mod tests {
     fn nothing_in_a_text_is_markup() {
         assert_eq!(text("<b a=\"1\" b='2'>&"), "&lt;b a=&quot;1&quot; b=&#39;2&#39;&gt;&amp;");
         assert_eq!(text("a\u{202e}b\x1b"), "a\\u{202e}b\\x1b");
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (n, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(n), shown);
-        }
     }
 }

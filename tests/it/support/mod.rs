@@ -8,6 +8,7 @@ mod dir;
 mod proftpd;
 mod sandbox;
 mod script;
+mod terminal;
 mod tls;
 mod tree;
 mod vsftpd;

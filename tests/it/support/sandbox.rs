@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -156,6 +157,14 @@ impl Oneway<'_> {
     /// Runs it to its end.
     pub(crate) fn run(self) -> Run {
         self.start().finish()
+    }
+
+    /// Starts it with its standard output and error on a terminal.
+    pub(super) fn spawn_on(mut self, terminal: OwnedFd) -> Killed {
+        let again = terminal.try_clone().expect("there are descriptors");
+        self.command.stdin(Stdio::null()).stdout(terminal).stderr(again);
+        let child = self.command.spawn();
+        Killed(child.unwrap_or_else(|error| panic!("cannot run {}: {error}", self.shown)))
     }
 
     /// Starts it; the test goes on at once.

@@ -141,7 +141,7 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
 
     let mut early = Vec::new();
     let signals = Signals::watch(&cancel)?;
-    let progress = Progress::new(args.show.progress, args.show.quiet);
+    let progress = Progress::new(args.show.progress, args.show.quiet, &cancel);
     let result = run_mirror(&source, &destination, &options, &progress);
     progress.finish();
     let mut report = match result {
@@ -284,6 +284,10 @@ pub(crate) fn complain_of(report: &Report, max_duration: Option<Duration>) {
     let mut untried: BTreeMap<&str, usize> = BTreeMap::new();
     for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
         let Some(error) = outcome.error.as_ref().filter(|_| outcome.is_failed()) else { continue };
+        if report.stopped.is_some() && (error == "stopped" || error.ends_with(": stopped")) {
+            // What was not done, since somebody stopped the run, is told in one line below.
+            continue;
+        }
         if outcome.tries == 0 && action.obstacle.is_none() {
             *untried.entry(error).or_default() += 1;
         } else if error.contains(&format!("`{}`", action.path)) {

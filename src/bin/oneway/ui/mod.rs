@@ -2,4 +2,5 @@
 
 pub(crate) mod progress;
 pub(crate) mod say;
+pub(crate) mod terminal;
 pub(crate) mod trace;

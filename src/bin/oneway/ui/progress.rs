@@ -1,111 +1,271 @@
-//! A progress line on a terminal, and nothing of it elsewhere.
+//! What a run is doing: a frame at the bottom of a terminal, a line now and then in a log, and nothing elsewhere.
+//!
+//! Workers note what they do in numbers that cost nothing to change; a thread of its own makes something to look at of them.
 
-use std::io::IsTerminal;
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod frame;
+mod pace;
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use oneway::compare::Side;
 use oneway::execute::{Event, Observer};
+use oneway::model::{Cancel, RelPath, escape};
 use oneway::plan::{Action, Deed};
 
 use crate::args::When;
-use crate::ui::say::complain;
+use crate::ui::progress::frame::{Count, Doing, Look, UnderWay, View, lines, sentence};
+use crate::ui::progress::pace::{Done, Pace};
+use crate::ui::say::{complain, paint};
+use crate::ui::terminal;
 
 /// Shows what a run does on standard error.
 pub(crate) struct Progress {
-    bar: ProgressBar,
-    source: AtomicUsize,
-    destination: AtomicUsize,
-    files: AtomicUsize,
-    finished: AtomicUsize,
-    /// Where no line can be redrawn, one is printed now and then.
-    lines: Option<std::sync::Mutex<Instant>>,
+    /// `None` where nothing is shown.
+    state: Option<Arc<State>>,
+    shower: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Between two printed lines.
-const LINE_PAUSE: Duration = Duration::from_secs(5);
+/// What is known of the run.
+struct State {
+    begun: Instant,
+    cancel: Cancel,
+    /// One of the constants below.
+    stage: AtomicU8,
+    source: AtomicUsize,
+    destination: AtomicUsize,
+    bytes: AtomicU64,
+    all_bytes: AtomicU64,
+    files: AtomicUsize,
+    all_files: AtomicUsize,
+    others: AtomicUsize,
+    all_others: AtomicUsize,
+    workers: Vec<Worker>,
+    is_over: AtomicBool,
+}
+
+#[derive(Default)]
+struct Worker {
+    /// What it has under way, and how many bytes that is.
+    file: Mutex<Option<(RelPath, u64)>>,
+    bytes: AtomicU64,
+}
+
+const SCANNING: u8 = 0;
+const COMPARING: u8 = 1;
+const DOING: u8 = 2;
+
+/// More sessions can't be asked for.
+const MOST_WORKERS: usize = 64;
+
+/// What a file costs beside its bytes, and another change, in bytes that would have moved meanwhile: a guess for the estimate of the time.
+const FILE_WORK: u64 = 64 << 10;
+const OTHER_WORK: u64 = 8 << 10;
 
 impl Progress {
-    pub(crate) fn new(when: When, quiet: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let shown = !quiet && (when == When::Always || (when == When::Auto && terminal));
-        let bar = ProgressBar::with_draw_target(
-            None,
-            if shown && terminal {
-                ProgressDrawTarget::stderr_with_hz(8)
-            } else {
-                ProgressDrawTarget::hidden()
-            },
-        );
-        bar.set_style(style("{spinner} {msg}"));
-        let lines = (shown && !terminal).then(|| std::sync::Mutex::new(Instant::now()));
-        Self {
-            bar,
-            source: AtomicUsize::new(0),
-            destination: AtomicUsize::new(0),
-            files: AtomicUsize::new(0),
-            finished: AtomicUsize::new(0),
-            lines,
-        }
+    /// Shows nothing when it is to be quiet.
+    pub(crate) fn new(when: When, quiet: bool, cancel: &Cancel) -> Self {
+        let redraws = terminal::can_redraw();
+        let is_shown = !quiet
+            && match when {
+                When::Never => false,
+                When::Always => true,
+                When::Auto => redraws,
+            };
+        let state = is_shown.then(|| Arc::new(State::new(cancel)));
+        let shower = state.clone().map(|state| {
+            thread::spawn(move || if redraws { state.show_frames() } else { state.show_lines() })
+        });
+        Self { state, shower: Mutex::new(shower) }
     }
 
-    /// Takes the line away.
+    /// Takes away what is shown.
     pub(crate) fn finish(&self) {
-        self.bar.finish_and_clear();
-    }
-
-    fn scanned(&self) {
-        let count = |side: &AtomicUsize| side.load(Ordering::Relaxed);
-        let (source, destination) = (count(&self.source), count(&self.destination));
-        self.say(format!("scanning: {source} entries at the source, {destination} at the destination"));
-    }
-
-    fn planned(&self, actions: &[Action]) {
-        let files = actions.iter().filter(|action| is_transfer(action)).count();
-        self.files.store(files, Ordering::Relaxed);
-        self.bar.set_length(actions.iter().map(Action::bytes).fold(0, u64::saturating_add));
-        self.bar.set_style(style("{bar:20} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} {wide_msg}"));
-        self.say(format!("0/{files} files"));
-    }
-
-    fn finished(&self, action: &Action) {
-        if is_transfer(action) {
-            let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
-            self.say(format!("{finished}/{} files  {}", self.files.load(Ordering::Relaxed), action.path));
+        if let Some(state) = &self.state {
+            state.is_over.store(true, Ordering::Relaxed);
+        }
+        let shower = self.shower.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(shower) = shower {
+            shower.thread().unpark();
+            // If it panicked, that was said.
+            let _ = shower.join();
         }
     }
+}
 
-    fn say(&self, text: String) {
-        if let Some(last) = &self.lines
-            && let Ok(mut last) = last.try_lock()
-            && last.elapsed() >= LINE_PAUSE
-        {
-            *last = Instant::now();
-            complain!("{text}");
-        }
-        self.bar.set_message(text);
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
 impl Observer for Progress {
     fn event(&self, event: &Event<'_>) {
-        match event {
-            Event::Listed { side, entries } => {
-                let count = match side {
-                    Side::Source => &self.source,
-                    Side::Destination => &self.destination,
-                };
-                count.fetch_add(*entries, Ordering::Relaxed);
-                self.scanned();
-            }
-            Event::Planned { dry: true, .. } => self.finish(),
-            Event::Planned { plan, dry: false } => self.planned(&plan.actions),
-            Event::Started { .. } => {}
-            Event::Moved { bytes } | Event::Kept { bytes } => self.bar.inc(*bytes),
-            Event::TakenBack { bytes } => self.bar.set_position(self.bar.position().saturating_sub(*bytes)),
-            Event::Finished { action, .. } => self.finished(action),
+        let Some(state) = &self.state else { return };
+        state.note(event);
+        if matches!(event, Event::Planned { dry: true, .. }) {
+            self.finish();
         }
+    }
+}
+
+impl State {
+    fn new(cancel: &Cancel) -> Self {
+        Self {
+            begun: Instant::now(),
+            cancel: cancel.clone(),
+            stage: AtomicU8::new(SCANNING),
+            source: AtomicUsize::new(0),
+            destination: AtomicUsize::new(0),
+            bytes: AtomicU64::new(0),
+            all_bytes: AtomicU64::new(0),
+            files: AtomicUsize::new(0),
+            all_files: AtomicUsize::new(0),
+            others: AtomicUsize::new(0),
+            all_others: AtomicUsize::new(0),
+            workers: std::iter::repeat_with(Worker::default).take(MOST_WORKERS).collect(),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    fn note(&self, event: &Event<'_>) {
+        let add = |to: &AtomicU64, bytes: u64| {
+            to.fetch_add(bytes, Ordering::Relaxed);
+        };
+        match event {
+            Event::Listed { side: Side::Source, entries } => {
+                self.source.fetch_add(*entries, Ordering::Relaxed);
+            }
+            Event::Listed { side: Side::Destination, entries } => {
+                self.destination.fetch_add(*entries, Ordering::Relaxed);
+            }
+            Event::Scanned => self.stage.store(COMPARING, Ordering::Relaxed),
+            Event::Planned { plan, .. } => self.plan(&plan.actions),
+            Event::Started { worker, action, bytes } => {
+                if let Some(worker) = self.workers.get(*worker) {
+                    worker.bytes.store(0, Ordering::Relaxed);
+                    worker.put(Some((action.entry().path.clone(), *bytes)));
+                }
+            }
+            Event::Moved { worker, bytes } | Event::Kept { worker, bytes } => {
+                add(&self.bytes, *bytes);
+                if let Some(worker) = self.workers.get(*worker) {
+                    add(&worker.bytes, *bytes);
+                }
+            }
+            Event::Recovered { bytes } => add(&self.bytes, *bytes),
+            Event::TakenBack { bytes } => take_from(&self.bytes, *bytes),
+            Event::Idle { worker } => {
+                if let Some(worker) = self.workers.get(*worker) {
+                    worker.put(None);
+                }
+            }
+            Event::Finished { action, outcome } => {
+                let count = if is_transfer(action) { &self.files } else { &self.others };
+                count.fetch_add(1, Ordering::Relaxed);
+                if !outcome.is_done() {
+                    // Its bytes won't come any more.
+                    take_from(&self.all_bytes, action.bytes());
+                }
+            }
+        }
+    }
+
+    fn plan(&self, actions: &[Action]) {
+        let files = actions.iter().filter(|action| is_transfer(action)).count();
+        self.all_files.store(files, Ordering::Relaxed);
+        self.all_others.store(actions.len() - files, Ordering::Relaxed);
+        let bytes = actions.iter().map(Action::bytes).fold(0, u64::saturating_add);
+        self.all_bytes.store(bytes, Ordering::Relaxed);
+        self.stage.store(DOING, Ordering::Relaxed);
+    }
+
+    fn show_frames(&self) {
+        let look =
+            Look { unicode: terminal::has_unicode(), colours: terminal::has_colours(&std::io::stderr()) };
+        let mut pace = Pace::default();
+        // What is over at once is not worth a flash.
+        self.sleep(FIRST_PAUSE);
+        while !self.is_over() {
+            let view = self.view(&mut pace);
+            if terminal::is_foreground() {
+                paint(&lines(&view, terminal::size(), look));
+            }
+            self.sleep(FRAME_PAUSE);
+        }
+        paint(&[]);
+    }
+
+    fn show_lines(&self) {
+        let mut pace = Pace::default();
+        let mut next = LINE_PAUSE;
+        while !self.is_over() {
+            let view = self.view(&mut pace);
+            let now = self.begun.elapsed();
+            if now >= next {
+                complain!("{}", sentence(&view));
+                // The longer it takes, the less there is to say.
+                next = now + (now / 10).clamp(LINE_PAUSE, MOST_LINE_PAUSE);
+            }
+            self.sleep(FRAME_PAUSE);
+        }
+    }
+
+    fn view(&self, pace: &mut Pace) -> View {
+        let count = |n: &AtomicUsize| n.load(Ordering::Relaxed);
+        let (source, destination) = (count(&self.source), count(&self.destination));
+        let elapsed = self.begun.elapsed();
+        match self.stage.load(Ordering::Relaxed) {
+            SCANNING => return View::Scanning { source, destination, elapsed },
+            COMPARING => return View::Comparing { entries: source.saturating_add(destination), elapsed },
+            _ => {}
+        }
+        let all_bytes = self.all_bytes.load(Ordering::Relaxed);
+        let bytes = Count { done: self.bytes.load(Ordering::Relaxed).min(all_bytes), of: all_bytes };
+        let files = Count { done: count(&self.files), of: count(&self.all_files) };
+        let others = Count { done: count(&self.others), of: count(&self.all_others) };
+        let work = |bytes: u64, files: usize, others: usize| {
+            let more = (files as u64).saturating_mul(FILE_WORK) + (others as u64).saturating_mul(OTHER_WORK);
+            bytes.saturating_add(more)
+        };
+        let done = work(bytes.done, files.done, others.done);
+        let all = work(bytes.of, files.of, others.of).max(1);
+        pace.note(elapsed, Done { bytes: bytes.done, work: done });
+        View::Doing(Doing {
+            part: done as f64 / all as f64,
+            bytes,
+            files,
+            others,
+            rate: pace.bytes_per_second(),
+            left: pace.time_for(all.saturating_sub(done)),
+            is_stopping: self.cancel.is_cancelled(),
+            under_way: self.workers.iter().filter_map(Worker::under_way).collect(),
+        })
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
+    fn sleep(&self, time: Duration) {
+        if !self.is_over() {
+            thread::park_timeout(time);
+        }
+    }
+}
+
+impl Worker {
+    fn put(&self, file: Option<(RelPath, u64)>) {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+    }
+
+    fn under_way(&self) -> Option<UnderWay> {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let (path, size) = file.as_ref()?;
+        let bytes = Count { done: self.bytes.load(Ordering::Relaxed), of: *size };
+        Some(UnderWay { name: escape(path.as_bytes()), bytes })
     }
 }
 
@@ -113,6 +273,13 @@ fn is_transfer(action: &Action) -> bool {
     matches!(action.deed, Deed::Copy | Deed::Replace)
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the template is a literal").progress_chars("━╸ ")
+fn take_from(number: &AtomicU64, bytes: u64) {
+    // It always says what to store.
+    let _ = number.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(bytes)));
 }
+
+const FIRST_PAUSE: Duration = Duration::from_millis(150);
+const FRAME_PAUSE: Duration = Duration::from_millis(125);
+/// Between two printed lines.
+const LINE_PAUSE: Duration = Duration::from_secs(5);
+const MOST_LINE_PAUSE: Duration = Duration::from_secs(60);

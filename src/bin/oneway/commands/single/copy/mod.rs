@@ -86,7 +86,7 @@ pub(super) fn copy(means: &Means, route: &Route, how: &How<'_>) -> anyhow::Resul
             return Ok(Copied { source, destination, report });
         }
     };
-    let progress = Progress::new(how.show.progress, how.show.quiet);
+    let progress = Progress::new(how.show.progress, how.show.quiet, &means.cancel);
     let result = run_mirror(&source, &destination, &options, &progress);
     progress.finish();
     let mut report = result.map_err(|e| match e.remedy() {
