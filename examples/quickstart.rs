@@ -68,7 +68,7 @@ fn mirror(source: &str, destination: &str, mode: Mode) -> Result<Report> {
     let options = RunOptions { mode, delete: true, ..RunOptions::default() };
     let report = run(&open(source)?, &open(destination)?, &options, &Silent)?;
     let text = format_named("text").ok_or("the text format is always there")?;
-    text.write(&report, Detail { verbose: true }, &mut stdout())?;
+    text.write(&report, Detail { verbose: true, ..Detail::default() }, &mut stdout())?;
     expect(report.failed() == 0, "nothing fails")?;
     Ok(report)
 }

@@ -9,11 +9,14 @@ mod listed;
 mod size;
 mod text;
 mod warnings;
+mod why;
 
 pub use html::text as html_text;
 pub use listed::{listed_json, listed_json_at};
 pub use size::{grouped, human_bytes};
+pub use text::summary;
 pub use warnings::{Severity, warnings};
+pub use why::{human_time, why};
 
 use std::io::{self, Write};
 
@@ -207,6 +210,10 @@ fn total(bytes: impl Iterator<Item = u64>) -> u64 {
 pub struct Detail {
     /// Also what is usually left out: each change of a run that went well, what was left alone and why.
     pub verbose: bool,
+    /// Each change in the text, however many there are. Else many are counted by directory.
+    pub all: bool,
+    /// The text is coloured, for a terminal.
+    pub colour: bool,
 }
 
 /// One way to write a report.

@@ -85,7 +85,7 @@ fn sample(mode: Mode) -> Report {
 
 fn written(report: &Report, format: &str, verbose: bool) -> String {
     let mut out = Vec::new();
-    format_named(format).unwrap().write(report, Detail { verbose }, &mut out).unwrap();
+    format_named(format).unwrap().write(report, Detail { verbose, ..Detail::default() }, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -314,7 +314,10 @@ fn an_empty_page_says_that_nothing_differs() {
 #[test]
 fn csv_has_a_line_for_each_change() {
     let mut out = Vec::new();
-    format_named("csv").unwrap().write(&sample(Mode::Sync), Detail { verbose: true }, &mut out).unwrap();
+    format_named("csv")
+        .unwrap()
+        .write(&sample(Mode::Sync), Detail { verbose: true, ..Detail::default() }, &mut out)
+        .unwrap();
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<&str> = text.split_terminator("\r\n").collect();
     assert_eq!(lines.len(), 7);
@@ -337,4 +340,84 @@ fn a_job_is_named_in_its_summary() {
         let text = String::from_utf8(out).unwrap();
         assert!(text.lines().last().is_some_and(|line| line.starts_with(told)), "{text}");
     }
+}
+
+/// A difference of more changes than anybody reads.
+fn large() -> Report {
+    let mut report = sample(Mode::Diff);
+    report.plan.actions = (0..1204)
+        .map(|i| {
+            action(
+                Deed::Copy,
+                Reason::Missing,
+                Some(file(&format!("images/2024/{i:04}.jpg"), 2 << 20, 0)),
+                None,
+            )
+        })
+        .collect();
+    let replaced =
+        |name| action(Deed::Replace, Reason::Size, Some(file(name, 2048, 0)), Some(file(name, 10, 1)));
+    report.plan.actions.extend(["index.html", "漢字.html"].map(replaced));
+    let gone = (0..60).map(|i| format!("old/{i}")).chain(["gone".to_owned()]);
+    report
+        .plan
+        .actions
+        .extend(gone.map(|name| action(Deed::Delete, Reason::Extra, None, Some(file(&name, 7, 0)))));
+    let obstacle = Action { obstacle: Some("so"), ..replaced("blocked") };
+    report.plan.actions.push(obstacle);
+    report
+}
+
+#[test]
+fn many_changes_are_counted_by_directory_what_is_deleted_first() {
+    let text = written(&large(), "text", false);
+    assert_eq!(
+        text.lines().collect::<Vec<_>>(),
+        [
+            "! blocked       can't be done: so",
+            "- gone          only at the destination",
+            "- old/          only at the destination: 60 files",
+            "~ index.html    size 10 B → 2.0 KiB",
+            "~ 漢字.html     size 10 B → 2.0 KiB",
+            "+ images/2024/  new: 1,204 files, 2.4 GiB",
+            "(1,268 changes in 6 lines; --all prints each)",
+            "would change: 1,204 new files, 2 replaced, 61 deleted, 2.4 GiB, 3 unchanged, 1.5 s",
+        ]
+    );
+    let mut out = Vec::new();
+    let all = Detail { all: true, ..Detail::default() };
+    format_named("text").unwrap().write(&large(), all, &mut out).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap().lines().count(), 1268 + 1);
+}
+
+#[test]
+fn what_failed_is_told_with_its_error_and_never_counted_among_the_rest() {
+    let text = written(&sample(Mode::Sync), "text", true);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        (lines[0], lines[3]),
+        ("! caf\\xe9 100%.txt  not done: no room", "! old\\x1b[2J        not done: no room")
+    );
+    let mut report = large();
+    report.mode = Mode::Sync;
+    let failed = sample(Mode::Sync).outcomes[4].clone();
+    report.outcomes = vec![failed; report.plan.actions.len()];
+    let text = written(&report, "text", true);
+    assert!(text.starts_with("! blocked       can't be done: so\n"), "{text}");
+    assert!(text.contains("\n! images/2024/  1,204 files not done: no room\n"), "{text}");
+}
+
+#[test]
+fn colours_are_added_and_nothing_else() {
+    let mut out = Vec::new();
+    let detail = Detail { colour: true, ..Detail::default() };
+    format_named("text").unwrap().write(&sample(Mode::Diff), detail, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("\x1b[31m- old\\x1b[2J\x1b[0m        only"), "{text}");
+    let mut plain = text;
+    while let Some(at) = plain.find('\x1b') {
+        let end = at + plain[at..].find('m').unwrap();
+        plain.replace_range(at..=end, "");
+    }
+    assert_eq!(plain, written(&sample(Mode::Diff), "text", false));
 }

@@ -1,13 +1,17 @@
-//! Text for people: what differs, what failed, and one line that sums it up.
+//! Text for people: what differs, and one line that sums it up.
 
+mod fold;
+
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::compare::Reason;
-use crate::model::{Kind, Precision, escape};
-use crate::plan::{Action, CARRIED_BITS, Deed};
-use crate::report::{Detail, Format, Mode, Report, human_bytes};
+use crate::model::{RelPath, columns};
+use crate::plan::{Action, Deed};
+use crate::report::text::fold::{Folded, fold};
+use crate::report::why::why;
+use crate::report::{Detail, Format, Mode, Report, grouped, human_bytes};
 
-/// One line a change, failures and warnings after them, the summary last.
+/// One line a change, or one for all of a directory where they are many; the summary last.
 pub(super) struct Text;
 
 impl Format for Text {
@@ -17,55 +21,163 @@ impl Format for Text {
 
     fn write(&self, report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
         if report.mode != Mode::Sync || detail.verbose {
-            self.changes(report, out)?;
+            changes(report, detail, out)?;
         }
         if detail.verbose {
             for remark in &report.remarks {
                 writeln!(out, "* {remark}")?;
             }
-            for spared in &report.plan.spared {
-                writeln!(out, "= {}  kept: {}", spared.path, spared.why)?;
-            }
-            for skipped in &report.plan.skipped {
-                writeln!(out, "= {}  left out: {}", skipped.path, skipped.why.as_str())?;
-            }
+            let spared =
+                report.plan.spared.iter().map(|spared| (&spared.path, format!("kept: {}", spared.why)));
+            left_alone(&spared.collect::<Vec<_>>(), detail, out)?;
+            let skipped = report.plan.skipped.iter();
+            let skipped =
+                skipped.map(|skipped| (&skipped.path, format!("left out: {}", skipped.why.as_str())));
+            left_alone(&skipped.collect::<Vec<_>>(), detail, out)?;
         }
-        let dry = report.mode != Mode::Sync;
-        let verb = if dry { "would change" } else { "changed" };
-        let mut parts: Vec<String> =
-            report.changes().map(|(deed, count)| format!("{count} {}", plural(deed, count))).collect();
-        if parts.is_empty() {
-            parts.push(if dry { "nothing differs" } else { "nothing to do" }.to_owned());
-        } else {
-            parts[0] = format!("{verb}: {}", parts[0]);
-            parts.push(human_bytes(report.bytes()));
-        }
-        if report.failed() > 0 {
-            parts.push(format!("{} failed", report.failed()));
-        }
-        parts.push(format!("{} unchanged", report.plan.unchanged));
-        parts.push(format!("{:.1} s", report.seconds));
+        let colour = (report.failed() > 0).then_some(Colour::BoldRed);
         let job = report.job.as_deref().map_or_else(String::new, |job| format!("{job}: "));
-        writeln!(out, "{job}{}", parts.join(", "))
+        writeln!(out, "{job}{}", paint(&summary(report), colour, detail))
     }
 }
 
-impl Text {
-    fn changes(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        let width = report.plan.actions.iter().map(|action| shown(action).chars().count()).max();
-        let width = width.unwrap_or(0).min(60);
-        let mut actions: Vec<&Action> = report.plan.actions.iter().collect();
-        actions.sort_by(|a, b| a.path.cmp(&b.path));
-        for action in actions {
-            let path = shown(action);
-            let (sign, why) = match action.obstacle {
-                Some(obstacle) => ('!', format!("can't be done: {obstacle}")),
-                None => (sign(action.deed), reason(action)),
-            };
-            writeln!(out, "{sign} {path:width$}  {why}")?;
-        }
-        Ok(())
+/// Returns the one line that sums a run up, without the name of its job.
+pub fn summary(report: &Report) -> String {
+    let dry = report.mode != Mode::Sync;
+    let verb = if dry { "would change" } else { "changed" };
+    let mut parts: Vec<String> =
+        report.changes().map(|(deed, count)| format!("{} {}", grouped(count), plural(deed, count))).collect();
+    if parts.is_empty() {
+        parts.push(if dry { "nothing differs" } else { "nothing to do" }.to_owned());
+    } else {
+        parts[0] = format!("{verb}: {}", parts[0]);
+        parts.push(human_bytes(report.bytes()));
     }
+    if report.failed() > 0 {
+        parts.push(format!("{} failed", grouped(report.failed())));
+    }
+    parts.push(format!("{} unchanged", grouped(report.plan.unchanged)));
+    parts.push(format!("{:.1} s", report.seconds));
+    parts.join(", ")
+}
+
+/// More lines than this nobody reads.
+const MOST_LINES: usize = 100;
+
+/// One change, and what became of it.
+struct Change<'r> {
+    action: &'r Action,
+    /// Why it can't be done, or wasn't; `None` where all is well.
+    trouble: Option<String>,
+}
+
+impl Change<'_> {
+    fn look(&self) -> Look {
+        if self.trouble.is_some() { TROUBLE } else { look(self.action.deed) }
+    }
+}
+
+fn changes(report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
+    let mut changes: Vec<Change<'_>> = (report.plan.actions.iter().enumerate())
+        .map(|(i, action)| {
+            let obstacle = action.obstacle.map(|obstacle| format!("can't be done: {obstacle}"));
+            let error = report.outcomes.get(i).and_then(|outcome| outcome.error.as_ref());
+            let trouble = obstacle.or_else(|| error.map(|error| format!("not done: {error}")));
+            Change { action, trouble }
+        })
+        .collect();
+    changes.sort_by(|a, b| a.action.path.cmp(&b.action.path));
+    let changes: Vec<&Change<'_>> = changes.iter().collect();
+    if detail.all || changes.len() <= MOST_LINES {
+        return rows(
+            &changes.into_iter().map(|change| row(&Folded::One(change))).collect::<Vec<_>>(),
+            detail,
+            out,
+        );
+    }
+    let all = changes.len();
+    // What is in trouble and what is deleted comes first, and never goes down among the rest.
+    let of_rank = |rank| changes.iter().copied().filter(move |change| change.look().rank == rank);
+    let mut lines = Vec::new();
+    for (rank, most) in [(0, MOST_LINES / 4), (1, MOST_LINES / 2), (2, MOST_LINES)] {
+        let room = most.saturating_sub(lines.len());
+        lines.extend(fold(of_rank(rank).collect(), room));
+    }
+    let lines: Vec<Row> = lines.iter().map(row).collect();
+    rows(&lines, detail, out)?;
+    writeln!(out, "({} changes in {} lines; --all prints each)", grouped(all), lines.len())
+}
+
+/// A line of the list.
+struct Row {
+    look: Look,
+    what: String,
+    why: String,
+}
+
+fn rows(rows: &[Row], detail: Detail, out: &mut dyn Write) -> io::Result<()> {
+    let width = rows.iter().map(|row| columns(&row.what)).max().unwrap_or(0).min(MOST_COLUMNS);
+    for Row { look, what, why } in rows {
+        let gap = " ".repeat(width.saturating_sub(columns(what)) + 2);
+        writeln!(out, "{}{gap}{why}", paint(&format!("{} {what}", look.sign), Some(look.colour), detail))?;
+    }
+    Ok(())
+}
+
+/// A longer path moves its reason to the right.
+const MOST_COLUMNS: usize = 60;
+
+fn row(line: &Folded<'_, Change<'_>>) -> Row {
+    match line {
+        Folded::One(change) => {
+            let why = change.trouble.clone().unwrap_or_else(|| why(change.action));
+            Row { look: change.look(), what: shown(change.action), why }
+        }
+        Folded::Many { dir, below, changes } => {
+            let star = if *below { "" } else { "*" };
+            let look = changes[0].look();
+            Row { look, what: format!("{dir}/{star}"), why: counted(changes) }
+        }
+    }
+}
+
+/// Says how many changes of one kind there are: `new: 1,204 files and 2 folders, 3.1 GiB`.
+fn counted(changes: &[&Change<'_>]) -> String {
+    let dirs = changes.iter().filter(|change| change.action.entry().is_dir()).count();
+    let of = |n: usize, one: &str| {
+        (n > 0).then(|| format!("{} {one}{}", grouped(n), if n == 1 { "" } else { "s" }))
+    };
+    let what = [of(changes.len() - dirs, "file"), of(dirs, "folder")];
+    let what = what.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+    let first = changes[0];
+    if let Some(trouble) = &first.trouble {
+        // Their reasons may be as many as they are.
+        let same = changes.iter().all(|change| change.trouble.as_ref() == Some(trouble));
+        return if same { format!("{what} {trouble}") } else { format!("{what} with errors") };
+    }
+    let bytes = changes.iter().map(|change| change.action.bytes()).fold(0, u64::saturating_add);
+    match look(first.action.deed).counted {
+        (word, true) => format!("{word}: {what}, {}", human_bytes(bytes)),
+        (word, false) => format!("{word}: {what}"),
+    }
+}
+
+/// What is kept or left out, by its path, or by the reason where there is much of it.
+fn left_alone(all: &[(&RelPath, String)], detail: Detail, out: &mut dyn Write) -> io::Result<()> {
+    if detail.all || all.len() <= MOST_LINES {
+        for (path, why) in all {
+            writeln!(out, "= {path}  {why}")?;
+        }
+        return Ok(());
+    }
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for (_, why) in all {
+        *counts.entry(why).or_default() += 1;
+    }
+    for (why, n) in counts {
+        writeln!(out, "= {} paths  {why}", grouped(n))?;
+    }
+    Ok(())
 }
 
 /// Returns what an action is about: a path, or two.
@@ -77,15 +189,51 @@ fn shown(action: &Action) -> String {
     }
 }
 
-fn sign(deed: Deed) -> char {
-    match deed {
-        Deed::CreateDir | Deed::Copy => '+',
-        Deed::Replace => '~',
-        Deed::Rename => '>',
-        Deed::Touch => '@',
-        Deed::Chmod => '%',
-        Deed::Delete | Deed::DeleteDir => '-',
-    }
+/// How a kind of change is shown.
+#[derive(Clone, Copy)]
+struct Look {
+    sign: char,
+    colour: Colour,
+    /// What has a lower one comes first where changes are counted.
+    rank: u8,
+    /// What many of them are called, and whether their bytes count.
+    counted: (&'static str, bool),
+}
+
+const TROUBLE: Look = Look { sign: '!', colour: Colour::BoldRed, rank: 0, counted: ("", false) };
+
+fn look(deed: Deed) -> Look {
+    let (sign, colour, rank, counted) = match deed {
+        Deed::Delete | Deed::DeleteDir => ('-', Colour::Red, 1, ("only at the destination", false)),
+        Deed::CreateDir | Deed::Copy => ('+', Colour::Green, 2, ("new", true)),
+        Deed::Replace => ('~', Colour::Yellow, 2, ("changed", true)),
+        Deed::Rename => ('>', Colour::Cyan, 2, ("renamed", false)),
+        Deed::Touch => ('@', Colour::Cyan, 2, ("another time", false)),
+        Deed::Chmod => ('%', Colour::Cyan, 2, ("other permissions", false)),
+    };
+    Look { sign, colour, rank, counted }
+}
+
+/// As terminals know them (ECMA-48, SGR).
+#[derive(Clone, Copy)]
+enum Colour {
+    BoldRed,
+    Red,
+    Green,
+    Yellow,
+    Cyan,
+}
+
+fn paint(text: &str, colour: Option<Colour>, detail: Detail) -> String {
+    let Some(colour) = colour.filter(|_| detail.colour) else { return text.to_owned() };
+    let code = match colour {
+        Colour::BoldRed => "1;31",
+        Colour::Red => "31",
+        Colour::Green => "32",
+        Colour::Yellow => "33",
+        Colour::Cyan => "36",
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
 }
 
 fn plural(deed: Deed, count: usize) -> &'static str {
@@ -102,70 +250,5 @@ fn plural(deed: Deed, count: usize) -> &'static str {
         (Deed::Delete, _) => "deleted",
         (Deed::DeleteDir, 1) => "folder removed",
         (Deed::DeleteDir, _) => "folders removed",
-    }
-}
-
-fn reason(action: &Action) -> String {
-    let (new, old) = (action.source.as_deref(), action.destination.as_deref());
-    let size = |entry: Option<&crate::model::Entry>| {
-        entry.and_then(|entry| entry.size).map_or_else(|| "unknown".to_owned(), human_bytes)
-    };
-    let time = |entry: Option<&crate::model::Entry>| {
-        let Some(mtime) = entry.and_then(|entry| entry.mtime) else { return "unknown".to_owned() };
-        let pattern = match mtime.precision {
-            Precision::Second => "%Y-%m-%d %H:%M:%S",
-            Precision::Minute => "%Y-%m-%d %H:%M",
-            Precision::Day => "%Y-%m-%d",
-        };
-        // A day stays the one that was listed: in UTC it may begin the day before.
-        let at = if mtime.precision == Precision::Day { mtime.as_listed() } else { mtime.at };
-        at.format(pattern).to_string()
-    };
-    let target = |entry: Option<&crate::model::Entry>| {
-        let target = entry.and_then(|entry| entry.target.as_deref());
-        target.map_or_else(|| "somewhere unknown".to_owned(), |target| format!("`{}`", escape(target)))
-    };
-    let is_link = new.is_some_and(|new| new.kind == Kind::Symlink);
-    match action.reason {
-        Reason::Missing if is_link => format!("new, a link to {}", target(new)),
-        Reason::Checksum if is_link => format!("a link to {} → {}", target(old), target(new)),
-        Reason::Missing if action.entry().is_dir() => "new".to_owned(),
-        Reason::Missing if action.deed == Deed::Rename => format!("same content, {}", size(new)),
-        Reason::Missing => format!("new, {}", size(new)),
-        Reason::Size => {
-            let (from, to) = (size(old), size(new));
-            // Where both look alike for people, the bytes tell them apart.
-            let exact = |entry: Option<&crate::model::Entry>| entry.and_then(|entry| entry.size);
-            match (exact(old), exact(new)) {
-                (Some(a), Some(b)) if from == to => format!("size {a} → {b} bytes"),
-                _ => format!("size {from} → {to}"),
-            }
-        }
-        Reason::Time if action.deed == Deed::Touch => {
-            format!("time {} → {}, same content", time(old), time(new))
-        }
-        Reason::Time => format!("time {} → {}", time(old), time(new)),
-        Reason::Checksum => "another content of the same size".to_owned(),
-        Reason::Kind => match old {
-            Some(old) => format!("is a {} there", old.kind.as_str()),
-            None => "takes the place of something else".to_owned(),
-        },
-        Reason::Forced if action.deed == Deed::Chmod => {
-            let bits = |entry: Option<&crate::model::Entry>| {
-                entry.and_then(|entry| entry.mode).unwrap_or_default() & CARRIED_BITS
-            };
-            format!("permissions {:03o} → {:03o}", bits(old), bits(new))
-        }
-        Reason::Forced => "asked for".to_owned(),
-        Reason::Drift => {
-            let exact = |entry: Option<&crate::model::Entry>| entry.and_then(|entry| entry.size);
-            let what = if exact(old) == exact(new) {
-                format!("time {}", time(old))
-            } else {
-                format!("size {}", size(old))
-            };
-            format!("drift: changed at the destination since it was sent, now {what}")
-        }
-        Reason::Extra => "only at the destination".to_owned(),
     }
 }

@@ -399,6 +399,10 @@ pub(crate) struct ShowArgs {
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
+    /// Print each change, however many there are; else more than 100 are counted by directory
+    #[arg(long)]
+    pub(crate) all: bool,
+
     /// Also print each change and what was left alone; twice (-vv) traces every command and reply, secrets struck out
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use oneway::report::{Detail, FORMATS, Format as Writer, Report, format_named};
 
 use crate::args::{Format, SyncArgs};
+use crate::ui::terminal::has_colours;
 
 /// `FORMAT=FILE` of `--report`.
 #[derive(Clone)]
@@ -58,7 +59,7 @@ impl Reports {
             file: args.output.as_deref().map(create).transpose()?,
             more: more.collect::<anyhow::Result<_>>()?,
             quiet: args.show.quiet && args.format == Format::Text,
-            detail: Detail { verbose: args.show.verbose > 0 },
+            detail: Detail { verbose: args.show.verbose > 0, all: args.show.all, colour: false },
         })
     }
 
@@ -75,6 +76,12 @@ impl Reports {
         first.chain(more.map(|extra| &extra.file)).cloned().collect()
     }
 
+    /// Returns whether a line that sums up the run will be on the terminal.
+    pub(crate) fn is_summed_up(&self) -> bool {
+        let is_text = self.format.name() == Format::Text.name();
+        is_text && self.file.is_none() && io::stdout().is_terminal()
+    }
+
     /// Writes all of them, and returns what went wrong with each.
     pub(crate) fn write(self, report: &Report) -> Vec<anyhow::Error> {
         let is_text = self.format.name() == Format::Text.name();
@@ -84,7 +91,10 @@ impl Reports {
         if wanted {
             let written = match self.file {
                 Some(file) => write(self.format, report, self.detail, file),
-                None => write(self.format, report, self.detail, io::stdout().lock()),
+                None => {
+                    let detail = Detail { colour: has_colours(&io::stdout()), ..self.detail };
+                    write(self.format, report, detail, io::stdout().lock())
+                }
             };
             failures.extend(written.context("cannot write the report").err());
         }

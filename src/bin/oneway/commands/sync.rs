@@ -13,7 +13,7 @@ use oneway::filter::{Filter, Limits, Verdict};
 use oneway::model::{Cancel, Links, Secret};
 use oneway::plan::{GuardOptions, Presence};
 use oneway::pool::SessionCount;
-use oneway::report::{Detail, Mode, Report, Stop, format_named};
+use oneway::report::{Detail, Mode, Report, Stop, format_named, summary};
 use oneway::run::{RunOptions, StateOptions, run as run_mirror};
 
 use crate::args::{Compare, Format, LinksHow, SyncArgs};
@@ -166,7 +166,12 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
     complain_of(&report, args.max_duration);
     // Of these, a line was said.
     report.troubles.extend(early);
+    let is_summed_up = reports.is_summed_up();
     let status = publish(&report, reports);
+    if progress.is_shown() && !is_summed_up && report.early.is_none() {
+        // Else nothing would stay of what was shown.
+        complain!("{}", summary(&report));
+    }
     Ok(Mirrored { report, status, record })
 }
 

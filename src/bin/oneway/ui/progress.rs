@@ -81,6 +81,11 @@ impl Progress {
         Self { state, shower: Mutex::new(shower) }
     }
 
+    /// Returns whether somebody watches.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.state.is_some()
+    }
+
     /// Takes away what is shown.
     pub(crate) fn finish(&self) {
         if let Some(state) = &self.state {
