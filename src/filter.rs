@@ -122,6 +122,11 @@ impl Filter {
         self.apart.insert(path);
     }
 
+    /// Returns whether a path is left alone as a file of the program's own.
+    pub fn is_apart(&self, path: &RelPath) -> bool {
+        self.apart.contains(path)
+    }
+
     /// Returns whether there is no rule.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.apart.is_empty()
@@ -151,6 +156,26 @@ impl Filter {
         }
         self.admits(path, is_dir)
     }
+}
+
+/// Returns the rule that decides about `path`, and the path it is about: this one, or a directory above it that is left alone. Rules of
+/// `filter` come before those of files in the tree. `None` where no rule is about it, so that it belongs.
+pub fn deciding<'f>(
+    filter: &'f Filter,
+    files: &'f IgnoreFiles,
+    path: &RelPath,
+    is_dir: bool,
+) -> Option<(RelPath, Decision<'f>)> {
+    let mut above: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent).collect();
+    above.retain(|dir| !dir.is_root());
+    let rule =
+        |path: &RelPath, is_dir| filter.decision(path, is_dir).or_else(|| files.decision(path, is_dir));
+    for dir in above.into_iter().rev() {
+        if let Some(decision) = rule(&dir, true).filter(|decision| decision.verdict == Verdict::Exclude) {
+            return Some((dir, decision));
+        }
+    }
+    rule(path, is_dir).map(|decision| (path.clone(), decision))
 }
 
 /// The matcher takes `{a,b}` for alternatives, which gitignore doesn't know: there, braces stand for themselves.

@@ -3,6 +3,7 @@
 mod ask;
 pub mod backup;
 mod contents;
+pub mod explain;
 mod folding;
 mod heal;
 mod left_out;
@@ -30,6 +31,7 @@ use crate::plan::{
 use crate::pool::{Pool, SessionCount, both};
 use crate::report::{Mode, Report, Stop};
 use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
+use crate::run::explain::{Decided, Witness};
 use crate::run::leftovers::Leftovers;
 use crate::run::memory::{Memory, Remembering};
 use crate::run::remote_lock::{Loss, RemoteLock};
@@ -52,7 +54,7 @@ pub fn run(
     observer: &dyn Observer,
 ) -> StoreResult<Report> {
     let lost = Loss::default();
-    mirror(source, destination, options, observer, &lost).map_err(|error| lost.or(error))
+    mirror(source, destination, options, observer, &lost, None).map_err(|error| lost.or(error))
 }
 
 fn mirror(
@@ -61,6 +63,7 @@ fn mirror(
     options: &RunOptions,
     observer: &dyn Observer,
     lost: &Loss,
+    mut witness: Option<&mut Witness<'_>>,
 ) -> StoreResult<Report> {
     let started = Instant::now();
     if let Some(time) = options.max_duration {
@@ -105,10 +108,16 @@ fn mirror(
         memory.take_over(fetched);
     }
     observer.event(&Event::Scanned);
+    if let Some(witness) = &mut witness {
+        witness.see([&from, &to], [&source, &destination]);
+    }
     let dry = options.mode != Mode::Sync;
     let healed = heal::destination(&destination, &mut to, &from.tree, &options.filter, dry)?;
     heal::doubt_source(&mut from, &options.filter);
     let left_out = left_out::leave_out(&mut from, &mut to, &source, &retry, options)?;
+    if let Some(witness) = &mut witness {
+        witness.see_rules(&left_out.rules);
+    }
     leftovers::keep_dirs(&mut to, run_id, now);
     let folding = folding::unfold(&mut from, &mut to, &destination, dry, run_id)?;
     if let (Some(model), Some(names)) = (source.store().names(), destination.store().names()) {
@@ -149,6 +158,16 @@ fn mirror(
     let refusal = check(&plan, &from.tree, &to.tree, &options.guard)
         .and_then(|()| check_conditions(&plan, &from.tree, &to.tree, &options.fail_if))
         .err();
+    if let Some(witness) = witness {
+        witness.see_plan(&Decided {
+            trees: [&from.tree, &to.tree],
+            listed: [&refined_from.listed, &refined_to.listed],
+            evidence: &memory.evidence,
+            compare: &compare,
+            plan: &plan,
+            refusal: refusal.as_ref(),
+        });
+    }
     let mut dry = dry || refusal.is_some();
     let server_pool = if server == Some(Side::Source) { &source } else { &destination };
     let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, run_id, &retry);

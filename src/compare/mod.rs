@@ -132,10 +132,15 @@ pub fn difference(case: &Case<'_>, options: &CompareOptions) -> Option<Reason> {
     }
 }
 
+/// Returns the first rule that can tell, with what it has found; `None` where none can, so that the two count as the same.
+pub fn deciding(case: &Case<'_>, options: &CompareOptions) -> Option<(&'static dyn Rule, Finding)> {
+    let mut findings = RULES.iter().map(|&rule| (rule, rule.judge(case, options)));
+    findings.find(|(_, finding)| *finding != Finding::Open)
+}
+
 /// Returns what the first rule that can tell has found.
 fn decide(case: &Case<'_>, options: &CompareOptions) -> Finding {
-    let mut findings = RULES.iter().map(|rule| rule.judge(case, options));
-    findings.find(|finding| *finding != Finding::Open).unwrap_or(Finding::Open)
+    deciding(case, options).map_or(Finding::Open, |(_, finding)| finding)
 }
 
 /// Which side a question is about.

@@ -21,6 +21,9 @@ pub enum Finding {
 
 /// One way to tell two entries apart.
 pub trait Rule: Sync {
+    /// Returns what it goes by.
+    fn name(&self) -> &'static str;
+
     /// Compares the two entries of one path.
     fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding;
 }
@@ -32,6 +35,10 @@ pub const RULES: &[&dyn Rule] = &[&ByKind, &Forced, &ByContent, &ByReceipt, &ByS
 struct ByKind;
 
 impl Rule for ByKind {
+    fn name(&self) -> &'static str {
+        "kind"
+    }
+
     fn judge(&self, case: &Case<'_>, _: &CompareOptions) -> Finding {
         match case.source.kind {
             kind if kind != case.destination.kind => Finding::Differs(Reason::Kind),
@@ -45,6 +52,10 @@ impl Rule for ByKind {
 struct Forced;
 
 impl Rule for Forced {
+    fn name(&self) -> &'static str {
+        "forced"
+    }
+
     fn judge(&self, _: &Case<'_>, options: &CompareOptions) -> Finding {
         if options.basis == Basis::Always { Finding::Differs(Reason::Forced) } else { Finding::Open }
     }
@@ -54,6 +65,10 @@ impl Rule for Forced {
 struct ByContent;
 
 impl Rule for ByContent {
+    fn name(&self) -> &'static str {
+        "content"
+    }
+
     fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
         match case.content.filter(|_| matches!(options.basis, Basis::Checksum | Basis::SizeTime)) {
             Some(content) if content.same => Finding::Equal,
@@ -70,6 +85,10 @@ impl Rule for ByContent {
 pub(super) struct ByReceipt;
 
 impl Rule for ByReceipt {
+    fn name(&self) -> &'static str {
+        "receipt"
+    }
+
     fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
         let Some(receipt) = case.receipt.filter(|_| options.basis == Basis::SizeTime) else {
             return Finding::Open;
@@ -100,6 +119,10 @@ impl Rule for ByReceipt {
 struct BySize;
 
 impl Rule for BySize {
+    fn name(&self) -> &'static str {
+        "size"
+    }
+
     fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
         match (case.source.size, case.destination.size) {
             (Some(s), Some(d)) if s == d && matches!(options.basis, Basis::Size | Basis::Adopt) => {
@@ -115,6 +138,10 @@ impl Rule for BySize {
 struct ByTime;
 
 impl Rule for ByTime {
+    fn name(&self) -> &'static str {
+        "time"
+    }
+
     fn judge(&self, case: &Case<'_>, options: &CompareOptions) -> Finding {
         let (Some(s), Some(d)) = (case.source.mtime, case.destination.mtime) else { return Finding::Open };
         let newer = s.gap(&d);

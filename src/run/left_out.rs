@@ -21,6 +21,8 @@ pub(super) struct LeftOut {
     pub(super) notes: Vec<String>,
     /// What went wrong.
     pub(super) troubles: Vec<String>,
+    /// The rules that lie in the source.
+    pub(super) rules: IgnoreFiles,
 }
 
 /// Takes what is left out from both trees.
@@ -34,7 +36,7 @@ pub(super) fn leave_out(
     retry: &RetryPolicy,
     options: &RunOptions,
 ) -> StoreResult<LeftOut> {
-    let LeftOut { mut notes, mut troubles } = LeftOut::default();
+    let (mut notes, mut troubles) = (Vec::new(), Vec::new());
     let mut out = beyond(&options.limits, [&from.tree, &to.tree]);
     if !out.is_empty() {
         let files = if out.len() == 1 { "1 file was" } else { &format!("{} files were", out.len()) };
@@ -58,7 +60,7 @@ pub(super) fn leave_out(
         side.keeps.extend(there);
         side.tree.remove_all(&out);
     }
-    Ok(LeftOut { notes, troubles })
+    Ok(LeftOut { notes, troubles, rules })
 }
 
 /// Returns the files that one of the trees has beyond the limits.

@@ -12,6 +12,7 @@ mod browser;
 mod cli;
 mod daemons;
 mod docs;
+mod explain;
 mod faults;
 mod filters;
 mod fsync;

@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Say which rule leaves a path alone or mirrors it
     Filter(FilterArgs),
+    /// Say what `sync` with the same options would do with one path, and what decides that; nothing is changed
+    Explain(Box<ExplainArgs>),
     /// Tell of past runs: when, how long, what changed, how each ended
     History(HistoryArgs),
     /// For monitoring: is each job well? Exit status 0 fresh, 1 stale, 2 failing
@@ -288,6 +290,16 @@ pub(crate) struct SyncArgs {
     pub(crate) rules: Vec<RuleArg>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) sync: SyncArgs,
+
+    /// Below the root of the mirror; of what neither side has, one that ends in `/` is taken for a directory
+    #[arg(value_name = "PATH")]
+    pub(crate) path: OsString,
+}
+
 /// Read by [`rules`], in the order in which they were typed.
 #[derive(Debug, Args)]
 pub(crate) struct PatternArgs {
@@ -420,6 +432,7 @@ fn read(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
         match &mut cli.command {
             Command::Sync(args) | Command::Diff(args) => args.rules = rules(matches),
             Command::Filter(args) => args.rules = rules(matches),
+            Command::Explain(args) => args.sync.rules = rules(matches),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use oneway::filter::{Decision, Filter, IGNORE_NAME, IgnoreFiles, Verdict};
+use oneway::filter::{Filter, IGNORE_NAME, IgnoreFiles, Verdict, deciding};
 use oneway::model::RelPath;
 
 use crate::args::{FilterArgs, RuleArg};
@@ -17,19 +17,11 @@ pub(crate) fn run(args: &FilterArgs) -> anyhow::Result<ExitCode> {
     let filter = of(&args.rules)?;
     let mut out = io::stdout().lock();
     for path in &args.paths {
-        let bytes = path.as_bytes();
-        let is_dir = bytes.ends_with(b"/");
-        let path = bytes.strip_suffix(b"/").unwrap_or(bytes);
-        let path = RelPath::parse(path.strip_prefix(b"./").unwrap_or(path)).map_err(|e| {
-            UsageError(format!(
-                "`{}` is no path below the root of a mirror: {e}",
-                oneway::model::escape(bytes)
-            ))
-        })?;
+        let (path, is_dir) = below_root(path)?;
         let files =
             args.root.as_deref().map(|root| ignore_files(root, &path)).transpose()?.unwrap_or_default();
         let slash = if is_dir { "/" } else { "" };
-        let line = match decide(&filter, &files, &path, is_dir) {
+        let line = match deciding(&filter, &files, &path, is_dir) {
             None => format!("mirrored    {path}{slash}  no rule is about it"),
             Some((at, decision)) => {
                 let word = match decision.verdict {
@@ -48,23 +40,15 @@ pub(crate) fn run(args: &FilterArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the rule that decides, and the path it is about: this one, or a directory above it that is left alone.
-fn decide<'f>(
-    filter: &'f Filter,
-    files: &'f IgnoreFiles,
-    path: &RelPath,
-    is_dir: bool,
-) -> Option<(RelPath, Decision<'f>)> {
-    let mut above: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent).collect();
-    above.retain(|dir| !dir.is_root());
-    let rule =
-        |path: &RelPath, is_dir| filter.decision(path, is_dir).or_else(|| files.decision(path, is_dir));
-    for dir in above.into_iter().rev() {
-        if let Some(decision) = rule(&dir, true).filter(|decision| decision.verdict == Verdict::Exclude) {
-            return Some((dir, decision));
-        }
-    }
-    rule(path, is_dir).map(|decision| (path.clone(), decision))
+/// Reads a path below the root of a mirror, and whether it is said to be a directory.
+pub(super) fn below_root(path: &OsStr) -> anyhow::Result<(RelPath, bool)> {
+    let bytes = path.as_bytes();
+    let is_dir = bytes.ends_with(b"/");
+    let path = bytes.strip_suffix(b"/").unwrap_or(bytes);
+    let path = RelPath::parse(path.strip_prefix(b"./").unwrap_or(path)).map_err(|e| {
+        UsageError(format!("`{}` is no path below the root of a mirror: {e}", oneway::model::escape(bytes)))
+    })?;
+    Ok((path, is_dir))
 }
 
 /// Reads the files with rules that are above `path`.

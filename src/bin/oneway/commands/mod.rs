@@ -4,6 +4,7 @@ mod apart;
 mod backup;
 pub(crate) mod config;
 mod connect;
+mod explain;
 mod filter;
 pub(crate) mod history;
 pub(crate) mod lock;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(&command),
         Command::Filter(args) => filter::run(&args),
         Command::Schedule(args) => schedule::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::History(args) => history::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Undo(args) => undo::run(&args),

@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use oneway::compare::{Basis, CompareOptions};
-use oneway::config::Connection;
+use oneway::config::{Connection, Place};
 use oneway::filter::{Filter, Limits, Verdict};
 use oneway::model::{Cancel, Links, Secret};
 use oneway::plan::{GuardOptions, Presence};
 use oneway::pool::SessionCount;
 use oneway::report::{Detail, Mode, Report, Stop, format_named, summary};
 use oneway::run::{RunOptions, StateOptions, run as run_mirror};
+use oneway::store::Store;
 
 use crate::args::{Compare, Format, LinksHow, SyncArgs};
 use crate::commands::reports::Reports;
@@ -44,17 +46,18 @@ pub(crate) struct Task<'a> {
     pub(crate) begun: &'a HashSet<PathBuf>,
 }
 
+impl<'a> Task<'a> {
+    /// What was typed, and is no job of a file.
+    pub(crate) fn of(args: &'a SyncArgs, mode: Mode, begun: &'a HashSet<PathBuf>) -> Self {
+        let passwords = [None, None];
+        Self { args, mode, job: None, source_args: None, passwords, apart: &[], begun }
+    }
+}
+
 pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
-    let task = Task {
-        args,
-        mode,
-        job: None,
-        source_args: None,
-        passwords: [None, None],
-        apart: &[],
-        begun: &HashSet::new(),
-    };
-    let Mirrored { report, status, record } = mirror(task)?;
+    let begun = HashSet::new();
+    let task = Task::of(args, mode, &begun);
+    let Mirrored { report, status, record } = mirror(&task)?;
     let closing = Closing { report: &report, status, more: &[], metrics_file: args.metrics_file.as_deref() };
     Ok(ExitCode::from(closing.close(record, None)))
 }
@@ -68,9 +71,19 @@ pub(crate) struct Mirrored {
     pub(crate) record: Option<Record>,
 }
 
-/// Makes a mirror and writes its report.
-pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
-    let Task { args, mode, .. } = task;
+/// What a mirror is made with.
+pub(crate) struct SetUp {
+    pub(crate) source: Arc<dyn Store>,
+    pub(crate) destination: Arc<dyn Store>,
+    pub(crate) options: RunOptions,
+    /// The destination as it was named.
+    target: Place,
+    lock_files: Vec<PathBuf>,
+}
+
+/// Finds out what a mirror is made with. Nothing is connected to yet.
+pub(crate) fn set_up(task: &Task<'_>, cancel: &Cancel) -> anyhow::Result<SetUp> {
+    let Task { args, mode, .. } = *task;
     let source = connect::place("SRC", &args.source)?;
     let destination = connect::place("DST", &args.destination)?;
     if source.is_local() && destination.is_local() {
@@ -81,14 +94,13 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
         let text = "--remote-lock locks a destination on a server, and DST is a local directory, which is locked anyway";
         return Err(UsageError(text.to_owned()).into());
     }
-    let cancel = Cancel::new();
     let state = state::options(args, &source, &destination);
     if args.adopt && state.is_none() {
         let text = "--adopt has nowhere to remember what it takes over; name a file with --state";
         return Err(UsageError(text.to_owned()).into());
     }
     let owner = Some(state::owner(&source, &destination));
-    let mut options = RunOptions { state, owner, ..options(args, mode, &cancel)? };
+    let mut options = RunOptions { state, owner, ..options(args, mode, cancel)? };
     let state_file = match &options.state {
         Some(StateOptions::File { file, .. }) => Some(file.clone()),
         Some(StateOptions::OnServer) | None => None,
@@ -100,11 +112,11 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
     for path in apart::paths(&[&source, &destination], &databases, &others) {
         options.filter.set_apart(path);
     }
-    let common = connection(args, &cancel)?;
-    let of_source = task.source_args.map(|args| connection(args, &cancel)).transpose()?;
+    let common = connection(args, cancel)?;
+    let of_source = task.source_args.map(|args| connection(args, cancel)).transpose()?;
     let mut sides = [of_source.unwrap_or_else(|| common.clone()), common];
-    for (side, password) in sides.iter_mut().zip(task.passwords) {
-        side.logins.password = password.or_else(|| side.logins.password.take());
+    for (side, password) in sides.iter_mut().zip(&task.passwords) {
+        side.logins.password = password.clone().or_else(|| side.logins.password.take());
     }
     let target = destination.clone();
     let source = source.store(&sides[0]).map_err(|e| connect::refused("SRC", &e))?;
@@ -117,6 +129,14 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
         None => destination.store(&sides[1]),
     };
     let destination = destination.map_err(|e| connect::refused("DST", &e))?;
+    Ok(SetUp { source, destination, options, target, lock_files })
+}
+
+/// Makes a mirror and writes its report.
+pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
+    let Task { args, mode, .. } = *task;
+    let cancel = Cancel::new();
+    let SetUp { source, destination, options, target, lock_files } = set_up(task, &cancel)?;
     let _locks = match if mode == Mode::Sync { lock::take(&lock_files, &target) } else { Ok(Vec::new()) } {
         Ok(locks) => locks,
         Err(busy) => {

@@ -50,7 +50,11 @@ impl Copied {
         sync::complain_of(&self.report, None);
         if show.verbose > 0 {
             let text = format_named("text").expect("text is in the table");
-            text.write(&self.report, Detail { verbose: true }, &mut std::io::stdout().lock())?;
+            text.write(
+                &self.report,
+                Detail { verbose: true, ..Detail::default() },
+                &mut std::io::stdout().lock(),
+            )?;
         }
         Ok(self.report.exit_status())
     }
