@@ -3,6 +3,7 @@
 use crate::compare::Side;
 use crate::execute::Outcome;
 use crate::plan::{Action, Plan};
+use crate::store::StoreError;
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,15 @@ pub enum Event<'e> {
     TakenBack {
         /// How many bytes of [`Event::Moved`] and [`Event::Kept`] don't count.
         bytes: u64,
+    },
+    /// A try at sending a file failed, and there will be another.
+    Retried {
+        /// Which.
+        action: &'e Action,
+        /// How many tries there were.
+        tries: u32,
+        /// How the last one failed.
+        error: &'e StoreError,
     },
     /// What was taken back turned out to be there.
     Recovered {

@@ -167,6 +167,8 @@ impl<W: Fn(usize)> Worker<'_, '_, W> {
                 self.give_up(large);
                 return Ok(());
             }
+            let action = self.run.action(large.action);
+            self.run.observer.event(&Event::Retried { action, tries: tried, error: &e });
         }
         unreachable!("the policy allows a finite number of tries")
     }

@@ -11,8 +11,10 @@ pub enum Direction {
     Sent,
     /// From the server.
     Received,
-    /// Neither: what the client itself did, such as opening a data connection.
+    /// Neither: what the client itself did or found out, such as opening a control connection.
     Noted,
+    /// Neither: what it did about a data connection.
+    Data,
 }
 
 /// Takes the lines of all sessions. Called from several threads.

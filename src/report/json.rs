@@ -87,7 +87,10 @@ fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
 }
 
 /// Writes a value as the reports do, without a line end.
-pub(crate) fn write_value(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
+///
+/// # Errors
+/// What the output says.
+pub fn write_value(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Printable))?;
     Ok(())
 }
@@ -244,7 +247,7 @@ impl Serialize for PathField<'_> {
 
 /// Returns the bytes as text, and whether some had to be written as `%FF`. Where some had, a `%` of the name is `%25`, so
 /// that the name can be had back.
-pub(crate) fn percent(bytes: &[u8]) -> (String, bool) {
+pub fn percent(bytes: &[u8]) -> (String, bool) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return (text.to_owned(), false);
     }

@@ -12,7 +12,7 @@ mod warnings;
 mod why;
 
 pub use html::text as html_text;
-pub(crate) use json::{percent, write_value};
+pub use json::{percent, write_value};
 pub use listed::{listed_json, listed_json_at};
 pub use size::{grouped, human_bytes};
 pub use text::summary;

@@ -22,6 +22,7 @@ mod jobs;
 mod links;
 mod listings;
 mod locks;
+mod log;
 mod names;
 mod pages;
 mod parse_listing;

@@ -415,6 +415,14 @@ pub(crate) struct ShowArgs {
     #[arg(long)]
     pub(crate) all: bool,
 
+    /// Append a line to a file for each thing that happens, with its time; with -vv, the trace, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+
+    /// The log's format
+    #[arg(long, value_enum, default_value_t = LsFormat::Text)]
+    pub(crate) log_format: LsFormat,
+
     /// Also print each change and what was left alone; twice (-vv) traces every command and reply, secrets struck out
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,

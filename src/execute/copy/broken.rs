@@ -101,6 +101,8 @@ impl Copier<'_, '_> {
             return self.leave_to_others(attempt, error);
         }
         if self.run.options.retry.again(error.remedy(), tries.in_vain) {
+            let (action, number) = (self.run.action(attempt.action), attempt.tries.number);
+            self.run.observer.event(&Event::Retried { action, tries: number, error: &error });
             self.queue_again(attempt.action, tries.next(), VecDeque::push_front);
             return Ok(());
         }

@@ -122,7 +122,7 @@ impl Client {
                 if let Some(agreed) = agreed {
                     let how = if is_resumed { "the session resumed" } else { "a session of its own" };
                     let text = format_args!("data connection protected by {agreed}, {how}");
-                    self.control.note(Direction::Noted, &text);
+                    self.control.note(Direction::Data, &text);
                 }
                 Ok(Transfer::new(verb, link, early))
             }
@@ -190,7 +190,7 @@ impl Client {
     /// Tells to where a data connection is made: always to the server itself.
     fn note_port(&self, port: u16) {
         let host = self.peer.ip().to_canonical();
-        self.control.note(Direction::Noted, &format_args!("data connection to {host} port {port}"));
+        self.control.note(Direction::Data, &format_args!("data connection to {host} port {port}"));
     }
 
     /// Sends the transfer command behind its offset. Returns the final reply if it comes at once.
@@ -413,7 +413,7 @@ impl Client {
         if let Ok(from) = stream.peer_addr() {
             let host = from.ip().to_canonical();
             self.control
-                .note(Direction::Noted, &format_args!("data connection from {host} port {}", from.port()));
+                .note(Direction::Data, &format_args!("data connection from {host} port {}", from.port()));
         }
         self.data_link(stream, Link::new)
     }

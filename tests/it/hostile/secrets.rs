@@ -13,13 +13,18 @@ const EVIL: &str = "\\x1b[2J\\x1b[31m\\x07\\x1b]0;x\\x07\\x1b]8;;http://x\\x1b\\
 #[track_caller]
 fn assert_harmless(output: &Output) {
     assert_printable(output);
-    let hidden = |c: char| {
-        matches!(c, '\u{7f}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-    };
     for text in [&output.stdout, &output.stderr] {
-        assert!(!text.chars().any(hidden), "{text:?}");
+        assert!(!text.chars().any(is_unseen), "{text:?}");
     }
+}
+
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{7f}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control() || is_unseen(c)
 }
 
 #[test]
@@ -42,16 +47,22 @@ fn d2_30_names_are_escaped_wherever_they_are_shown() {
     );
     for script in [script, list] {
         let options: [&[&str]; 5] =
-            [&[], &["-v"], &["-vv"], &["--format", "json", "-v"], &["--progress", "always"]];
+            [&[], &["-v"], &["-vv", "--log-file", "log"], &JSON, &["--progress", "always"]];
         all(options, |options| {
             let trial = Trial::with(two_files(), &script).having(files! {"extra" => "stays"});
             for command in ["diff", "sync"] {
                 let options = [&["--delete", "--retries", "0"], options].concat();
                 let output =
                     trial.run(command, &options, &[&trial.server.url("/"), &trial.here]).any_status();
+                if let Ok(log) = fs::read_to_string(trial.sandbox.path("work/log")) {
+                    assert!(
+                        log.contains("start") && !log.chars().any(|c| c != '\n' && is_hidden(c)),
+                        "{log:?}"
+                    );
+                }
                 // A bar clears its line, on a terminal; the tests have none.
                 assert_harmless(&output);
-                if options.contains(&"json") {
+                if options.contains(&"--format") {
                     output.json();
                 }
             }
@@ -112,7 +123,11 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 /// Options for every kind of report, in files.
-const FILES: [&str; 7] = ["-vv", "-o", "report", "--report", "html=page.html", "--report", "csv=table.csv"];
+const FILES: [&str; 9] =
+    ["-vv", "-o", "report", "--report", "html=page.html", "--report", "csv=table.csv", "--log-file", "log"];
+
+/// Programs' formats.
+const JSON: [&str; 7] = ["--format", "json", "-v", "--log-file", "log", "--log-format", "json"];
 
 #[test]
 fn d2_50_the_password_is_in_no_output_no_file_and_no_argument() {
@@ -130,7 +145,7 @@ fn d2_50_the_password_is_in_no_output_no_file_and_no_argument() {
     all(scripts, |script| {
         eprintln!("{script}");
         for in_url in [false, true] {
-            let options: [&[&str]; 4] = [&[], &["-vv"], &["--format", "json", "-v"], &FILES];
+            let options: [&[&str]; 4] = [&[], &["-vv"], &JSON, &FILES];
             for options in options {
                 let trial = Trial::with(two_files(), &script);
                 let (encoded, port) = (PASSWORD.replace('%', "%25"), trial.server.port());

@@ -8,7 +8,6 @@ use oneway::config::{Connection, Place, PlaceError, TlsSettings, TlsWish};
 use oneway::ftp::connect::Timeouts;
 use oneway::ftp::data::DataMode;
 use oneway::ftp::tls::{ClientCertificate, Trust};
-use oneway::ftp::transcript::Transcript;
 use oneway::model::Cancel;
 use oneway::store::ftp::ListingChoice;
 
@@ -16,7 +15,7 @@ use crate::args::{ConnectionArgs, Listing, TlsWhen};
 use crate::commands::logins::{self, PASSWORD_VARIABLE};
 use crate::exit::UsageError;
 use crate::ui::say::complain;
-use crate::ui::trace::Trace;
+use crate::ui::trace::listener;
 
 /// Reads an argument as a place. The message names which argument is wrong and never a password.
 pub(crate) fn place(what: &str, argument: &OsStr) -> anyhow::Result<Place> {
@@ -42,7 +41,7 @@ pub(crate) fn connection(args: &ConnectionArgs, verbose: u8, cancel: &Cancel) ->
         flushes: false,
         charset: None,
         logins: logins::find(),
-        transcript: (verbose >= 2).then(|| Arc::new(Trace) as Arc<dyn Transcript>),
+        transcript: listener(verbose),
         tls: tls(args)?,
         cancel: cancel.clone(),
     })

@@ -15,10 +15,18 @@ use crate::commands::filter::below_root;
 use crate::commands::sync::{SetUp, Task, set_up};
 use crate::exit::{self, UsageError};
 use crate::signals::Signals;
+use crate::ui::log::{Logged, Logging};
 use crate::ui::progress::Progress;
 use crate::ui::say::complain;
 
 pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    let logging = Logging::begin(&args.sync, Mode::Diff, None)?;
+    let status = explain_path(args).unwrap_or_else(|error| exit::tell(&error));
+    logging.end(status);
+    Ok(ExitCode::from(status))
+}
+
+fn explain_path(args: &ExplainArgs) -> anyhow::Result<u8> {
     let (path, is_dir) = below_root(&args.path)?;
     let path = composed(path);
     let sync = &args.sync;
@@ -38,16 +46,16 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     };
     let signals = Signals::watch(&cancel)?;
     let progress = Progress::new(sync.show.progress, sync.show.quiet, &cancel);
-    let explained = explain(&source, &destination, &options, (&path, is_dir), &progress);
+    let explained = explain(&source, &destination, &options, (&path, is_dir), &Logged::new(&progress));
     progress.finish();
     let (report, explanation) = match explained {
         Ok(explained) => explained,
         Err(e) => match signals.stop() {
             Some(stop) => {
                 complain!("stopped");
-                return Ok(ExitCode::from(stop.exit_status()));
+                return Ok(stop.exit_status());
             }
-            None => return Ok(ExitCode::from(exit::complain_of(&e))),
+            None => return Ok(exit::complain_of(&e)),
         },
     };
     let written = match sync.format {
@@ -58,12 +66,12 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
         written => written.context("cannot write the explanation")?,
     }
-    Ok(ExitCode::from(match report.exit_status() {
+    Ok(match report.exit_status() {
         _ if explanation.is_absent => exit::USAGE,
         exit::INCOMPLETE => exit::INCOMPLETE,
         // That something differs, or that a guard would refuse the run, is what was asked.
         _ => 0,
-    }))
+    })
 }
 
 /// Returns the path as the engine has names: its characters composed.

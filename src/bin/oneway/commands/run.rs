@@ -22,6 +22,7 @@ use crate::jobs::prepare::{Above, Prepared, prepare};
 use crate::jobs::run_args::RunArgs;
 use crate::jobs::{environment, show};
 use crate::signals::Signals;
+use crate::ui::log::Logging;
 use crate::ui::say::{complain, set_job};
 
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
@@ -132,8 +133,22 @@ impl<'a> Runner<'a> {
         Self { loaded, passwords, secrets, begun: HashSet::new(), stop }
     }
 
-    /// Runs a job and its hooks, and returns the exit status.
+    /// Runs a job and its hooks, logs it where that was asked for, and returns the exit status.
     fn run(&mut self, prepared: &Prepared<'_>) -> u8 {
+        match Logging::begin(&prepared.args, mode(prepared), Some(&prepared.job.name)) {
+            Ok(logging) => {
+                let status = self.run_logged(prepared);
+                logging.end(status);
+                status
+            }
+            Err(error) => {
+                let status = exit::tell(&error);
+                self.early(prepared, status, format!("{error:#}")).status
+            }
+        }
+    }
+
+    fn run_logged(&mut self, prepared: &Prepared<'_>) -> u8 {
         let args = &prepared.args;
         let Mirrored { report, mut status, record } = match self.mirror(prepared) {
             Ok(done) => done,

@@ -25,8 +25,9 @@ use crate::exit::{self, UsageError};
 use crate::history;
 use crate::history::record::{Closing, Record};
 use crate::signals::Signals;
+use crate::ui::log::{Logged, Logging};
 use crate::ui::progress::Progress;
-use crate::ui::say::complain;
+use crate::ui::say::{complain, show_named};
 use crate::values::shown_duration;
 
 /// One mirror to make.
@@ -55,11 +56,18 @@ impl<'a> Task<'a> {
 }
 
 pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
+    let logging = Logging::begin(args, mode, None)?;
+    let status = run_one(args, mode).unwrap_or_else(|error| exit::tell(&error));
+    logging.end(status);
+    Ok(ExitCode::from(status))
+}
+
+fn run_one(args: &SyncArgs, mode: Mode) -> anyhow::Result<u8> {
     let begun = HashSet::new();
     let task = Task::of(args, mode, &begun);
     let Mirrored { report, status, record } = mirror(&task)?;
     let closing = Closing { report: &report, status, more: &[], metrics_file: args.metrics_file.as_deref() };
-    Ok(ExitCode::from(closing.close(record, None)))
+    Ok(closing.close(record, None))
 }
 
 /// What a mirror came to.
@@ -107,7 +115,8 @@ pub(crate) fn set_up(task: &Task<'_>, cancel: &Cancel) -> anyhow::Result<SetUp> 
     };
     let lock_files = lock::files(args, &destination);
     let others = lock_files.iter().cloned().chain(Reports::files(args)).chain(task.apart.iter().cloned());
-    let others: Vec<PathBuf> = others.chain(args.metrics_file.clone()).collect();
+    let others: Vec<PathBuf> =
+        others.chain(args.metrics_file.clone()).chain(args.show.log_file.clone()).collect();
     let databases: Vec<PathBuf> = state_file.into_iter().chain(history::file()).collect();
     for path in apart::paths(&[&source, &destination], &databases, &others) {
         options.filter.set_apart(path);
@@ -162,7 +171,7 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
     let mut early = Vec::new();
     let signals = Signals::watch(&cancel)?;
     let progress = Progress::new(args.show.progress, args.show.quiet, &cancel);
-    let result = run_mirror(&source, &destination, &options, &progress);
+    let result = run_mirror(&source, &destination, &options, &Logged::new(&progress));
     progress.finish();
     let mut report = match result {
         Ok(report) => report,
@@ -190,7 +199,7 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
     let status = publish(&report, reports);
     if progress.is_shown() && !is_summed_up && report.early.is_none() {
         // Else nothing would stay of what was shown.
-        complain!("{}", summary(&report));
+        show_named(format_args!("{}", summary(&report)));
     }
     Ok(Mirrored { report, status, record })
 }

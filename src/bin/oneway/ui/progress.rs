@@ -18,7 +18,7 @@ use oneway::plan::{Action, Deed};
 use crate::args::When;
 use crate::ui::progress::frame::{Count, Doing, Look, UnderWay, View, lines, sentence};
 use crate::ui::progress::pace::{Done, Pace};
-use crate::ui::say::{complain, paint};
+use crate::ui::say::{paint, show_named};
 use crate::ui::terminal;
 
 /// Shows what a run does on standard error.
@@ -162,6 +162,7 @@ impl State {
             }
             Event::Recovered { bytes } => add(&self.bytes, *bytes),
             Event::TakenBack { bytes } => take_from(&self.bytes, *bytes),
+            Event::Retried { .. } => {}
             Event::Idle { worker } => {
                 if let Some(worker) = self.workers.get(*worker) {
                     worker.put(None);
@@ -210,7 +211,7 @@ impl State {
             let view = self.view(&mut pace);
             let now = self.begun.elapsed();
             if now >= next {
-                complain!("{}", sentence(&view));
+                show_named(format_args!("{}", sentence(&view)));
                 // The longer it takes, the less there is to say.
                 next = now + (now / 10).clamp(LINE_PAUSE, MOST_LINE_PAUSE);
             }

@@ -8,6 +8,8 @@ use std::fmt::Arguments;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::ui::log;
+
 /// The job that lines are about.
 static JOB: Mutex<Option<String>> = Mutex::new(None);
 
@@ -35,8 +37,16 @@ pub(crate) fn say(line: Arguments<'_>) {
     put(&bytes);
 }
 
-/// Prints one line that begins with the program's name, and that of the job.
+/// Prints and logs one line that begins with the program's name, and that of the job.
 pub(crate) fn say_named(line: Arguments<'_>) {
+    if log::is_open() {
+        log::message(&line.to_string());
+    }
+    show_named(line);
+}
+
+/// As [`say_named`], of what a log has otherwise.
+pub(crate) fn show_named(line: Arguments<'_>) {
     match &*lock(&JOB) {
         Some(job) => say(format_args!("oneway: {job}: {line}")),
         None => say(format_args!("oneway: {line}")),

@@ -60,8 +60,8 @@ impl Transcript for Heard {
                 said.greeting.push(text);
             }
             Direction::Noted if text.starts_with("TLS ") => said.tls = Some(text),
-            Direction::Noted if text.contains("TLS session of its own") => said.fresh_data = true,
-            Direction::Received | Direction::Noted => {}
+            Direction::Data if text.ends_with(", a session of its own") => said.fresh_data = true,
+            Direction::Received | Direction::Noted | Direction::Data => {}
         }
     }
 }

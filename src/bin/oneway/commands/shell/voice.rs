@@ -47,7 +47,7 @@ impl Transcript for Voice {
         match direction {
             _ if !self.traces() => {}
             Direction::Sent => say(format_args!("> {text}")),
-            Direction::Noted => say(format_args!("* {text}")),
+            Direction::Noted | Direction::Data => say(format_args!("* {text}")),
             Direction::Received => say(format_args!("< {text}")),
         }
     }
