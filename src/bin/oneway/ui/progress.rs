@@ -37,6 +37,8 @@ struct State {
     source: AtomicUsize,
     destination: AtomicUsize,
     bytes: AtomicU64,
+    /// Of these, bytes that were there before.
+    kept: AtomicU64,
     all_bytes: AtomicU64,
     files: AtomicUsize,
     all_files: AtomicUsize,
@@ -125,6 +127,7 @@ impl State {
             source: AtomicUsize::new(0),
             destination: AtomicUsize::new(0),
             bytes: AtomicU64::new(0),
+            kept: AtomicU64::new(0),
             all_bytes: AtomicU64::new(0),
             files: AtomicUsize::new(0),
             all_files: AtomicUsize::new(0),
@@ -155,6 +158,9 @@ impl State {
                 }
             }
             Event::Moved { worker, bytes } | Event::Kept { worker, bytes } => {
+                if matches!(event, Event::Kept { .. }) {
+                    add(&self.kept, *bytes);
+                }
                 add(&self.bytes, *bytes);
                 if let Some(worker) = self.workers.get(*worker) {
                     add(&worker.bytes, *bytes);
@@ -238,7 +244,10 @@ impl State {
         };
         let done = work(bytes.done, files.done, others.done);
         let all = work(bytes.of, files.of, others.of).max(1);
-        pace.note(elapsed, Done { bytes: bytes.done, work: done });
+        // What was there already says nothing of the speed.
+        let kept = self.kept.load(Ordering::Relaxed);
+        let sent = |done: u64| done.saturating_sub(kept);
+        pace.note(elapsed, Done { bytes: sent(bytes.done), work: sent(done) });
         View::Doing(Doing {
             part: done as f64 / all as f64,
             bytes,
