@@ -87,9 +87,23 @@ fn who_wants_no_frame_gets_none() {
 
 #[test]
 fn in_a_pipe_there_is_nothing_but_the_report() {
+    // Nor, where lines are asked for, before there is something to say.
+    for option in ["--progress=auto", "--progress=always"] {
+        let trial = Trial::new();
+        let arguments = [trial.push(Duration::from_millis(500)), vec![option.to_owned()]].concat();
+        let output = trial.sandbox.command(arguments).env("TERM", "xterm").run().expect_status(0);
+        assert_eq!((&*output.stderr, output.stdout.lines().count()), ("", 1), "{output}");
+        assert!(output.stdout.starts_with("changed: ") && !output.stdout.contains('\x1b'), "{output}");
+    }
+}
+
+#[test]
+fn where_the_report_goes_elsewhere_a_line_sums_up_what_was_shown() {
     let trial = Trial::new();
-    let arguments = trial.push(Duration::from_millis(500));
-    let output = trial.sandbox.command(arguments).env("TERM", "xterm").run().expect_status(0);
-    assert_eq!((&*output.stderr, output.stdout.lines().count()), ("", 1), "{output}");
-    assert!(output.stdout.starts_with("changed: ") && !output.stdout.contains('\x1b'), "{output}");
+    let arguments =
+        [trial.push(Duration::from_millis(500)), vec!["-o".to_owned(), "report".to_owned()]].concat();
+    let mut terminal = trial.sandbox.command(arguments).env("TERM", "xterm").on_terminal(80, 24);
+    let (status, screen) = terminal.finish();
+    assert_eq!(status.code(), Some(0), "{screen:#?}");
+    assert!(screen.len() == 1 && screen[0].starts_with("oneway: changed: "), "{screen:#?}");
 }

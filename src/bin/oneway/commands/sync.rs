@@ -197,7 +197,7 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
     report.troubles.extend(early);
     let is_summed_up = reports.is_summed_up();
     let status = publish(&report, reports);
-    if progress.is_shown() && !is_summed_up && report.early.is_none() {
+    if progress.is_redrawn() && !is_summed_up && report.early.is_none() {
         // Else nothing would stay of what was shown.
         show_named(format_args!("{}", summary(&report)));
     }

@@ -25,6 +25,8 @@ use crate::ui::terminal;
 pub(crate) struct Progress {
     /// `None` where nothing is shown.
     state: Option<Arc<State>>,
+    /// In place, and not line by line.
+    redraws: bool,
     shower: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -80,12 +82,12 @@ impl Progress {
         let shower = state.clone().map(|state| {
             thread::spawn(move || if redraws { state.show_frames() } else { state.show_lines() })
         });
-        Self { state, shower: Mutex::new(shower) }
+        Self { state, redraws, shower: Mutex::new(shower) }
     }
 
-    /// Returns whether somebody watches.
-    pub(crate) fn is_shown(&self) -> bool {
-        self.state.is_some()
+    /// Returns whether all that is shown will be taken away.
+    pub(crate) fn is_redrawn(&self) -> bool {
+        self.state.is_some() && self.redraws
     }
 
     /// Takes away what is shown.

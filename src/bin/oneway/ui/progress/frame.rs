@@ -70,7 +70,8 @@ pub(crate) fn lines(view: &View, size: Size, look: Look) -> Vec<String> {
     let shown = if under_way.len() > most { most.saturating_sub(1) } else { under_way.len() };
     lines.extend(under_way[..shown].iter().map(|file| worker(file, room, look)));
     if shown < under_way.len() && most > 0 {
-        let text = format!("{:>17}{} more under way", "", under_way.len() - shown);
+        let indent = if room >= 40 { NAMES_AT } else { 0 };
+        let text = format!("{:indent$}{} more under way", "", under_way.len() - shown);
         lines.push(shorten(&text, room, mark(look)));
     }
     lines
@@ -193,6 +194,8 @@ fn mark(look: Look) -> &'static str {
 }
 
 const SMALL_BYTES: u64 = 64 << 10;
+/// The column of the names.
+const NAMES_AT: usize = 17;
 const MOST_BAR: usize = 40;
 /// A shorter one tells nothing.
 const LEAST_BAR: usize = 6;
