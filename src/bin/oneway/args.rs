@@ -285,6 +285,9 @@ pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) show: ShowArgs,
 
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
+
     /// Rules in the order in which they were typed.
     #[arg(skip)]
     pub(crate) rules: Vec<RuleArg>,
@@ -400,6 +403,23 @@ pub(crate) struct ConnectionArgs {
     pub(crate) passive: bool,
 }
 
+/// What is written of a mirror beside its report.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct WriteArgs {
+    /// Print each change, however many there are; else more than 100 are counted by directory
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// Append a line to a file for each thing that happens, with its time; with -vv, the trace, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+
+    /// The log's format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LsFormat::Text)]
+    pub(crate) log_format: LsFormat,
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct ShowArgs {
@@ -410,18 +430,6 @@ pub(crate) struct ShowArgs {
     /// Print nothing but failures
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-
-    /// Print each change, however many there are; else more than 100 are counted by directory
-    #[arg(long)]
-    pub(crate) all: bool,
-
-    /// Append a line to a file for each thing that happens, with its time; with -vv, the trace, too
-    #[arg(long, value_name = "FILE")]
-    pub(crate) log_file: Option<PathBuf>,
-
-    /// The log's format
-    #[arg(long, value_enum, default_value_t = LsFormat::Text)]
-    pub(crate) log_format: LsFormat,
 
     /// Also print each change and what was left alone; twice (-vv) traces every command and reply, secrets struck out
     #[arg(short, long, action = ArgAction::Count)]

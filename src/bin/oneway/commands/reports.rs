@@ -59,7 +59,7 @@ impl Reports {
             file: args.output.as_deref().map(create).transpose()?,
             more: more.collect::<anyhow::Result<_>>()?,
             quiet: args.show.quiet && args.format == Format::Text,
-            detail: Detail { verbose: args.show.verbose > 0, all: args.show.all, colour: false },
+            detail: Detail { verbose: args.show.verbose > 0, all: args.write.all, colour: false },
         })
     }
 

@@ -116,7 +116,7 @@ pub(crate) fn set_up(task: &Task<'_>, cancel: &Cancel) -> anyhow::Result<SetUp> 
     let lock_files = lock::files(args, &destination);
     let others = lock_files.iter().cloned().chain(Reports::files(args)).chain(task.apart.iter().cloned());
     let others: Vec<PathBuf> =
-        others.chain(args.metrics_file.clone()).chain(args.show.log_file.clone()).collect();
+        others.chain(args.metrics_file.clone()).chain(args.write.log_file.clone()).collect();
     let databases: Vec<PathBuf> = state_file.into_iter().chain(history::file()).collect();
     for path in apart::paths(&[&source, &destination], &databases, &others) {
         options.filter.set_apart(path);

@@ -61,11 +61,11 @@ impl Logging {
     /// # Errors
     /// When the file can't be opened.
     pub(crate) fn begin(args: &SyncArgs, mode: Mode, job: Option<&str>) -> anyhow::Result<Self> {
-        let logging = Self { begun: Instant::now(), is_open: args.show.log_file.is_some() };
-        let Some(path) = &args.show.log_file else { return Ok(logging) };
+        let logging = Self { begun: Instant::now(), is_open: args.write.log_file.is_some() };
+        let Some(path) = &args.write.log_file else { return Ok(logging) };
         let file = open(path).map_err(|e| UsageError(format!("{e:#}")))?;
         let job = job.map(str::to_owned);
-        *lock() = Some(Log { file, path: path.clone(), format: args.show.log_format, job });
+        *lock() = Some(Log { file, path: path.clone(), format: args.write.log_format, job });
         IS_OPEN.store(true, Ordering::Relaxed);
         let [source, destination] =
             [&args.source, &args.destination].map(|place| match Place::from_argument(place) {
