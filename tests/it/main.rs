@@ -38,6 +38,7 @@ mod server;
 mod single;
 mod state;
 mod stopping;
+mod stories;
 mod support;
 mod support_itself;
 mod tls;

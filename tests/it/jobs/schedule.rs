@@ -94,7 +94,11 @@ fn two_jobs_of_which_one_fails_and_all_who_tell_of_them_agree() {
     assert!(good >= 2 && bad >= 2, "{history}");
     assert!(runs.len() - good - bad <= 2, "what was under way at the end\n{history}");
     let hooks = fs::read_to_string(hooks).unwrap();
-    assert_eq!((hooks.matches("good 0").count(), hooks.matches("bad 4").count()), (good, bad), "{hooks}");
+    for (line, runs) in [("good 0", good), ("bad 4", bad)] {
+        // The end may have come between the last run and its hook.
+        let called = hooks.matches(line).count();
+        assert!(called == runs || called + 1 == runs, "{line} {runs} times, not\n{hooks}\n{history}");
+    }
     let logged = |text: &str| output.stderr.matches(text).count();
     assert_eq!(
         (logged("oneway: good: done in "), logged("oneway: bad: unreachable in ")),
