@@ -236,8 +236,8 @@ const BATCH: usize = 64;
 impl Run<'_> {
     fn all_phases(&self) {
         for i in 0..self.plan.actions.len() {
-            if let Some(obstacle) = self.action(i).obstacle {
-                self.settle(i, Outcome::failed(obstacle, 0));
+            if let Some(obstacle) = &self.action(i).obstacle {
+                self.settle(i, Outcome::failed(obstacle.as_ref(), 0));
             }
         }
         if self.is_stopped() || self.plan.actions.iter().all(|action| action.obstacle.is_some()) {

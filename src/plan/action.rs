@@ -1,5 +1,6 @@
 //! One deed with everything that explains it.
 
+use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 
 use crate::compare::Reason;
@@ -111,7 +112,7 @@ pub struct Action {
     /// The destination's entry; `None` for what is new. Of a file that is renamed, the one at its old path.
     pub destination: Option<Box<Entry>>,
     /// Why it can't be done without harm; `None` when it can. Such an action fails without being tried.
-    pub obstacle: Option<&'static str>,
+    pub obstacle: Option<Cow<'static, str>>,
 }
 
 impl Action {

@@ -314,7 +314,7 @@ impl Planner<'_> {
 
     fn refuse(&mut self, deed: Deed, source: &Entry, destination: &Entry, why: &'static str) {
         self.act(deed, Phase::Room, Reason::Kind, Some(source), Some(destination));
-        self.plan.actions.last_mut().expect("it was just added").obstacle = Some(why);
+        self.plan.actions.last_mut().expect("it was just added").obstacle = Some(why.into());
         self.leave_alone(&source.path);
     }
 

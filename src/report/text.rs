@@ -58,7 +58,7 @@ impl Text {
         actions.sort_by(|a, b| a.path.cmp(&b.path));
         for action in actions {
             let path = shown(action);
-            let (sign, why) = match action.obstacle {
+            let (sign, why) = match &action.obstacle {
                 Some(obstacle) => ('!', format!("can't be done: {obstacle}")),
                 None => (sign(action.deed), reason(action)),
             };
