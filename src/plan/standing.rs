@@ -1,0 +1,426 @@
+//! Whether what a plan assumed still holds: each of its actions, beside what both sides are now.
+//!
+//! ```text
+//! both sides are as the plan saw them        → due
+//! the destination is as the action makes it  → done
+//! anything else, or not to be told           → stale, and why
+//! ```
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::compare::{Basis, Case, CompareOptions, Times, difference};
+use crate::model::{Entry, Evidence, Kind, Mtime, Precision, RelPath, Tree, Zone};
+use crate::plan::{Action, Deed, Phase, Plan, Reason, is_same_link};
+
+/// What an action of a plan has come to since it was planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// All is as it was.
+    Due,
+    /// The destination is as it would make it.
+    Done,
+    /// A file that was to be renamed is under its new name, and still under the old one, too.
+    Left,
+    /// Something isn't as it was, or that can't be told; what was assumed and what is there, for people.
+    Stale(String),
+}
+
+/// What both sides are now, as far as the plan is about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Now<'n> {
+    /// The source.
+    pub source: &'n Tree,
+    /// The destination.
+    pub destination: &'n Tree,
+    /// Directories of the destination that hold something which is in no tree, so that they can't be removed.
+    pub keeps: &'n BTreeSet<RelPath>,
+    /// What is known beside the listings.
+    pub evidence: &'n Evidence,
+    /// How files are compared.
+    pub compare: CompareOptions,
+}
+
+/// Returns the directories that have to be listed to tell how a plan stands, each with those above it; the root, which is not among
+/// them, too.
+pub fn directories(plan: &Plan) -> BTreeSet<RelPath> {
+    let mut dirs = BTreeSet::new();
+    for action in &plan.actions {
+        let removed = (action.deed == Deed::DeleteDir).then(|| action.path.clone());
+        for path in [removed, action.path.parent(), action.entry().path.parent()].into_iter().flatten() {
+            let mut next = Some(path);
+            while let Some(dir) = next.filter(|dir| !dir.is_root()) {
+                next = dir.parent();
+                if !dirs.insert(dir) {
+                    break;
+                }
+            }
+        }
+    }
+    dirs
+}
+
+/// Returns how each action of the plan stands, in their order. What has an obstacle counts as due: it is not done for that.
+pub fn standings(plan: &Plan, now: &Now<'_>) -> Vec<Standing> {
+    let mut judge = Judge { plan, now, found: vec![None; plan.actions.len()], by_path: HashMap::new() };
+    for (i, action) in plan.actions.iter().enumerate().filter(|(_, action)| action.obstacle.is_none()) {
+        judge.by_path.entry(&action.path).or_default().push(i);
+    }
+    // In the order in which one hangs on another: what makes room, directories from the top down, what goes into them, what is
+    // deleted, directories from the bottom up, what takes their places.
+    for turn in [Phase::Room, Phase::Folders, Phase::Files, Phase::Deletions, Phase::Removals, Phase::Late] {
+        for (i, action) in plan.actions.iter().enumerate() {
+            let its_turn = match action.phase {
+                Phase::Renames | Phase::Times | Phase::Last => Phase::Files,
+                phase => phase,
+            };
+            if its_turn == turn {
+                let is_refused = action.obstacle.is_some();
+                judge.found[i] = Some(if is_refused { Standing::Due } else { judge.judge(action) });
+            }
+        }
+    }
+    judge.found.into_iter().map(|found| found.unwrap_or(Standing::Due)).collect()
+}
+
+struct Judge<'j> {
+    plan: &'j Plan,
+    now: &'j Now<'j>,
+    found: Vec<Option<Standing>>,
+    /// Actions without an obstacle, by their paths.
+    by_path: HashMap<&'j RelPath, Vec<usize>>,
+}
+
+impl Judge<'_> {
+    fn judge(&self, action: &Action) -> Standing {
+        let standing = match action.deed {
+            Deed::CreateDir => self.create_dir(action),
+            Deed::Copy => self.copy(action),
+            Deed::Replace if action.phase == Phase::Late => self.late(action),
+            Deed::Replace | Deed::Touch => self.replace(action),
+            Deed::Rename => self.rename(action),
+            Deed::Delete if action.phase == Phase::Room => self.make_room(action),
+            Deed::Delete => self.delete(action),
+            Deed::DeleteDir => self.delete_dir(action),
+        };
+        standing.unwrap_or_else(|why| Standing::Stale(format!("stale: {why}")))
+    }
+
+    fn create_dir(&self, action: &Action) -> Result<Standing, String> {
+        self.source_is_same(action)?;
+        let there = self.there(&action.path);
+        if there.is_some_and(Entry::is_dir) {
+            return Ok(Standing::Done);
+        }
+        self.parent_is_there(&action.path)?;
+        if self.standing(&action.path, Deed::Delete, Phase::Room) == Some(&Standing::Due) {
+            return Ok(Standing::Due);
+        }
+        self.is_absent(&action.path)?;
+        Ok(Standing::Due)
+    }
+
+    fn copy(&self, action: &Action) -> Result<Standing, String> {
+        self.source_is_same(action)?;
+        if self.is_sent(&action.path) {
+            return Ok(Standing::Done);
+        }
+        self.parent_is_there(&action.path)?;
+        self.is_absent(&action.path)?;
+        Ok(Standing::Due)
+    }
+
+    fn replace(&self, action: &Action) -> Result<Standing, String> {
+        self.source_is_same(action)?;
+        match self.destination_is_same(action) {
+            Ok(()) => Ok(Standing::Due),
+            Err(_) if action.deed == Deed::Replace && self.is_sent(&action.path) => Ok(Standing::Done),
+            Err(_) if action.deed == Deed::Touch && self.is_dated(&action.path) => Ok(Standing::Done),
+            Err(why) => Err(why),
+        }
+    }
+
+    fn rename(&self, action: &Action) -> Result<Standing, String> {
+        self.source_is_same(action)?;
+        let new = &action.entry().path;
+        if let Some(again) = self.here(&action.path) {
+            return Err(changed("source", None, Some(again)));
+        }
+        if self.is_sent(new) {
+            return Ok(match self.there(&action.path) {
+                None => Standing::Done,
+                Some(_) => self.destination_is_same(action).map(|()| Standing::Left)?,
+            });
+        }
+        self.destination_is_same(action)?;
+        self.parent_is_there(new)?;
+        self.is_absent(new)?;
+        Ok(Standing::Due)
+    }
+
+    fn make_room(&self, action: &Action) -> Result<Standing, String> {
+        match self.here(&action.path) {
+            Some(here) if here.is_dir() => {}
+            here => return Err(changed("source", Some(&Entry::new(action.path.clone(), Kind::Dir)), here)),
+        }
+        match self.there(&action.path) {
+            None => Ok(Standing::Done),
+            Some(there) if there.is_dir() => Ok(Standing::Done),
+            Some(_) => self.destination_is_same(action).map(|()| Standing::Due),
+        }
+    }
+
+    fn delete(&self, action: &Action) -> Result<Standing, String> {
+        self.source_has_not(&action.path)?;
+        if self.there(&action.path).is_none() {
+            return self.is_gone(&action.path);
+        }
+        self.destination_is_same(action)?;
+        self.is_proven(&action.path)?;
+        Ok(Standing::Due)
+    }
+
+    fn delete_dir(&self, action: &Action) -> Result<Standing, String> {
+        let dir = &action.path;
+        let late = self.action(dir, Deed::Replace, Phase::Late);
+        match late {
+            Some(late) => self.source_is_same(late)?,
+            None if action.reason == Reason::Kind => {
+                return Err("what was to take its place isn't in the plan".to_owned());
+            }
+            None => self.source_has_not(dir)?,
+        }
+        match self.there(dir) {
+            None => return self.is_gone(dir),
+            Some(_) if late.is_some() && self.is_sent(dir) => return Ok(Standing::Done),
+            Some(_) => self.destination_is_same(action)?,
+        }
+        self.is_proven(dir)?;
+        let destination = self.now.destination;
+        if destination.unproven().any(|(path, _)| path.is_within(dir)) {
+            return Err("what it holds can't be told: a listing below it is not proven".to_owned());
+        }
+        if self.now.keeps.range(dir..).next().is_some_and(|path| path.is_within(dir)) {
+            return Err("it holds something that stays".to_owned());
+        }
+        let start = destination.entries().partition_point(|entry| entry.path < *dir);
+        let within = destination.entries()[start..].iter().take_while(|entry| entry.path.is_within(dir));
+        for child in within.filter(|entry| entry.path.parent().as_ref() == Some(dir)) {
+            let goes = [
+                (Deed::Delete, Phase::Deletions),
+                (Deed::DeleteDir, Phase::Removals),
+                (Deed::Rename, Phase::Renames),
+                (Deed::Rename, Phase::Last),
+            ];
+            let goes = goes.into_iter().any(|(deed, phase)| {
+                let standing = self.standing(&child.path, deed, phase);
+                matches!(standing, Some(Standing::Due | Standing::Left))
+            });
+            if !goes {
+                return Err(format!("it holds `{}`, which stays", child.path));
+            }
+        }
+        Ok(Standing::Due)
+    }
+
+    /// What goes to where a directory was.
+    fn late(&self, action: &Action) -> Result<Standing, String> {
+        self.source_is_same(action)?;
+        if self.is_sent(&action.path) {
+            return Ok(Standing::Done);
+        }
+        self.parent_is_there(&action.path)?;
+        if self.standing(&action.path, Deed::DeleteDir, Phase::Removals) != Some(&Standing::Due) {
+            self.is_absent(&action.path)?;
+        }
+        Ok(Standing::Due)
+    }
+
+    fn here(&self, path: &RelPath) -> Option<&Entry> {
+        self.now.source.get(path)
+    }
+
+    fn there(&self, path: &RelPath) -> Option<&Entry> {
+        self.now.destination.get(path)
+    }
+
+    fn action(&self, path: &RelPath, deed: Deed, phase: Phase) -> Option<&Action> {
+        self.position(path, deed, phase).map(|i| &self.plan.actions[i])
+    }
+
+    /// Returns how another action stands; `None` when there is none.
+    fn standing(&self, path: &RelPath, deed: Deed, phase: Phase) -> Option<&Standing> {
+        self.found[self.position(path, deed, phase)?].as_ref()
+    }
+
+    fn position(&self, path: &RelPath, deed: Deed, phase: Phase) -> Option<usize> {
+        let mut those = self.by_path.get(path)?.iter().copied();
+        those.find(|&i| self.plan.actions[i].deed == deed && self.plan.actions[i].phase == phase)
+    }
+
+    fn source_is_same(&self, action: &Action) -> Result<(), String> {
+        let then = action.source.as_deref();
+        let now = then.and_then(|then| self.here(&then.path));
+        match (then, now) {
+            (Some(then), Some(now)) if is_same(then, now) => Ok(()),
+            (Some(then), None) => match self.now.source.doubt(&then.path) {
+                Some((dir, why)) => Err(unproven("source", dir, &why.0)),
+                None => Err(changed("source", Some(then), None)),
+            },
+            _ => Err(changed("source", then, now)),
+        }
+    }
+
+    fn destination_is_same(&self, action: &Action) -> Result<(), String> {
+        let (then, now) = (action.destination.as_deref(), self.there(&action.path));
+        match (then, now) {
+            (Some(then), Some(now)) if is_same(then, now) => Ok(()),
+            _ => Err(changed("destination", then, now)),
+        }
+    }
+
+    /// What isn't listed may be there all the same, and that is enough to keep anything from being deleted.
+    fn source_has_not(&self, path: &RelPath) -> Result<(), String> {
+        let source = self.now.source;
+        if let Some(here) = source.get(path) {
+            return Err(changed("source", None, Some(here)));
+        }
+        match source.doubt(path) {
+            Some((dir, why)) => Err(unproven("source", dir, &why.0)),
+            None if source.may_hide(path) || source.may_be_closed(path) => {
+                Err("the source's listing there doesn't prove that it hasn't it".to_owned())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing is there that anybody could see.
+    fn is_absent(&self, path: &RelPath) -> Result<(), String> {
+        match self.there(path) {
+            Some(there) => Err(changed("destination", None, Some(there))),
+            None => self.is_proven(path),
+        }
+    }
+
+    fn is_proven(&self, path: &RelPath) -> Result<(), String> {
+        match self.now.destination.doubt(path) {
+            Some((dir, why)) => Err(unproven("destination", dir, &why.0)),
+            None => Ok(()),
+        }
+    }
+
+    fn is_gone(&self, path: &RelPath) -> Result<Standing, String> {
+        self.is_proven(path).map(|()| Standing::Done)
+    }
+
+    /// Nothing is written to where a link or a file stands in the place of a directory.
+    fn parent_is_there(&self, path: &RelPath) -> Result<(), String> {
+        let Some(parent) = path.parent().filter(|parent| !parent.is_root()) else { return Ok(()) };
+        if self.there(&parent).is_some_and(Entry::is_dir) {
+            return Ok(());
+        }
+        match self.standing(&parent, Deed::CreateDir, Phase::Folders) {
+            Some(Standing::Due) => Ok(()),
+            Some(_) => Err(format!("`{parent}` is not made")),
+            None => {
+                let now = self.there(&parent);
+                let dir = Entry::new(parent.clone(), Kind::Dir);
+                Err(format!("`{parent}`: {}", changed("destination", Some(&dir), now)))
+            }
+        }
+    }
+
+    /// Returns whether the destination has what is at the source, as far as a run would see.
+    fn is_sent(&self, path: &RelPath) -> bool {
+        let (Some(here), Some(there)) = (self.here(path), self.there(path)) else { return false };
+        let basis = if self.now.compare.basis == Basis::Size { Basis::Size } else { Basis::SizeTime };
+        let options = CompareOptions { basis, ..self.now.compare };
+        let is_file = here.kind == Kind::File && there.kind == Kind::File;
+        is_same_link(here, there)
+            || is_file && difference(&Case::new(here, there, self.now.evidence), &options).is_none()
+    }
+
+    /// Returns whether the destination's file has the size and the time of the source's.
+    fn is_dated(&self, path: &RelPath) -> bool {
+        let (Some(here), Some(there)) = (self.here(path), self.there(path)) else { return false };
+        let options = CompareOptions { basis: Basis::SizeTime, times: Times::Same, ..self.now.compare };
+        let case = Case { source: here, destination: there, receipt: None, content: None };
+        here.kind == Kind::File && there.mtime.is_some() && difference(&case, &options).is_none()
+    }
+}
+
+/// Returns whether an entry is still what it was, as far as both were listed.
+pub fn is_same(then: &Entry, now: &Entry) -> bool {
+    then.kind == now.kind
+        && match then.kind {
+            Kind::File => {
+                then.size.is_none_or(|size| now.size == Some(size)) && is_same_time(then.mtime, now.mtime)
+            }
+            Kind::Symlink => then.target.is_none() || then.target == now.target,
+            Kind::Dir | Kind::Other => true,
+        }
+}
+
+/// Returns whether two times of one file can't be told apart. A listing comes in another form when half a year has passed; its digits
+/// are those of the server's own zone, so they are compared with such digits, and with an exact time only where the zone is believed in.
+fn is_same_time(then: Option<Mtime>, now: Option<Mtime>) -> bool {
+    let Some(then) = then else { return true };
+    let Some(now) = now else { return false };
+    let meet = |a: &Mtime, b: &Mtime| a.gap(b).is_zero();
+    let digits = |mtime: &Mtime| Mtime { at: mtime.as_listed(), ..*mtime };
+    match (then.zone, now.zone) {
+        (Zone::Utc, Zone::Utc) => meet(&then, &now) && !differ_in_fraction(&then, &now),
+        (Zone::Utc, Zone::Local(_)) | (Zone::Local(_), Zone::Utc) => meet(&then, &now),
+        (Zone::Utc, Zone::Unknown) | (Zone::Unknown, Zone::Utc) => false,
+        (Zone::Unknown | Zone::Local(_), Zone::Unknown | Zone::Local(_)) => {
+            meet(&digits(&then), &digits(&now))
+        }
+    }
+}
+
+/// Disks know parts of a second; a time without them may have been cut.
+fn differ_in_fraction(a: &Mtime, b: &Mtime) -> bool {
+    let [a, b] = [a, b].map(|mtime| mtime.at.timestamp_subsec_nanos());
+    a != 0 && b != 0 && a != b
+}
+
+fn changed(side: &str, then: Option<&Entry>, now: Option<&Entry>) -> String {
+    let (then, now) = (shown(then), shown(now));
+    if then == now {
+        return format!("whether the {side} still has {then} can't be told");
+    }
+    format!("the {side} had {then} when the plan was made, and has {now}")
+}
+
+fn unproven(side: &str, dir: &RelPath, why: &str) -> String {
+    format!("the {side}'s listing of `{dir}` is not proven: {why}")
+}
+
+/// Says what is there.
+fn shown(entry: Option<&Entry>) -> String {
+    let Some(entry) = entry else { return "nothing there".to_owned() };
+    match entry.kind {
+        Kind::Dir => "a directory".to_owned(),
+        Kind::Other => "a special file".to_owned(),
+        Kind::Symlink => match &entry.target {
+            Some(target) => format!("a symbolic link to `{}`", crate::model::escape(target)),
+            None => "a symbolic link".to_owned(),
+        },
+        Kind::File => {
+            let size = entry.size.map_or_else(|| "unknown size".to_owned(), |size| format!("{size} B"));
+            let time = entry.mtime.map_or_else(String::new, |mtime| format!(" of {}", shown_time(&mtime)));
+            format!("a file of {size}{time}")
+        }
+    }
+}
+
+fn shown_time(mtime: &Mtime) -> String {
+    let pattern = match mtime.precision {
+        Precision::Second => "%Y-%m-%d %H:%M:%S%.f",
+        Precision::Minute => "%Y-%m-%d %H:%M",
+        Precision::Day => "%Y-%m-%d",
+    };
+    mtime.as_listed().format(pattern).to_string()
+}
+
+#[cfg(test)]
+mod tests;
