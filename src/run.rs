@@ -1,10 +1,12 @@
 //! A run from its two stores to its report: scan both sides, compare, plan, guard, execute.
 
+mod apply;
 mod ask;
 pub mod backup;
 mod carry;
 mod contents;
 mod ends;
+mod exact;
 mod folding;
 mod heal;
 mod left_out;
@@ -38,6 +40,7 @@ use crate::run::remote_lock::Loss;
 use crate::scan::Scanned;
 use crate::store::{Store, StoreResult};
 
+pub use crate::run::apply::apply;
 pub use crate::run::options::{RunOptions, StateOptions};
 pub use crate::run::remote_lock::LockOptions;
 
@@ -71,6 +74,9 @@ fn mirror(
     let trees = (&looked.from.tree, &looked.to.tree);
     look_into(&mut looked.memory, sides, trees, &measure.compare, options.presence)?;
     let mut plan = decide(&ends, options, &looked, &measure)?;
+    if options.keeps_plan {
+        exact::sharpen(&mut plan, &ends)?;
+    }
     if measure.compare.basis == Basis::Adopt {
         looked.notes.push(adopt(&mut plan));
     }

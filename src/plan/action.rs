@@ -94,6 +94,21 @@ impl Phase {
         Self::Late,
         Self::Permissions,
     ];
+
+    /// Returns the word of plan files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Room => "room",
+            Self::Folders => "folders",
+            Self::Renames => "renames",
+            Self::Times => "times",
+            Self::Files => "files",
+            Self::Last => "last",
+            Self::Deletions => "deletions",
+            Self::Removals => "removals",
+            Self::Late => "late",
+        }
+    }
 }
 
 /// One thing to do.

@@ -30,7 +30,8 @@ impl FromStr for Shard {
     type Err = ShardError;
 
     fn from_str(text: &str) -> Result<Self, ShardError> {
-        let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten();
+        let plain =
+            |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten();
         let parts = text.split_once('/').and_then(|(number, of)| Some((plain(number)?, plain(of)?)));
         let shard = parts.and_then(|(number, of): (u32, u32)| {
             let of = NonZeroU32::new(of)?;
@@ -70,8 +71,7 @@ pub fn keep_share(plan: &mut Plan, shard: Shard) -> usize {
         false
     };
     plan.actions.retain(|action| {
-        let is_shared =
-            matches!(action.phase, Phase::Folders | Phase::Renames | Phase::Times | Phase::Files);
+        let is_shared = matches!(action.phase, Phase::Folders | Phase::Renames | Phase::Times | Phase::Files);
         is_shared && !is_in_room(&action.entry().path)
     });
     let mut needed = BTreeSet::new();
@@ -116,7 +116,8 @@ mod tests {
     #[test]
     fn shares_cover_all_that_can_be_shared_once_but_for_directories() {
         let path = |text: &str| RelPath::parse(text).unwrap();
-        let mut source: Vec<Entry> = ["d", "d/e", "empty", "room"].map(|dir| Entry::new(path(dir), Kind::Dir)).into();
+        let mut source: Vec<Entry> =
+            ["d", "d/e", "empty", "room"].map(|dir| Entry::new(path(dir), Kind::Dir)).into();
         source.extend((0..40).map(|i| Entry::file(path(&format!("d/e/{i}")), i, None)));
         source.push(Entry::file(path("room/x"), 1, None));
         let there = vec![Entry::file(path("room"), 1, None), Entry::file(path("old"), 1, None)];

@@ -8,9 +8,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::compare::{Basis, Case, CompareOptions, Times, difference};
+use crate::compare::{Basis, Case, CompareOptions, Reason, Times, difference};
 use crate::model::{Entry, Evidence, Kind, Mtime, Precision, RelPath, Tree, Zone};
-use crate::plan::{Action, Deed, Phase, Plan, Reason, is_same_link};
+use crate::plan::{Action, Deed, Phase, Plan, is_same_link};
 
 /// What an action of a plan has come to since it was planned.
 #[derive(Clone, Debug, PartialEq, Eq)]

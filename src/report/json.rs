@@ -87,7 +87,7 @@ fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
 }
 
 /// Writes a value as the reports do, without a line end.
-pub(super) fn write_value(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
+pub(crate) fn write_value(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Printable))?;
     Ok(())
 }

@@ -11,6 +11,7 @@ mod text;
 mod warnings;
 
 pub use html::text as html_text;
+pub(crate) use json::{percent, write_value};
 pub use listed::{listed_json, listed_json_at};
 pub use size::human_bytes;
 pub use warnings::{Severity, warnings};

@@ -34,10 +34,14 @@ pub(super) trait Course {
     /// Remembers what is known when all is done.
     fn after(&self, memory: &Memory, from: &Scanned, to: &Scanned);
 
-    /// Looks once more at what is to be deleted when all else is done, and puts an obstacle to what has changed. `None` where that is not
-    /// asked for.
-    fn look_again(&self) -> Option<&dyn Fn(&mut Plan)> {
-        None
+    /// Returns whether what is to be deleted is looked at once more.
+    fn looks_again(&self) -> bool {
+        false
+    }
+
+    /// Looks once more at what is to be deleted, when all else is done, and puts an obstacle before what has changed.
+    fn look_again(&self, late: &mut Plan) {
+        let _ = late;
     }
 }
 
@@ -163,13 +167,14 @@ fn in_parts(
     };
     // They are in the order of their phases.
     let first = plan.actions.partition_point(|action| action.phase < Phase::Deletions);
-    let look_again = course.look_again().filter(|_| first > 0 && first < plan.actions.len());
-    let Some(look_again) = look_again else { return run(plan, &options) };
+    if !course.looks_again() || first == 0 || first == plan.actions.len() {
+        return run(plan, &options);
+    }
     let mut late = Plan { actions: plan.actions.split_off(first), ..Plan::default() };
     let mut outcomes = run(plan, &options);
     let failed_before = outcomes.iter().any(Outcome::is_failed);
     if !failed_before && !options.cancel.is_cancelled() {
-        look_again(&mut late);
+        course.look_again(&mut late);
     }
     outcomes.extend(run(&late, &ExecuteOptions { failed_before, leftovers: Vec::new(), ..options }));
     plan.actions.append(&mut late.actions);

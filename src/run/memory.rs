@@ -365,7 +365,7 @@ impl Memory {
         self.record(path, Some(receipt));
     }
 
-    fn forget(&self, path: &RelPath) {
+    pub(super) fn forget(&self, path: &RelPath) {
         if self.evidence.receipts.contains_key(path) {
             self.record(path, None);
         }

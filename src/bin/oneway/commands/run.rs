@@ -10,7 +10,7 @@ use oneway::model::{Cancel, Secret, escape};
 use oneway::report::{Mode, Report};
 
 use crate::commands::reports::Reports;
-use crate::commands::sync::{self, Mirrored, Task};
+use crate::commands::sync::{self, Mirrored, Task, Work};
 use crate::exit::{self, UsageError};
 use crate::history::record::Closing;
 use crate::history::record::Record;
@@ -186,6 +186,7 @@ impl<'a> Runner<'a> {
             passwords,
             apart: &apart,
             begun: &self.begun,
+            work: Work::Decide,
         })
     }
 

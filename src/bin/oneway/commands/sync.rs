@@ -11,10 +11,10 @@ use oneway::compare::{Basis, CompareOptions};
 use oneway::config::Connection;
 use oneway::filter::{Filter, Limits, Verdict};
 use oneway::model::{Cancel, Links, Secret};
-use oneway::plan::{GuardOptions, Presence};
+use oneway::plan::{GuardOptions, Plan, Presence, Shard};
 use oneway::pool::SessionCount;
 use oneway::report::{Detail, Mode, Report, Stop, format_named};
-use oneway::run::{RunOptions, StateOptions, run as run_mirror};
+use oneway::run::{RunOptions, StateOptions, apply, run as run_mirror};
 
 use crate::args::{Compare, Format, LinksHow, SyncArgs};
 use crate::commands::reports::Reports;
@@ -42,10 +42,21 @@ pub(crate) struct Task<'a> {
     pub(crate) apart: &'a [PathBuf],
     /// Files whose reports this one goes behind.
     pub(crate) begun: &'a HashSet<PathBuf>,
+    pub(crate) work: Work,
+}
+
+/// Whether it is decided what to do, or was before.
+pub(crate) enum Work {
+    /// It is decided.
+    Decide,
+    /// It is decided, and kept for later.
+    Keep,
+    /// It was decided before: all of a plan, or a share of it.
+    Apply(Plan, Option<Shard>),
 }
 
 pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
-    let task = Task {
+    alone(Task {
         args,
         mode,
         job: None,
@@ -53,7 +64,13 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
         passwords: [None, None],
         apart: &[],
         begun: &HashSet::new(),
-    };
+        work: Work::Decide,
+    })
+}
+
+/// Makes a mirror that is no job's, and writes down how it went.
+pub(crate) fn alone(task: Task<'_>) -> anyhow::Result<ExitCode> {
+    let args = task.args;
     let Mirrored { report, status, record } = mirror(task)?;
     let closing = Closing { report: &report, status, more: &[], metrics_file: args.metrics_file.as_deref() };
     Ok(ExitCode::from(closing.close(record, None)))
@@ -142,7 +159,11 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
     let mut early = Vec::new();
     let signals = Signals::watch(&cancel)?;
     let progress = Progress::new(args.show.progress, args.show.quiet);
-    let result = run_mirror(&source, &destination, &options, &progress);
+    options.keeps_plan = matches!(task.work, Work::Keep);
+    let result = match task.work {
+        Work::Decide | Work::Keep => run_mirror(&source, &destination, &options, &progress),
+        Work::Apply(plan, shard) => apply(&source, &destination, plan, shard, &options, &progress),
+    };
     progress.finish();
     let mut report = match result {
         Ok(report) => report,
