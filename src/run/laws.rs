@@ -4,6 +4,7 @@ mod backups;
 mod folding;
 mod leftovers;
 mod names;
+mod plans;
 mod renames;
 mod server_state;
 mod updates;
