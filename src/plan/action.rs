@@ -131,6 +131,13 @@ pub struct Action {
 }
 
 impl Action {
+    /// Says why it can't be done. The first reason stays.
+    pub fn refuse(&mut self, why: impl Into<Cow<'static, str>>) {
+        if self.obstacle.is_none() {
+            self.obstacle = Some(why.into());
+        }
+    }
+
     /// Returns the entry the action is about: the source's for what is sent or made, else the destination's.
     pub fn entry(&self) -> &Entry {
         self.source

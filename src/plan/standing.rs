@@ -45,8 +45,10 @@ pub struct Now<'n> {
 pub fn directories(plan: &Plan) -> BTreeSet<RelPath> {
     let mut dirs = BTreeSet::new();
     for action in &plan.actions {
-        let removed = (action.deed == Deed::DeleteDir).then(|| action.path.clone());
-        for path in [removed, action.path.parent(), action.entry().path.parent()].into_iter().flatten() {
+        // What is in it has to be known, and of what takes the place of a file, that all of it is.
+        let itself = action.deed == Deed::DeleteDir || action.phase == Phase::Room;
+        let itself = itself.then(|| action.path.clone());
+        for path in [itself, action.path.parent(), action.entry().path.parent()].into_iter().flatten() {
             let mut next = Some(path);
             while let Some(dir) = next.filter(|dir| !dir.is_root()) {
                 next = dir.parent();
@@ -159,13 +161,17 @@ impl Judge<'_> {
 
     fn make_room(&self, action: &Action) -> Result<Standing, String> {
         match self.here(&action.path) {
-            Some(here) if here.is_dir() => {}
+            Some(here) if here.is_dir() => self.source_is_proven(&action.path)?,
             here => return Err(changed("source", Some(&Entry::new(action.path.clone(), Kind::Dir)), here)),
         }
         match self.there(&action.path) {
             None => Ok(Standing::Done),
             Some(there) if there.is_dir() => Ok(Standing::Done),
-            Some(_) => self.destination_is_same(action).map(|()| Standing::Due),
+            Some(_) => {
+                self.destination_is_same(action)?;
+                self.is_proven(&action.path)?;
+                Ok(Standing::Due)
+            }
         }
     }
 
@@ -284,11 +290,16 @@ impl Judge<'_> {
         if let Some(here) = source.get(path) {
             return Err(changed("source", None, Some(here)));
         }
-        match source.doubt(path) {
+        self.source_is_proven(path)?;
+        if source.may_hide(path) || source.may_be_closed(path) {
+            return Err("the source's listing there doesn't prove that it hasn't it".to_owned());
+        }
+        Ok(())
+    }
+
+    fn source_is_proven(&self, path: &RelPath) -> Result<(), String> {
+        match self.now.source.doubt(path) {
             Some((dir, why)) => Err(unproven("source", dir, &why.0)),
-            None if source.may_hide(path) || source.may_be_closed(path) => {
-                Err("the source's listing there doesn't prove that it hasn't it".to_owned())
-            }
             None => Ok(()),
         }
     }

@@ -73,16 +73,15 @@ prop_compose! {
     }
 }
 
+type Parts = (usize, Entry, Entry, Option<String>, Vec<u8>);
+
 /// Actions that a plan could have, one for each path.
 fn actions() -> impl Strategy<Value = Vec<Action>> {
     let one =
         (0usize..9, entry(Kind::File), entry(Kind::File), prop::option::weighted(0.1, "\\PC{1,9}"), names());
     btree_map(names(), one, 0..9).prop_map(|all| {
         let used: std::collections::BTreeSet<Vec<u8>> = all.keys().cloned().collect();
-        let of = |(path, (which, source, destination, obstacle, to)): (
-            Vec<u8>,
-            (_, Entry, Entry, Option<String>, Vec<u8>),
-        )| {
+        let of = |(path, (which, source, destination, obstacle, to)): (Vec<u8>, Parts)| {
             let path = RelPath::parse(path).unwrap();
             let at = |entry: Entry, kind| Some(Entry { path: path.clone(), kind, ..entry });
             let mut to_path = to;

@@ -169,15 +169,13 @@ impl Course for Applying<'_> {
             Ok(standings) => {
                 for (action, standing) in late.actions.iter_mut().zip(standings) {
                     if let Standing::Stale(why) = standing {
-                        action.obstacle.get_or_insert(why.into());
+                        action.refuse(why);
                     }
                 }
             }
             Err(e) => {
                 for action in &mut late.actions {
-                    action
-                        .obstacle
-                        .get_or_insert(format!("not done, since it can't be looked at again: {e}").into());
+                    action.refuse(format!("not done, since it can't be looked at again: {e}"));
                 }
             }
         }

@@ -4,6 +4,8 @@ mod backups;
 mod folding;
 mod leftovers;
 mod names;
+// It may import more than a run.
+#[cfg(test)]
 mod plans;
 mod renames;
 mod server_state;

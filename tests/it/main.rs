@@ -25,6 +25,7 @@ mod names;
 mod pages;
 mod parse_listing;
 mod permissions;
+mod plans;
 mod probe;
 mod remote_state;
 mod renames;

@@ -65,7 +65,7 @@ fn role(arg: &Arg) -> Option<Role> {
     let listed =
         [(DECIDING, Role::Deciding), (FIXED, Role::Fixed), (REPEATABLE, Role::Repeatable), (OWN, Role::Own)];
     let listed = listed.into_iter().find(|(names, _)| names.contains(&name)).map(|(_, role)| role);
-    listed.or(match arg.get_help_heading() {
+    listed.or_else(|| match arg.get_help_heading() {
         Some("Connection") => Some(Role::Repeatable),
         Some("Output") => Some(Role::Own),
         _ => None,
