@@ -6,11 +6,17 @@
 //! anything else, or not to be told           → stale, and why
 //! ```
 
+mod same;
+mod told;
+
 use std::collections::{BTreeSet, HashMap};
 
 use crate::compare::{Basis, Case, CompareOptions, Reason, Times, difference};
-use crate::model::{Entry, Evidence, Kind, Mtime, Precision, RelPath, Tree, Zone};
+use crate::model::{Entry, Evidence, Kind, RelPath, Tree};
+use crate::plan::standing::told::{changed, unproven};
 use crate::plan::{Action, Deed, Phase, Plan, is_same_link};
+
+pub use crate::plan::standing::same::is_same;
 
 /// What an action of a plan has come to since it was planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -357,80 +363,6 @@ impl Judge<'_> {
         let case = Case { source: here, destination: there, receipt: None, content: None };
         here.kind == Kind::File && there.mtime.is_some() && difference(&case, &options).is_none()
     }
-}
-
-/// Returns whether an entry is still what it was, as far as both were listed.
-pub fn is_same(then: &Entry, now: &Entry) -> bool {
-    then.kind == now.kind
-        && match then.kind {
-            Kind::File => {
-                then.size.is_none_or(|size| now.size == Some(size)) && is_same_time(then.mtime, now.mtime)
-            }
-            Kind::Symlink => then.target.is_none() || then.target == now.target,
-            Kind::Dir | Kind::Other => true,
-        }
-}
-
-/// Returns whether two times of one file can't be told apart. A listing comes in another form when half a year has passed; its digits
-/// are those of the server's own zone, so they are compared with such digits, and with an exact time only where the zone is believed in.
-fn is_same_time(then: Option<Mtime>, now: Option<Mtime>) -> bool {
-    let Some(then) = then else { return true };
-    let Some(now) = now else { return false };
-    let meet = |a: &Mtime, b: &Mtime| a.gap(b).is_zero();
-    let digits = |mtime: &Mtime| Mtime { at: mtime.as_listed(), ..*mtime };
-    match (then.zone, now.zone) {
-        (Zone::Utc, Zone::Utc) => meet(&then, &now) && !differ_in_fraction(&then, &now),
-        (Zone::Utc, Zone::Local(_)) | (Zone::Local(_), Zone::Utc) => meet(&then, &now),
-        (Zone::Utc, Zone::Unknown) | (Zone::Unknown, Zone::Utc) => false,
-        (Zone::Unknown | Zone::Local(_), Zone::Unknown | Zone::Local(_)) => {
-            meet(&digits(&then), &digits(&now))
-        }
-    }
-}
-
-/// Disks know parts of a second; a time without them may have been cut.
-fn differ_in_fraction(a: &Mtime, b: &Mtime) -> bool {
-    let [a, b] = [a, b].map(|mtime| mtime.at.timestamp_subsec_nanos());
-    a != 0 && b != 0 && a != b
-}
-
-fn changed(side: &str, then: Option<&Entry>, now: Option<&Entry>) -> String {
-    let (then, now) = (shown(then), shown(now));
-    if then == now {
-        return format!("whether the {side} still has {then} can't be told");
-    }
-    format!("the {side} had {then} when the plan was made, and has {now}")
-}
-
-fn unproven(side: &str, dir: &RelPath, why: &str) -> String {
-    format!("the {side}'s listing of `{dir}` is not proven: {why}")
-}
-
-/// Says what is there.
-fn shown(entry: Option<&Entry>) -> String {
-    let Some(entry) = entry else { return "nothing there".to_owned() };
-    match entry.kind {
-        Kind::Dir => "a directory".to_owned(),
-        Kind::Other => "a special file".to_owned(),
-        Kind::Symlink => match &entry.target {
-            Some(target) => format!("a symbolic link to `{}`", crate::model::escape(target)),
-            None => "a symbolic link".to_owned(),
-        },
-        Kind::File => {
-            let size = entry.size.map_or_else(|| "unknown size".to_owned(), |size| format!("{size} B"));
-            let time = entry.mtime.map_or_else(String::new, |mtime| format!(" of {}", shown_time(&mtime)));
-            format!("a file of {size}{time}")
-        }
-    }
-}
-
-fn shown_time(mtime: &Mtime) -> String {
-    let pattern = match mtime.precision {
-        Precision::Second => "%Y-%m-%d %H:%M:%S%.f",
-        Precision::Minute => "%Y-%m-%d %H:%M",
-        Precision::Day => "%Y-%m-%d",
-    };
-    mtime.as_listed().format(pattern).to_string()
 }
 
 #[cfg(test)]

@@ -113,6 +113,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn what_is_written_is_read_and_is_lines_of_json(actions in actions()) {
         let bytes = bytes_of(actions.clone());

@@ -67,6 +67,7 @@ fn what_was_looked_at_is_done_and_nothing_else() {
     let output = sandbox.oneway(["apply", "-n", PLAN]).expect_status(0);
     assert!(output.stdout.contains("would change: 2 folders created, 2 new files, 1 replaced"), "{output}");
     let output = sandbox.oneway(["apply", PLAN, "--format", "json"]).expect_status(0);
+    output.tells(&[&format!("note: from {} to {}, as planned at 20", &*src, server.url())]);
     assert_eq!(output.events("done").len(), 7, "{output}");
     assert!(there.has("extra") && !there.has("later"));
     src.remove("later");

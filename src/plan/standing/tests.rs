@@ -1,5 +1,6 @@
+use super::same::is_same_time;
 use super::*;
-use crate::model::{Offset, Unproven};
+use crate::model::{Mtime, Offset, Precision, Unproven, Zone};
 use crate::plan::{PlanOptions, plan};
 
 const T: &str = "2026-11-21T10:02:37Z";

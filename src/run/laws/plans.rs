@@ -89,8 +89,9 @@ proptest! {
     #[test]
     fn a_plan_that_is_carried_out_makes_what_a_sync_makes_and_then_is_done(
         a in nodes(linked()), b in nodes(linked()), delay_updates: bool, last in "[abx]", renames: bool, refuses: bool,
+        links in prop::sample::select(vec![Links::Skip, Links::Follow, Links::Copy]),
     ) {
-        let options = copied(delay_updates, &last);
+        let options = RunOptions { links, ..copied(delay_updates, &last) };
         let store = || {
             let store = MemoryStore::new(b.clone());
             let store = if renames { store.with_checksums() } else { store };

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use chrono::Utc;
 use oneway::config::{Effective, OptionKind, Origin, Setting, Settings};
+use oneway::model::escape;
 use oneway::plan::Plan;
 use oneway::planfile::{self, Header, OptionValue};
 use oneway::report::{Mode, Report};
@@ -73,6 +74,15 @@ pub(crate) fn apply(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
     let ends = [&header.source, &header.destination].map(OsString::from);
     let [source, destination] = ends;
     let sync_args = options.read(&effective, source, destination).map_err(|mismatch| wrong(mismatch.text))?;
+    if !sync_args.show.quiet {
+        // Nobody typed where it goes, and a password may go there.
+        let Header { source, destination, made, .. } = &header;
+        let [source, destination] = [source, destination].map(|end| escape(end.as_bytes()));
+        complain!(
+            "note: from {source} to {destination}, as planned at {}",
+            made.format("%Y-%m-%d %H:%M:%S UTC")
+        );
+    }
     sync::alone(Task {
         args: &sync_args,
         mode: if sync_args.dry_run { Mode::DryRun } else { Mode::Sync },
@@ -148,7 +158,7 @@ fn settings(kept: &BTreeMap<String, OptionValue>, options: &Options) -> Result<S
     for (name, value) in kept {
         let known = options.args().any(|(known, arg)| known == name && is_kept(arg));
         let key = options.keys.iter().find(|key| key.name == *name).filter(|_| known);
-        let shown = oneway::model::escape(name.as_bytes());
+        let shown = escape(name.as_bytes());
         let key = key.ok_or_else(|| format!("`{shown}` is no option that a plan has"))?;
         let values = |values: &[String]| {
             for value in values {
