@@ -150,7 +150,7 @@ fn a_plan_of_a_server_that_lists_minutes_is_not_stale_by_that() {
     let root = daemon.root().dir("site");
     root.add(files! {"year" => "o", "minute" => "o", "gone" => "g", "second" => "old1", "old/x" => "x"});
     let src =
-        sandbox.tree("src", files! {"year" => "new", "minute" => "new", "second" => "new1", "n/x" => "n"});
+        sandbox.tree("src", files! {"year" => "new", "minute" => "new", "second" => "newer", "n/x" => "n"});
     for name in ["minute", "gone", "second"] {
         root.set_time(name, &now);
     }
