@@ -300,13 +300,11 @@ fn an_apply_that_is_killed_is_finished_by_the_next_one_and_keeps_others_out() {
     for i in 0..60 {
         src.write(format!("f{i}"), vec![b'x'; 20_000]);
     }
-    src.write("large", vec![b'l'; 3 << 20]);
-    src.set_time("large", crate::support::LONG_AGO);
     let server = serve(&there);
     plan(&sandbox, &[&src, &server.url()]);
-    let running = sandbox.command(["apply", "--bwlimit", "2M", "-j", "2", PLAN]).start();
+    let running = sandbox.command(["apply", "--bwlimit", "200k", "-j", "2", PLAN]).start();
     let begun = Instant::now();
-    while !there.has("f5") && begun.elapsed() < Duration::from_secs(20) {
+    while !there.has("f3") && begun.elapsed() < Duration::from_secs(20) {
         thread::sleep(Duration::from_millis(10));
     }
     let output = sandbox.oneway(["apply", PLAN]).expect_status(6);
