@@ -1,7 +1,8 @@
 //! Plans that are kept as files, looked at, and carried out later.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -198,6 +199,8 @@ fn what_is_no_plan_is_refused_in_one_line() {
     let work = sandbox.path("work");
     let text = fs::read_to_string(work.join(PLAN)).unwrap();
     let write = |name: &str, text: &str| fs::write(work.join(name), text).unwrap();
+    write("another's", &text);
+    chown(work.join("another's"), Some(12345), None).unwrap();
     write("empty", "");
     write("other", "{\"event\":\"change\"}\n");
     write("cut", &text[..text.len() - 20]);
@@ -212,6 +215,7 @@ fn what_is_no_plan_is_refused_in_one_line() {
     for (words, told) in [
         (&["apply", "missing"][..], "cannot read missing: No such file"),
         (&["apply", "."], "cannot read .: Is a directory"),
+        (&["apply", "another's"], "cannot read another's: it belongs to user 12345"),
         (&["apply", "empty"], "empty: this is no plan that `oneway plan` made"),
         (&["apply", "other"], "other: this is no plan that `oneway plan` made"),
         (&["apply", "headless"], "headless: this is no plan"),
@@ -345,4 +349,20 @@ fn several_machines_share_a_plan_and_one_does_the_rest() {
     let output = sandbox.oneway(["apply", PLAN]).expect_status(0);
     assert!(output.stdout.starts_with("changed: 1 folder created, 2 new files, 2 deleted"), "{output}");
     assert_same_tree(&src, &there);
+}
+
+#[test]
+fn a_server_of_latin_1_names_gets_such_names_though_none_are_where_the_plan_is() {
+    let sandbox = Sandbox::new();
+    let there = sandbox.tree("there", files! {"new/ascii" => "a"});
+    let latin_1 = |name: &[u8]| std::ffi::OsStr::from_bytes(name).to_owned();
+    there.write(latin_1(b"old/caf\xe9"), "old");
+    let src = sandbox
+        .tree("src", files! {"old/caf\u{e9}" => "old", "new/ascii" => "a", "new/\u{e9}t\u{e9}" => "new"});
+    let server = serve(&there);
+    plan(&sandbox, &[&src, &server.url()]);
+    assert_eq!(planned(&sandbox), ["copy new/\u{e9}t\u{e9}"]);
+    sandbox.oneway(["apply", PLAN]).expect_status(0);
+    assert!(there.has(latin_1(b"new/\xe9t\xe9")), "{}", snapshot(&there));
+    sandbox.oneway(["diff", "--delete", &src, &server.url()]).expect_status(0);
 }

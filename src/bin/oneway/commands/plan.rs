@@ -29,10 +29,10 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
         let text = "--adopt has nothing to plan, since it transfers nothing; `oneway sync --adopt` does it";
         return Err(UsageError(text.to_owned()).into());
     }
-    let header = header(sync_args, given)?;
+    let mut header = header(sync_args, given)?;
     let draft = Draft::begin(file)?;
     let apart = [file.clone(), draft.path().to_owned()];
-    let Mirrored { report, status, .. } = sync::mirror(Task {
+    let Mirrored { report, status, writes_latin_1, .. } = sync::mirror(Task {
         args: sync_args,
         mode: Mode::DryRun,
         job: None,
@@ -45,6 +45,11 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     if !is_whole(&report) {
         complain!("note: no plan was written");
         return Ok(ExitCode::from(status));
+    }
+    if writes_latin_1 && connect::place("SRC", &sync_args.source)?.is_local() {
+        // An apply doesn't see as many names, and would take it for a server of UTF-8.
+        let latin_1 = OptionValue::One("latin1".to_owned());
+        header.options.entry("charset".to_owned()).or_insert(latin_1);
     }
     if let Err(e) = draft.finish(|out| planfile::write(&header, &report.plan, out)) {
         complain!("error: cannot write the plan to {}: {e}", file.display());

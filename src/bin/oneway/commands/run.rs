@@ -135,7 +135,7 @@ impl<'a> Runner<'a> {
     /// Runs a job and its hooks, and returns the exit status.
     fn run(&mut self, prepared: &Prepared<'_>) -> u8 {
         let args = &prepared.args;
-        let Mirrored { report, mut status, record } = match self.mirror(prepared) {
+        let Mirrored { report, mut status, record, .. } = match self.mirror(prepared) {
             Ok(done) => done,
             Err(error) => {
                 let status = match error.downcast_ref::<Unavailable>() {
@@ -214,7 +214,7 @@ impl<'a> Runner<'a> {
         let is_recorded = report.mode == Mode::Sync;
         let record =
             is_recorded.then(|| Record::begin(Some(&prepared.job.name), &source, &destination)).flatten();
-        Mirrored { report, status, record }
+        Mirrored { report, status, record, writes_latin_1: false }
     }
 }
 

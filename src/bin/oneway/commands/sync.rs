@@ -15,6 +15,7 @@ use oneway::plan::{GuardOptions, Plan, Presence, Shard};
 use oneway::pool::SessionCount;
 use oneway::report::{Detail, Mode, Report, Stop, format_named};
 use oneway::run::{RunOptions, StateOptions, apply, run as run_mirror};
+use oneway::store::Names;
 
 use crate::args::{Compare, Format, LinksHow, SyncArgs};
 use crate::commands::reports::Reports;
@@ -71,7 +72,7 @@ pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
 /// Makes a mirror that is no job's, and writes down how it went.
 pub(crate) fn alone(task: Task<'_>) -> anyhow::Result<ExitCode> {
     let args = task.args;
-    let Mirrored { report, status, record } = mirror(task)?;
+    let Mirrored { report, status, record, .. } = mirror(task)?;
     let closing = Closing { report: &report, status, more: &[], metrics_file: args.metrics_file.as_deref() };
     Ok(ExitCode::from(closing.close(record, None)))
 }
@@ -83,6 +84,8 @@ pub(crate) struct Mirrored {
     pub(crate) status: u8,
     /// That it was begun; `None` where that was not written down.
     pub(crate) record: Option<Record>,
+    /// New names at the destination are Latin-1, by all that was seen there.
+    pub(crate) writes_latin_1: bool,
 }
 
 /// Makes a mirror and writes its report.
@@ -148,7 +151,7 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
                 // Whoever closed standard output wants none.
                 let _ = json.write(&report, Detail::default(), &mut std::io::stdout().lock());
             }
-            return Ok(Mirrored { report, status: exit::BUSY, record: None });
+            return Ok(Mirrored { report, status: exit::BUSY, record: None, writes_latin_1: false });
         }
     };
     let reports = Reports::open(args, task.begun)?;
@@ -188,7 +191,8 @@ pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
     // Of these, a line was said.
     report.troubles.extend(early);
     let status = publish(&report, reports);
-    Ok(Mirrored { report, status, record })
+    let writes_latin_1 = destination.names().is_some_and(Names::writes_latin_1);
+    Ok(Mirrored { report, status, record, writes_latin_1 })
 }
 
 /// Returns how connections are made.

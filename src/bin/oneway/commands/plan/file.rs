@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -65,9 +65,17 @@ impl Drop for Draft {
     }
 }
 
-/// Reads a file, and a little more than any plan has of one that is longer.
+/// Reads a file, and a little more than any plan has of one that is longer. Who can write it says what is done with the rights of whoever
+/// carries it out, so another user's is not read.
 pub(crate) fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(file)?;
+    let owner = file.metadata()?.uid();
+    if owner != rustix::process::geteuid().as_raw() && owner != 0 {
+        let text =
+            format!("it belongs to user {owner}, who says in it what is done as you; a copy of it is yours");
+        return Err(io::Error::other(text));
+    }
     let mut bytes = Vec::new();
-    File::open(file)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
