@@ -520,11 +520,12 @@ impl Run<'_> {
         outcomes[i] = Some(outcome);
     }
 
-    /// Returns whether it is something to be deleted that stays for a reason of its own, which is none to keep the rest: no content is
-    /// missing by that.
+    /// Returns whether it is something to be deleted, or to get other permissions, that stays for a reason of its own, which is none to
+    /// keep the rest: no content is missing by that.
     fn stays_by_itself(&self, i: usize) -> bool {
         let action = self.action(i);
-        action.obstacle.is_some() && matches!(action.phase, Phase::Deletions | Phase::Removals)
+        action.obstacle.is_some()
+            && matches!(action.phase, Phase::Deletions | Phase::Removals | Phase::Permissions)
     }
 
     fn is_settled(&self, i: usize) -> bool {

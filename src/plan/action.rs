@@ -107,6 +107,7 @@ impl Phase {
             Self::Deletions => "deletions",
             Self::Removals => "removals",
             Self::Late => "late",
+            Self::Permissions => "permissions",
         }
     }
 }

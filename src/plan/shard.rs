@@ -71,7 +71,10 @@ pub fn keep_share(plan: &mut Plan, shard: Shard) -> usize {
         false
     };
     plan.actions.retain(|action| {
-        let is_shared = matches!(action.phase, Phase::Folders | Phase::Renames | Phase::Times | Phase::Files);
+        let is_shared = matches!(
+            action.phase,
+            Phase::Folders | Phase::Renames | Phase::Times | Phase::Files | Phase::Permissions
+        );
         is_shared && !is_in_room(&action.entry().path)
     });
     let mut needed = BTreeSet::new();

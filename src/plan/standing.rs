@@ -44,6 +44,8 @@ pub struct Now<'n> {
     pub evidence: &'n Evidence,
     /// How files are compared.
     pub compare: CompareOptions,
+    /// Files get the permission bits of their sources.
+    pub permissions: bool,
 }
 
 /// Returns the directories that have to be listed to tell how a plan stands, each with those above it; the root, which is not among
@@ -78,7 +80,7 @@ pub fn standings(plan: &Plan, now: &Now<'_>) -> Vec<Standing> {
     for turn in [Phase::Room, Phase::Folders, Phase::Files, Phase::Deletions, Phase::Removals, Phase::Late] {
         for (i, action) in plan.actions.iter().enumerate() {
             let its_turn = match action.phase {
-                Phase::Renames | Phase::Times | Phase::Last => Phase::Files,
+                Phase::Renames | Phase::Times | Phase::Last | Phase::Permissions => Phase::Files,
                 phase => phase,
             };
             if its_turn == turn {
@@ -106,6 +108,7 @@ impl Judge<'_> {
             Deed::Replace if action.phase == Phase::Late => self.late(action),
             Deed::Replace | Deed::Touch => self.replace(action),
             Deed::Rename => self.rename(action),
+            Deed::Chmod => self.permit(action),
             Deed::Delete if action.phase == Phase::Room => self.make_room(action),
             Deed::Delete => self.delete(action),
             Deed::DeleteDir => self.delete_dir(action),
@@ -163,6 +166,27 @@ impl Judge<'_> {
         self.parent_is_there(new)?;
         self.is_absent(new)?;
         Ok(Standing::Due)
+    }
+
+    fn permit(&self, action: &Action) -> Result<Standing, String> {
+        self.source_is_same(action)?;
+        let there = self.there(&action.path);
+        if there.is_some_and(|there| {
+            there.kind == Kind::File && there.mode.is_some() && same::has_bits_of(there, action.entry())
+        }) {
+            return Ok(Standing::Done);
+        }
+        match (there, action.destination.as_deref()) {
+            // It may have got its time already.
+            (Some(there), Some(then))
+                if (is_same(then, there) || self.is_sent(&action.path))
+                    && there.mode.is_some()
+                    && same::has_bits_of(there, then) =>
+            {
+                Ok(Standing::Due)
+            }
+            (there, then) => Err(changed("destination", then, there)),
+        }
     }
 
     fn make_room(&self, action: &Action) -> Result<Standing, String> {
@@ -273,7 +297,11 @@ impl Judge<'_> {
         let then = action.source.as_deref();
         let now = then.and_then(|then| self.here(&then.path));
         match (then, now) {
-            (Some(then), Some(now)) if is_same(then, now) => Ok(()),
+            (Some(then), Some(now))
+                if is_same(then, now) && (!self.now.permissions || same::has_bits_of(then, now)) =>
+            {
+                Ok(())
+            }
             (Some(then), None) => match self.now.source.doubt(&then.path) {
                 Some((dir, why)) => Err(unproven("source", dir, &why.0)),
                 None => Err(changed("source", Some(then), None)),

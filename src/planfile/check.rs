@@ -30,6 +30,10 @@ pub(super) fn action(action: &Action) -> Result<(), &'static str> {
             kinds == (Some(File), Some(File)) && action.entry().path != action.path
         }
         (Deed::Touch, Phase::Times) => kinds == (Some(File), Some(File)),
+        (Deed::Chmod, Phase::Permissions) => {
+            kinds == (Some(File), Some(File))
+                && [source, destination].iter().flatten().all(|e| e.mode.is_some())
+        }
         (Deed::Delete, Phase::Room) => matches!(kinds, (None, Some(File))) && action.reason == Reason::Kind,
         (Deed::Delete, Phase::Deletions) => matches!(kinds, (None, Some(File | Symlink))),
         (Deed::DeleteDir, Phase::Removals) => kinds == (None, Some(Dir)),
@@ -49,9 +53,11 @@ pub(super) fn action(action: &Action) -> Result<(), &'static str> {
 
 /// Returns the first action that makes or removes what another one does already.
 pub(super) fn repeated(actions: &[Action]) -> Option<usize> {
-    let (mut made, mut removed): (HashSet<&RelPath>, HashSet<&RelPath>) = Default::default();
+    let (mut made, mut removed): (HashSet<_>, HashSet<&RelPath>) = Default::default();
     actions.iter().position(|action| {
-        let makes = action.source.is_some() && !made.insert(&action.entry().path);
+        // A file may get another time and other permissions.
+        let makes =
+            action.source.is_some() && !made.insert((&action.entry().path, action.deed == Deed::Chmod));
         let is_removal = matches!(action.deed, Deed::Rename | Deed::Delete | Deed::DeleteDir);
         makes || (is_removal && !removed.insert(&action.path))
     })

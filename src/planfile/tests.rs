@@ -78,7 +78,7 @@ type Parts = (usize, Entry, Entry, Option<String>, Vec<u8>);
 /// Actions that a plan could have, one for each path.
 fn actions() -> impl Strategy<Value = Vec<Action>> {
     let one =
-        (0usize..9, entry(Kind::File), entry(Kind::File), prop::option::weighted(0.1, "\\PC{1,9}"), names());
+        (0usize..10, entry(Kind::File), entry(Kind::File), prop::option::weighted(0.1, "\\PC{1,9}"), names());
     btree_map(names(), one, 0..9).prop_map(|all| {
         let used: std::collections::BTreeSet<Vec<u8>> = all.keys().cloned().collect();
         let of = |(path, (which, source, destination, obstacle, to)): (Vec<u8>, Parts)| {
@@ -98,6 +98,16 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
                 2 => action(Deed::Replace, Phase::Last, at(source, Kind::File), at(destination, Kind::File)),
                 3 => action(Deed::Rename, Phase::Renames, Some(renamed), at(destination, Kind::File)),
                 4 => action(Deed::Touch, Phase::Times, at(source, Kind::File), at(destination, Kind::File)),
+                9 => {
+                    let [source, destination] =
+                        [source, destination].map(|entry| Entry { mode: Some(0o640), ..entry });
+                    action(
+                        Deed::Chmod,
+                        Phase::Permissions,
+                        at(source, Kind::File),
+                        at(destination, Kind::File),
+                    )
+                }
                 5 => action(Deed::Delete, Phase::Room, None, at(destination, Kind::File)),
                 6 => action(Deed::Delete, Phase::Deletions, None, at(destination, Kind::Symlink)),
                 7 => action(Deed::DeleteDir, Phase::Removals, None, at(destination, Kind::Dir)),

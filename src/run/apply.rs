@@ -55,7 +55,7 @@ fn carry_on(
     let measure = measure(&mut looked, &plan, &ends, options)?;
     sharpen_trees(&plan, &ends, (&mut looked.from.tree, &mut looked.to.tree))?;
     let Looked { from, to, memory, .. } = &looked;
-    let now = now((from, to), &memory.evidence, measure.compare);
+    let now = now((from, to), &memory.evidence, measure.compare, options.carry_permissions);
     let (mut plan, done) = sorted(&plan, standings(&plan, &now));
     let dry = options.mode != Mode::Sync;
     if options.backup.is_some() {
@@ -99,8 +99,9 @@ fn now<'n>(
     (from, to): (&'n Scanned, &'n Scanned),
     evidence: &'n Evidence,
     compare: CompareOptions,
+    permissions: bool,
 ) -> Now<'n> {
-    Now { source: &from.tree, destination: &to.tree, keeps: &to.keeps, evidence, compare }
+    Now { source: &from.tree, destination: &to.tree, keeps: &to.keeps, evidence, compare, permissions }
 }
 
 /// Returns what is left to do, the stale with an obstacle, and what is done already.
@@ -193,6 +194,9 @@ impl Applying<'_> {
         folding::unfold(&mut from, &mut to, &ends.destination, true, ends.run_id)?;
         sharpen_trees(late, ends, (&mut from.tree, &mut to.tree))?;
         let evidence = Evidence::default();
-        Ok(standings(late, &now((&from, &to), &evidence, self.measure.compare)))
+        Ok(standings(
+            late,
+            &now((&from, &to), &evidence, self.measure.compare, self.options.carry_permissions),
+        ))
     }
 }

@@ -366,3 +366,22 @@ fn a_server_of_latin_1_names_gets_such_names_though_none_are_where_the_plan_is()
     assert!(there.has(latin_1(b"new/\xe9t\xe9")), "{}", snapshot(&there));
     sandbox.oneway(["diff", "--delete", &src, &server.url()]).expect_status(0);
 }
+
+#[test]
+fn permissions_are_given_where_they_are_still_those_of_the_plan() {
+    let sandbox = Sandbox::new();
+    let (src, dst) = (sandbox.tree("src", files! {"run" => "r"}), sandbox.tree("dst", files! {"run" => "r"}));
+    src.set_mode("run", 0o755);
+    dst.set_mode("run", 0o644);
+    let server = serve(&src);
+    plan(&sandbox, &["--perms", &server.url(), &dst]);
+    assert_eq!(planned(&sandbox), ["chmod run"]);
+    dst.set_mode("run", 0o600);
+    let output = sandbox.oneway(["apply", PLAN]).expect_status(3);
+    output.tells(&["and permissions 0644 when the plan was made, and has 0600"]);
+    assert_eq!(dst.mode("run"), 0o600);
+    dst.set_mode("run", 0o644);
+    sandbox.oneway(["apply", PLAN]).expect_status(0);
+    assert_eq!(dst.mode("run"), 0o755);
+    assert!(sandbox.oneway(["apply", PLAN]).expect_status(0).stdout.contains("nothing to do, 1 unchanged"));
+}

@@ -1,6 +1,7 @@
 //! Whether an entry is what it was.
 
 use crate::model::{Entry, Kind, Mtime, Zone};
+use crate::plan::CARRIED_BITS;
 
 /// Returns whether an entry is still what it was, as far as both were listed.
 pub fn is_same(then: &Entry, now: &Entry) -> bool {
@@ -35,4 +36,10 @@ pub(super) fn is_same_time(then: Option<Mtime>, now: Option<Mtime>) -> bool {
 fn differ_in_fraction(a: &Mtime, b: &Mtime) -> bool {
     let [a, b] = [a, b].map(|mtime| mtime.at.timestamp_subsec_nanos());
     a != 0 && b != 0 && a != b
+}
+
+/// Returns whether two entries have the same permission bits, as far as both tell them and they are carried.
+pub(super) fn has_bits_of(a: &Entry, b: &Entry) -> bool {
+    let bits = |mode: u16| mode & CARRIED_BITS;
+    a.mode.zip(b.mode).is_none_or(|(a, b)| bits(a) == bits(b))
 }

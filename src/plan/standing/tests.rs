@@ -30,8 +30,14 @@ fn planned(source: &[&str], destination: &[&str]) -> Plan {
 
 fn stand(plan: &Plan, source: &Tree, destination: &Tree) -> Vec<String> {
     let (keeps, evidence) = (BTreeSet::new(), Evidence::default());
-    let now =
-        Now { source, destination, keeps: &keeps, evidence: &evidence, compare: CompareOptions::default() };
+    let now = Now {
+        source,
+        destination,
+        keeps: &keeps,
+        evidence: &evidence,
+        compare: CompareOptions::default(),
+        permissions: true,
+    };
     let all = plan.actions.iter().zip(standings(plan, &now)).map(|(action, standing)| {
         let standing = match standing {
             Standing::Stale(why) => why,
@@ -177,4 +183,42 @@ fn only_directories_of_the_plan_are_looked_at() {
     );
     let dirs: Vec<String> = directories(&plan).iter().map(ToString::to_string).collect();
     assert_eq!(dirs, ["a", "a/b", "e", "e/f"]);
+}
+
+#[test]
+fn permissions_are_assumed_where_they_are_carried() {
+    let file = |mode: u16, content: &str| {
+        let entries = tree(&[&format!("f={content}")]).entries().to_vec();
+        let entry = |entry: Entry| Entry { mode: Some(mode), ..entry };
+        Tree::new(entries.into_iter().map(entry).collect(), Default::default())
+    };
+    let options = PlanOptions { permissions: true, ..PlanOptions::default() };
+    let (source, destination) = (file(0o755, "x"), file(0o644, "x"));
+    let plan = plan(&source, &destination, &BTreeSet::new(), &Evidence::default(), &options);
+    let had = "stale: the destination had a file of 1 B of 2026-11-21 10:02:37";
+    for (source, destination, told) in [
+        (&source, &destination, "due".to_owned()),
+        (&source, &file(0o755, "x"), "done".to_owned()),
+        (&source, &file(0o4755, "x"), "done".to_owned()),
+        (
+            &source,
+            &file(0o600, "x"),
+            format!("{had} and permissions 0644 when the plan was made, and has 0600"),
+        ),
+        (
+            &source,
+            &file(0o644, "xyz"),
+            format!("{had} when the plan was made, and has a file of 3 B of 2026-11-21 10:02:37"),
+        ),
+        (
+            &file(0o700, "x"),
+            &destination,
+            format!(
+                "{} and permissions 0755 when the plan was made, and has 0700",
+                had.replace("destination", "source")
+            ),
+        ),
+    ] {
+        assert_eq!(stand(&plan, source, destination), [format!("chmod f: {told}")]);
+    }
 }

@@ -3,7 +3,15 @@
 use crate::model::{Entry, Kind, Mtime, Precision, RelPath, escape};
 
 pub(super) fn changed(side: &str, then: Option<&Entry>, now: Option<&Entry>) -> String {
+    let modes = (then.and_then(|then| then.mode), now.and_then(|now| now.mode));
     let (then, now) = (shown(then), shown(now));
+    if let (true, Some(old), Some(new)) = (then == now, modes.0, modes.1)
+        && old != new
+    {
+        return format!(
+            "the {side} had {then} and permissions {old:04o} when the plan was made, and has {new:04o}"
+        );
+    }
     if then == now {
         return format!("whether the {side} still has {then} can't be told");
     }

@@ -37,6 +37,7 @@ const FIXED: &[&str] = &[
     "links",
     "inplace",
     "no-times",
+    "perms",
     "delay-updates",
     "backup-dir",
     "remote-state",
