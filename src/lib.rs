@@ -2,7 +2,7 @@
 //!
 //! Listing, deciding and doing are three steps with plain data between them:
 //! [`scan`] reads a tree from a [`store`], [`compare`] and [`plan`] turn two trees into ordered actions without any
-//! I/O, [`execute`] carries them out over several control sessions. [`run`] joins them; [`report`] turns the values
+//! I/O, [`execute`] carries them out over several control sessions. [`run`] joins them; [`planfile`] keeps a plan for later; [`report`] turns the values
 //! that come out into bytes. [`ftp`] is the protocol engine and [`server`] a small server that speaks it; neither
 //! knows anything of mirroring.
 //!
@@ -16,6 +16,7 @@ pub mod filter;
 pub mod ftp;
 pub mod model;
 pub mod plan;
+pub mod planfile;
 pub mod pool;
 pub mod report;
 pub mod rooted;

@@ -27,6 +27,9 @@ pub struct ScanOptions<'a> {
     /// Memory that the entries may take, in bytes, roughly. Where more would be needed, directories stay unread: a server can make
     /// up trees without end.
     pub max_bytes: u64,
+    /// The only directories that are listed, beside the root; `None` for all. What lies in them is in the tree, be it a directory that is
+    /// not listed itself.
+    pub within: Option<&'a BTreeSet<RelPath>>,
     /// What is to become of symbolic links. Those that are followed are in the tree as what they lead to.
     pub links: Links,
     /// The wish to stop.
@@ -238,7 +241,7 @@ impl Found {
                 break;
             }
             self.bytes += bytes;
-            if entry.is_dir() {
+            if entry.is_dir() && options.within.is_none_or(|within| within.contains(&entry.path)) {
                 if entry.path.depth() > options.max_depth {
                     let why = format!("it is more than {} directories deep", options.max_depth);
                     self.unproven.insert(entry.path.clone(), Unproven(why));

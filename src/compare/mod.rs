@@ -88,6 +88,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: &[Self] = &[
+        Self::Missing,
+        Self::Size,
+        Self::Time,
+        Self::Checksum,
+        Self::Kind,
+        Self::Forced,
+        Self::Drift,
+        Self::Extra,
+    ];
+
     /// Returns the word of the JSON report.
     pub fn as_str(self) -> &'static str {
         match self {

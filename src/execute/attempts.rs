@@ -54,6 +54,7 @@ fn carry_out(plan: &Plan, source: &MemoryStore, destination: &MemoryStore, retri
         in_place: false,
         delay_updates: false,
         backup: false,
+        failed_before: false,
         carry_times: true,
         carry_permissions: false,
         run_id: RunId { owner: 1, run: 1 },

@@ -61,6 +61,8 @@ pub struct ExecuteOptions {
     pub delay_updates: bool,
     /// What is replaced or deleted is set aside instead: the destination has a directory for that, and in it those of the files' paths.
     pub backup: bool,
+    /// Something has failed already, so that nothing is begun that is done only if all before it went well.
+    pub failed_before: bool,
     /// How often a transfer is tried again.
     pub retry: RetryPolicy,
     /// The wish to stop.
@@ -154,7 +156,7 @@ pub fn execute(
         held: Mutex::default(),
         displaced: Mutex::default(),
         stop: Mutex::new(None),
-        failed: AtomicBool::new(false),
+        failed: AtomicBool::new(options.failed_before),
     };
     run.all_phases();
     run.drop_held();
@@ -236,8 +238,8 @@ const BATCH: usize = 64;
 impl Run<'_> {
     fn all_phases(&self) {
         for i in 0..self.plan.actions.len() {
-            if let Some(obstacle) = self.action(i).obstacle {
-                self.settle(i, Outcome::failed(obstacle, 0));
+            if let Some(obstacle) = &self.action(i).obstacle {
+                self.settle(i, Outcome::failed(obstacle.as_ref(), 0));
             }
         }
         if self.is_stopped() || self.plan.actions.iter().all(|action| action.obstacle.is_some()) {
@@ -509,13 +511,21 @@ impl Run<'_> {
     }
 
     fn settle(&self, i: usize, outcome: Outcome) {
-        if outcome.is_failed() {
+        if outcome.is_failed() && !self.stays_by_itself(i) {
             self.failed.store(true, Ordering::Relaxed);
         }
         let mut outcomes = self.outcomes.lock().expect("no holder panics");
         assert!(outcomes[i].is_none(), "an action has one outcome");
         self.observer.event(&Event::Finished { action: self.action(i), outcome: &outcome });
         outcomes[i] = Some(outcome);
+    }
+
+    /// Returns whether it is something to be deleted, or to get other permissions, that stays for a reason of its own, which is none to
+    /// keep the rest: no content is missing by that.
+    fn stays_by_itself(&self, i: usize) -> bool {
+        let action = self.action(i);
+        action.obstacle.is_some()
+            && matches!(action.phase, Phase::Deletions | Phase::Removals | Phase::Permissions)
     }
 
     fn is_settled(&self, i: usize) -> bool {

@@ -16,6 +16,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[Self::File, Self::Dir, Self::Symlink, Self::Other];
+
     /// Returns the word the reports use.
     pub fn as_str(self) -> &'static str {
         match self {

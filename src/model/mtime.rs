@@ -20,6 +20,9 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Every precision.
+    pub const ALL: &[Self] = &[Self::Second, Self::Minute, Self::Day];
+
     /// Returns the length of the span a time of this precision stands for.
     pub fn span(self) -> Duration {
         match self {

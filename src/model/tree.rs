@@ -83,6 +83,22 @@ impl Tree {
         false
     }
 
+    /// Returns the tree with these entries alone. What is not proven stays so.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&Entry) -> bool) -> Self {
+        let entries = self.entries.iter().filter(|entry| keep(entry)).cloned().collect();
+        Self { entries, ..self.clone_without_entries() }
+    }
+
+    fn clone_without_entries(&self) -> Self {
+        Self {
+            entries: Vec::new(),
+            unproven: self.unproven.clone(),
+            unseen_hidden: self.unseen_hidden,
+            maybe_closed: self.maybe_closed.clone(),
+        }
+    }
+
     /// Returns the entries, sorted by path.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

@@ -1,5 +1,6 @@
 //! One deed with everything that explains it.
 
+use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 
 use crate::compare::Reason;
@@ -93,6 +94,22 @@ impl Phase {
         Self::Late,
         Self::Permissions,
     ];
+
+    /// Returns the word of plan files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Room => "room",
+            Self::Folders => "folders",
+            Self::Renames => "renames",
+            Self::Times => "times",
+            Self::Files => "files",
+            Self::Last => "last",
+            Self::Deletions => "deletions",
+            Self::Removals => "removals",
+            Self::Late => "late",
+            Self::Permissions => "permissions",
+        }
+    }
 }
 
 /// One thing to do.
@@ -111,10 +128,17 @@ pub struct Action {
     /// The destination's entry; `None` for what is new. Of a file that is renamed, the one at its old path.
     pub destination: Option<Box<Entry>>,
     /// Why it can't be done without harm; `None` when it can. Such an action fails without being tried.
-    pub obstacle: Option<&'static str>,
+    pub obstacle: Option<Cow<'static, str>>,
 }
 
 impl Action {
+    /// Says why it can't be done. The first reason stays.
+    pub fn refuse(&mut self, why: impl Into<Cow<'static, str>>) {
+        if self.obstacle.is_none() {
+            self.obstacle = Some(why.into());
+        }
+    }
+
     /// Returns the entry the action is about: the source's for what is sent or made, else the destination's.
     pub fn entry(&self) -> &Entry {
         self.source

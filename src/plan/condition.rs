@@ -159,7 +159,7 @@ mod tests {
             action("c", Deed::Replace, Reason::Drift, 5),
             action("d", Deed::Delete, Reason::Extra, 7),
             action("e", Deed::Delete, Reason::Extra, 7),
-            Action { obstacle: Some("no"), ..action("f", Deed::Delete, Reason::Extra, 7) },
+            Action { obstacle: Some("no".into()), ..action("f", Deed::Delete, Reason::Extra, 7) },
         ];
         let plan = Plan { actions, ..Plan::default() };
         let met =

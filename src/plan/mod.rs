@@ -21,12 +21,16 @@ mod condition;
 mod guard;
 mod last;
 mod renames;
+mod shard;
+mod standing;
 
 pub use action::{Action, Deed, LeftOut, Phase, Skipped, Spared};
 pub use condition::{Condition, ConditionError, parse_bytes};
 pub use guard::{GuardOptions, MaxDelete, Refusal, check, check_conditions};
 pub use last::come_last;
 pub use renames::{Candidates, candidates, rename};
+pub use shard::{Shard, ShardError, keep_share};
+pub use standing::{Now, Standing, directories, is_same, standings};
 
 use std::collections::BTreeSet;
 
@@ -82,6 +86,13 @@ pub struct Plan {
     pub untold_permissions: usize,
     /// Paths that were compared, each once.
     pub scanned: usize,
+}
+
+impl Plan {
+    /// Puts the actions into the order of their execution.
+    pub fn sort(&mut self) {
+        self.actions.sort_unstable_by(action::order);
+    }
 }
 
 /// Plans what makes `destination` a mirror of `source`. `keeps` are directories of the destination that hold something
@@ -314,7 +325,7 @@ impl Planner<'_> {
 
     fn refuse(&mut self, deed: Deed, source: &Entry, destination: &Entry, why: &'static str) {
         self.act(deed, Phase::Room, Reason::Kind, Some(source), Some(destination));
-        self.plan.actions.last_mut().expect("it was just added").obstacle = Some(why);
+        self.plan.actions.last_mut().expect("it was just added").obstacle = Some(why.into());
         self.leave_alone(&source.path);
     }
 

@@ -23,13 +23,13 @@ impl Format for Csv {
         write!(out, "{HEADER}\r\n")?;
         for (i, action) in report.plan.actions.iter().enumerate() {
             let outcome = report.outcomes.get(i);
-            let told = match (outcome, action.obstacle) {
+            let told = match (outcome, &action.obstacle) {
                 (Some(outcome), _) if outcome.is_done() => "done",
                 (Some(outcome), _) if outcome.vanished => "vanished",
                 (Some(_), _) | (None, Some(_)) => "failed",
                 (None, None) => "planned",
             };
-            let error = outcome.and_then(|outcome| outcome.error.as_deref()).or(action.obstacle);
+            let error = outcome.and_then(|outcome| outcome.error.as_deref()).or(action.obstacle.as_deref());
             let [bytes, seconds, tries] = outcome.map_or_else(Default::default, |outcome| {
                 [outcome.bytes.to_string(), format!("{:.6}", outcome.seconds), outcome.tries.to_string()]
             });

@@ -363,7 +363,7 @@ fn large() -> Report {
         .plan
         .actions
         .extend(gone.map(|name| action(Deed::Delete, Reason::Extra, None, Some(file(&name, 7, 0)))));
-    let obstacle = Action { obstacle: Some("so"), ..replaced("blocked") };
+    let obstacle = Action { obstacle: Some("so".into()), ..replaced("blocked") };
     report.plan.actions.push(obstacle);
     report
 }

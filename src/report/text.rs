@@ -48,7 +48,12 @@ pub fn summary(report: &Report) -> String {
     let mut parts: Vec<String> =
         report.changes().map(|(deed, count)| format!("{} {}", grouped(count), plural(deed, count))).collect();
     if parts.is_empty() {
-        parts.push(if dry { "nothing differs" } else { "nothing to do" }.to_owned());
+        let nothing = match (&report.refusal, dry) {
+            (Some(_), false) => "refused, nothing was done",
+            (_, true) => "nothing differs",
+            (None, false) => "nothing to do",
+        };
+        parts.push(nothing.to_owned());
     } else {
         parts[0] = format!("{verb}: {}", parts[0]);
         parts.push(human_bytes(report.bytes()));
@@ -80,7 +85,7 @@ impl Change<'_> {
 fn changes(report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
     let mut changes: Vec<Change<'_>> = (report.plan.actions.iter().enumerate())
         .map(|(i, action)| {
-            let obstacle = action.obstacle.map(|obstacle| format!("can't be done: {obstacle}"));
+            let obstacle = action.obstacle.as_ref().map(|obstacle| format!("can't be done: {obstacle}"));
             let error = report.outcomes.get(i).and_then(|outcome| outcome.error.as_ref());
             let trouble = obstacle.or_else(|| error.map(|error| format!("not done: {error}")));
             Change { action, trouble }

@@ -125,7 +125,7 @@ fn guard_names(plan: &mut Plan) {
             [MANIFEST_NAME, UNDONE_NAME].iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
         });
         if is_ours && action.phase != Phase::Folders {
-            action.obstacle.get_or_insert("in a backup, its name is that of a file which undoing needs");
+            action.refuse("in a backup, its name is that of a file which undoing needs");
         }
     }
 }
@@ -135,7 +135,7 @@ fn guard_unknown(plan: &mut Plan, there: &Tree) {
     for action in &mut plan.actions {
         let is_new = matches!(action.deed, Deed::Copy | Deed::Rename);
         if is_new && there.doubt(&action.entry().path).is_some() {
-            action.obstacle.get_or_insert(
+            action.refuse(
                 "it may replace something that would have to be kept: the destination's listing there is not proven",
             );
         }

@@ -4,6 +4,9 @@ mod backups;
 mod folding;
 mod leftovers;
 mod names;
+// It may import more than a run.
+#[cfg(test)]
+mod plans;
 mod renames;
 mod server_state;
 mod updates;
@@ -14,10 +17,11 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use super::*;
-use crate::execute::Silent;
+use crate::execute::{Event, Silent};
 use crate::filter::{Filter, Verdict};
-use crate::model::{Mtime, Remedy, stays_inside};
+use crate::model::{Links, Mtime, RelPath, Remedy, RunId, stays_inside};
 use crate::plan::{Deed, GuardOptions, MaxDelete, Phase};
+use crate::pool::SessionCount;
 use crate::store::memory::{MemoryStore, Node};
 
 const DELETIONS: [Phase; 2] = [Phase::Deletions, Phase::Removals];

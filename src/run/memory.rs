@@ -243,7 +243,8 @@ impl Memory {
             Keeper::Server(server) => {
                 let error = save(server).err()?;
                 for i in alike {
-                    plan.actions[i].obstacle = Some("what is remembered of it could not be taken back first");
+                    let why = "what is remembered of it could not be taken back first";
+                    plan.actions[i].obstacle = Some(why.into());
                 }
                 Some(error.to_string())
             }
@@ -364,7 +365,7 @@ impl Memory {
         self.record(path, Some(receipt));
     }
 
-    fn forget(&self, path: &RelPath) {
+    pub(super) fn forget(&self, path: &RelPath) {
         if self.evidence.receipts.contains_key(path) {
             self.record(path, None);
         }

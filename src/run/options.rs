@@ -53,6 +53,8 @@ pub struct RunOptions {
     pub owner: Option<u64>,
     /// Files that were broken off are gone on with where so many bytes of them are there; `None` begins them anew.
     pub resume_from: Option<u64>,
+    /// The plan is kept to be carried out later: all its files are told apart as exactly as they can be. Of use where nothing is changed.
+    pub keeps_plan: bool,
     /// What is sent after everything else: whatever one of its rules matches, with all below.
     pub last: Filter,
     /// Files get their final names together, when all of them are there under temporary ones.
@@ -102,6 +104,7 @@ impl Default for RunOptions {
             carry_permissions: false,
             owner: None,
             resume_from: Some(1 << 20),
+            keeps_plan: false,
             last: Filter::default(),
             delay_updates: false,
             backup: None,

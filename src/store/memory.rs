@@ -145,6 +145,11 @@ impl MemoryStore {
         self.lock().operations
     }
 
+    /// As somebody else does it.
+    pub(crate) fn put(&self, path: RelPath, node: Node) {
+        self.lock().nodes.insert(path, node);
+    }
+
     pub(crate) fn clear_faults(&self) {
         self.lock().faults.clear();
     }

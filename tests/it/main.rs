@@ -27,6 +27,7 @@ mod names;
 mod pages;
 mod parse_listing;
 mod permissions;
+mod plans;
 mod probe;
 mod progress;
 mod remote_state;

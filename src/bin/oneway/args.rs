@@ -1,6 +1,7 @@
 //! The command line as it is typed. What it means is worked out by the commands.
 
 mod choices;
+mod planned;
 mod single;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use oneway::plan::{Condition, MaxDelete};
 use oneway::store::Charset;
 
 pub(crate) use choices::{Compare, Format, LinksHow, Listing, LsFormat, TlsWhen, When};
+pub(crate) use planned::{ApplyArgs, PlanArgs, is_kept};
 pub(crate) use single::{
     CompletionsArgs, CpArgs, LsArgs, ManArgs, MkdirArgs, MvArgs, RmArgs, ShellArgs, SingleArgs, UndoArgs,
 };
@@ -56,6 +58,10 @@ pub(crate) enum Command {
     Sync(SyncArgs),
     /// Say what `sync` with the same options would do; exit status 1 when something differs
     Diff(SyncArgs),
+    /// Keep what `diff` says as a file, for somebody to look at and for `apply` to carry out
+    Plan(PlanArgs),
+    /// Carry out a plan: what still is as it was when the plan was made, and nothing else
+    Apply(ApplyArgs),
     /// Run jobs of the TOML file, all of them where none is named; options given here count more than the file's
     Run(RunArgs),
     /// Stay in the foreground and run each job of the TOML file on its `schedule`, until SIGTERM or Ctrl-C; SIGHUP reads the file

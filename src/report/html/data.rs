@@ -123,7 +123,11 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     };
     let mut rows: Vec<Row<'_>> = Vec::with_capacity(plan.actions.len() + plan.spared.len());
     for (i, action) in plan.actions.iter().enumerate() {
-        let error = report.outcomes.get(i).and_then(|outcome| outcome.error.as_deref()).or(action.obstacle);
+        let error = report
+            .outcomes
+            .get(i)
+            .and_then(|outcome| outcome.error.as_deref())
+            .or(action.obstacle.as_deref());
         rows.push(Row { 11: error, ..row(i, action) });
     }
     let left = |action, path: &RelPath, kind, why| {

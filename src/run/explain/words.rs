@@ -64,7 +64,7 @@ fn actions_of<'d>(path: &RelPath, decided: &Decided<'d>) -> Vec<&'d Action> {
 }
 
 fn deed(action: &Action, path: &RelPath) -> String {
-    if let Some(obstacle) = action.obstacle {
+    if let Some(obstacle) = &action.obstacle {
         return format!("it can't be mirrored, and the run would fail here: {obstacle}");
     }
     let why = why(action);

@@ -161,7 +161,8 @@ impl Names {
         })
     }
 
-    fn writes_latin_1(&self) -> bool {
+    /// Returns whether new names are Latin-1, since all that was seen there is and nobody said otherwise.
+    pub fn writes_latin_1(&self) -> bool {
         self.adapts && self.saw_latin_1.load(Ordering::Relaxed) && !self.saw_utf_8.load(Ordering::Relaxed)
     }
 

@@ -23,7 +23,7 @@ pub(crate) fn place(dir: &OsStr, destination: &Place) -> anyhow::Result<(Place, 
 }
 
 /// Returns what a place is called wherever the program is started.
-fn name(what: &str, place: &Place) -> anyhow::Result<String> {
+pub(crate) fn name(what: &str, place: &Place) -> anyhow::Result<String> {
     match place {
         Place::Ftp { name, .. } => Ok(name.clone()),
         Place::Local(path) => {

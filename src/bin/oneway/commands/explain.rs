@@ -12,7 +12,7 @@ use oneway::run::explain::{Explanation, explain};
 
 use crate::args::{ExplainArgs, Format};
 use crate::commands::filter::below_root;
-use crate::commands::sync::{SetUp, Task, set_up};
+use crate::commands::sync::{SetUp, Task, Work, set_up};
 use crate::exit::{self, UsageError};
 use crate::signals::Signals;
 use crate::ui::log::{Logged, Logging};
@@ -36,7 +36,7 @@ fn explain_path(args: &ExplainArgs) -> anyhow::Result<u8> {
     }
     let cancel = Cancel::new();
     let begun = HashSet::new();
-    let task = Task::of(sync, Mode::Diff, &begun);
+    let task = Task::of(sync, Mode::Diff, &begun, Work::Decide);
     let SetUp { source, destination, options, .. } = set_up(&task, &cancel)?;
     let mut out: Box<dyn Write> = match &sync.output {
         Some(file) => {

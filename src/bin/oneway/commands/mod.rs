@@ -12,6 +12,7 @@ pub(crate) mod logins;
 mod ls;
 mod pages;
 pub(crate) mod parse_listing;
+mod plan;
 pub(crate) mod probe;
 pub(crate) mod reports;
 mod run;
@@ -36,6 +37,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sync(args) if args.dry_run => sync::run(&args, Mode::DryRun),
         Command::Sync(args) => sync::run(&args, Mode::Sync),
         Command::Diff(args) => sync::run(&args, Mode::Diff),
+        Command::Plan(args) => plan::plan(&args),
+        Command::Apply(args) => plan::apply(&args),
         Command::Run(args) => run::run(&args),
         Command::Config(command) => config::run(&command),
         Command::Filter(args) => filter::run(&args),

@@ -10,7 +10,7 @@ use oneway::model::{Cancel, Secret, escape};
 use oneway::report::{Mode, Report};
 
 use crate::commands::reports::Reports;
-use crate::commands::sync::{self, Mirrored, Task};
+use crate::commands::sync::{self, Mirrored, Task, Work};
 use crate::exit::{self, UsageError};
 use crate::history::record::Closing;
 use crate::history::record::Record;
@@ -150,7 +150,7 @@ impl<'a> Runner<'a> {
 
     fn run_logged(&mut self, prepared: &Prepared<'_>) -> u8 {
         let args = &prepared.args;
-        let Mirrored { report, mut status, record } = match self.mirror(prepared) {
+        let Mirrored { report, mut status, record, .. } = match self.mirror(prepared) {
             Ok(done) => done,
             Err(error) => {
                 let status = match error.downcast_ref::<Unavailable>() {
@@ -201,6 +201,7 @@ impl<'a> Runner<'a> {
             passwords,
             apart: &apart,
             begun: &self.begun,
+            work: Work::Decide,
         })
     }
 
@@ -228,7 +229,7 @@ impl<'a> Runner<'a> {
         let is_recorded = report.mode == Mode::Sync;
         let record =
             is_recorded.then(|| Record::begin(Some(&prepared.job.name), &source, &destination)).flatten();
-        Mirrored { report, status, record }
+        Mirrored { report, status, record, writes_latin_1: false }
     }
 }
 

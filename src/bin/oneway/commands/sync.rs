@@ -12,11 +12,11 @@ use oneway::compare::{Basis, CompareOptions};
 use oneway::config::{Connection, Place};
 use oneway::filter::{Filter, Limits, Verdict};
 use oneway::model::{Cancel, Links, Secret};
-use oneway::plan::{GuardOptions, Presence};
+use oneway::plan::{GuardOptions, Plan, Presence, Shard};
 use oneway::pool::SessionCount;
 use oneway::report::{Detail, Mode, Report, Stop, format_named, summary};
-use oneway::run::{RunOptions, StateOptions, run as run_mirror};
-use oneway::store::Store;
+use oneway::run::{RunOptions, StateOptions, apply, run as run_mirror};
+use oneway::store::{Names, Store};
 
 use crate::args::{Compare, Format, LinksHow, SyncArgs};
 use crate::commands::reports::Reports;
@@ -45,29 +45,53 @@ pub(crate) struct Task<'a> {
     pub(crate) apart: &'a [PathBuf],
     /// Files whose reports this one goes behind.
     pub(crate) begun: &'a HashSet<PathBuf>,
+    pub(crate) work: Work,
+}
+
+/// Whether it is decided what to do, or was before.
+pub(crate) enum Work {
+    /// It is decided.
+    Decide,
+    /// It is decided, and kept for later.
+    Keep,
+    /// It was decided before: all of a plan, or a share of it.
+    Apply(Plan, Option<Shard>),
 }
 
 impl<'a> Task<'a> {
     /// What was typed, and is no job of a file.
-    pub(crate) fn of(args: &'a SyncArgs, mode: Mode, begun: &'a HashSet<PathBuf>) -> Self {
+    pub(crate) fn of(args: &'a SyncArgs, mode: Mode, begun: &'a HashSet<PathBuf>, work: Work) -> Self {
         let passwords = [None, None];
-        Self { args, mode, job: None, source_args: None, passwords, apart: &[], begun }
+        Self { args, mode, job: None, source_args: None, passwords, apart: &[], begun, work }
     }
 }
 
 pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
-    let logging = Logging::begin(args, mode, None)?;
-    let status = run_one(args, mode).unwrap_or_else(|error| exit::tell(&error));
-    logging.end(status);
-    Ok(ExitCode::from(status))
+    let begun = HashSet::new();
+    alone(&Task::of(args, mode, &begun, Work::Decide))
 }
 
-fn run_one(args: &SyncArgs, mode: Mode) -> anyhow::Result<u8> {
-    let begun = HashSet::new();
-    let task = Task::of(args, mode, &begun);
-    let Mirrored { report, status, record } = mirror(&task)?;
-    let closing = Closing { report: &report, status, more: &[], metrics_file: args.metrics_file.as_deref() };
-    Ok(closing.close(record, None))
+/// Makes a mirror that is no job's, and writes down how it went.
+pub(crate) fn alone(task: &Task<'_>) -> anyhow::Result<ExitCode> {
+    let args = task.args;
+    logged(args, task.mode, || {
+        let Mirrored { report, status, record, .. } = mirror(task)?;
+        let closing =
+            Closing { report: &report, status, more: &[], metrics_file: args.metrics_file.as_deref() };
+        Ok(closing.close(record, None))
+    })
+}
+
+/// Does something that ends with an exit status, with its beginning and its end in the log.
+pub(crate) fn logged(
+    args: &SyncArgs,
+    mode: Mode,
+    work: impl FnOnce() -> anyhow::Result<u8>,
+) -> anyhow::Result<ExitCode> {
+    let logging = Logging::begin(args, mode, None)?;
+    let status = work().unwrap_or_else(|error| exit::tell(&error));
+    logging.end(status);
+    Ok(ExitCode::from(status))
 }
 
 /// What a mirror came to.
@@ -77,6 +101,8 @@ pub(crate) struct Mirrored {
     pub(crate) status: u8,
     /// That it was begun; `None` where that was not written down.
     pub(crate) record: Option<Record>,
+    /// New names at the destination are Latin-1, by all that was seen there.
+    pub(crate) writes_latin_1: bool,
 }
 
 /// What a mirror is made with.
@@ -145,7 +171,7 @@ pub(crate) fn set_up(task: &Task<'_>, cancel: &Cancel) -> anyhow::Result<SetUp> 
 pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
     let Task { args, mode, .. } = *task;
     let cancel = Cancel::new();
-    let SetUp { source, destination, options, target, lock_files } = set_up(task, &cancel)?;
+    let SetUp { source, destination, mut options, target, lock_files } = set_up(task, &cancel)?;
     let _locks = match if mode == Mode::Sync { lock::take(&lock_files, &target) } else { Ok(Vec::new()) } {
         Ok(locks) => locks,
         Err(busy) => {
@@ -160,7 +186,7 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
                 // Whoever closed standard output wants none.
                 let _ = json.write(&report, Detail::default(), &mut std::io::stdout().lock());
             }
-            return Ok(Mirrored { report, status: exit::BUSY, record: None });
+            return Ok(Mirrored { report, status: exit::BUSY, record: None, writes_latin_1: false });
         }
     };
     let reports = Reports::open(args, task.begun)?;
@@ -171,7 +197,12 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
     let mut early = Vec::new();
     let signals = Signals::watch(&cancel)?;
     let progress = Progress::new(args.show.progress, args.show.quiet, &cancel);
-    let result = run_mirror(&source, &destination, &options, &Logged::new(&progress));
+    let logged = Logged::new(&progress);
+    options.keeps_plan = matches!(task.work, Work::Keep);
+    let result = match &task.work {
+        Work::Decide | Work::Keep => run_mirror(&source, &destination, &options, &logged),
+        Work::Apply(plan, shard) => apply(&source, &destination, plan.clone(), *shard, &options, &logged),
+    };
     progress.finish();
     let mut report = match result {
         Ok(report) => report,
@@ -201,7 +232,8 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
         // Else nothing would stay of what was shown.
         show_named(format_args!("{}", summary(&report)));
     }
-    Ok(Mirrored { report, status, record })
+    let writes_latin_1 = destination.names().is_some_and(Names::writes_latin_1);
+    Ok(Mirrored { report, status, record, writes_latin_1 })
 }
 
 /// Returns how connections are made.

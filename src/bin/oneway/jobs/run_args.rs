@@ -57,12 +57,15 @@ impl FromArgMatches for RunArgs {
     }
 }
 
-fn given(matches: &ArgMatches) -> Settings {
+/// Returns those options of `sync` that were typed, of a command that has some of them.
+pub(crate) fn given(matches: &ArgMatches) -> Settings {
     let mut settings = Settings::default();
     let options = SyncArgs::augment_args(Command::new("sync"));
     for arg in options.get_arguments() {
         let (Some(name), id) = (arg.get_long(), arg.get_id().as_str()) else { continue };
-        if matches.value_source(id) != Some(ValueSource::CommandLine) || args::RULES.contains(&id) {
+        let has_it = matches.try_contains_id(id).is_ok();
+        if !has_it || matches.value_source(id) != Some(ValueSource::CommandLine) || args::RULES.contains(&id)
+        {
             continue;
         }
         let setting = match arg.get_action() {
@@ -75,7 +78,9 @@ fn given(matches: &ArgMatches) -> Settings {
         };
         settings.options.insert(name.to_owned(), (setting, None));
     }
-    settings.rules = args::rules(matches).into_iter().map(rule).collect();
+    let has_rules = args::RULES.iter().all(|id| matches.try_contains_id(id).is_ok());
+    settings.rules =
+        if has_rules { args::rules(matches) } else { Vec::new() }.into_iter().map(rule).collect();
     settings
 }
 

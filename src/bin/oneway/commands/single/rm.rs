@@ -46,6 +46,7 @@ fn remove_all(means: &Means, place: Place, args: &RmArgs) -> anyhow::Result<()> 
     let pool = Pool::new(Arc::clone(&store), sessions, means.retry.clone());
     let defaults = RunOptions::default();
     let options = ScanOptions {
+        within: None,
         filter: &Filter::default(),
         max_depth: defaults.max_depth,
         max_bytes: defaults.max_bytes,

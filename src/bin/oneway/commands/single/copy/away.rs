@@ -61,6 +61,7 @@ pub(in crate::commands::single) fn take_away(
 fn look(means: &Means, pool: &Pool) -> StoreResult<Scanned> {
     let usual = RunOptions::default();
     let options = ScanOptions {
+        within: None,
         filter: &Filter::default(),
         max_depth: usual.max_depth,
         max_bytes: usual.max_bytes,

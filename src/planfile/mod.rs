@@ -1,0 +1,221 @@
+//! A plan as a file: made now, looked at by somebody, carried out later.
+//!
+//! JSON lines. The first says what the plan is of, each further one is an action with all that it assumes of both sides, and the last
+//! has the number of actions and the BLAKE3 of everything before it, so that a file that is cut short or was edited is no plan. Who
+//! made the file is nobody's to prove: its paths are parsed as those of a listing are, and an action that no plan could have makes all
+//! of it count for nothing.
+
+mod check;
+mod line;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::plan::Plan;
+use crate::planfile::line::Line;
+use crate::report::write_value;
+
+/// The format that is written here, and the only one that is read.
+pub const VERSION: u32 = 1;
+
+/// No plan is larger: of some three million actions.
+pub const MOST_BYTES: u64 = 1 << 30;
+
+/// What a plan is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The version of the program that made it.
+    pub program: String,
+    /// When it was made, to the second.
+    pub made: DateTime<Utc>,
+    /// The source: an absolute path, or a URL without its password.
+    pub source: String,
+    /// The destination, in the same way.
+    pub destination: String,
+    /// The options that are obeyed when it is carried out, under the names of their flags.
+    pub options: BTreeMap<String, OptionValue>,
+}
+
+/// What an option is set to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OptionValue {
+    /// A switch.
+    Switch(bool),
+    /// One value.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+/// Why bytes are no plan.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlanFileError {
+    /// Nothing that a plan begins with.
+    #[error("this is no plan that `oneway plan` made")]
+    NoPlan,
+    /// Of another version.
+    #[error(
+        "this plan is of format {found}, made by oneway {program}; oneway {} knows format {VERSION} alone, so make the plan again",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Version {
+        /// The format of the file.
+        found: u64,
+        /// The version of the program that made it.
+        program: String,
+    },
+    /// Its last line is not that of what stands before it.
+    #[error("this plan is cut short, or was changed since it was made; make it again")]
+    Broken,
+    /// A line that no plan has.
+    #[error("line {line} of this plan is none of a plan: {why}")]
+    Line {
+        /// From 1 on.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Larger than any plan.
+    #[error("this is larger than any plan, of which none has more than {} MiB", MOST_BYTES >> 20)]
+    TooLarge,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct First {
+    oneway_plan: u32,
+    program: String,
+    made: String,
+    source: String,
+    destination: String,
+    options: BTreeMap<String, OptionValue>,
+    actions: usize,
+}
+
+/// As much of the first line as every version has.
+#[derive(Deserialize)]
+struct Peek {
+    oneway_plan: u64,
+    #[serde(default)]
+    program: String,
+}
+
+#[derive(Serialize)]
+struct Last<'h> {
+    end: bool,
+    actions: usize,
+    blake3: &'h str,
+}
+
+/// Writes a plan.
+///
+/// # Errors
+/// What the output says.
+pub fn write(header: &Header, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = Hashing { out, hasher: blake3::Hasher::new() };
+    let first = First {
+        oneway_plan: VERSION,
+        program: header.program.clone(),
+        made: header.made.to_rfc3339_opts(SecondsFormat::Secs, true),
+        source: header.source.clone(),
+        destination: header.destination.clone(),
+        options: header.options.clone(),
+        actions: plan.actions.len(),
+    };
+    let mut line = Vec::new();
+    write_value(&mut line, &first)?;
+    for action in &plan.actions {
+        line.push(b'\n');
+        out.write_all(&line)?;
+        line.clear();
+        write_value(&mut line, &Line::of(action))?;
+    }
+    line.push(b'\n');
+    out.write_all(&line)?;
+    out.out.write_all(&last_line(plan.actions.len(), out.hasher.finalize()))
+}
+
+/// Reads a plan, in the order of its execution.
+///
+/// # Errors
+/// Why it is none. One wrong line makes all of it count for nothing.
+pub fn read(bytes: &[u8]) -> Result<(Header, Plan), PlanFileError> {
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(PlanFileError::TooLarge);
+    }
+    let first = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
+    let Peek { oneway_plan, program } = serde_json::from_slice(first).map_err(|_| PlanFileError::NoPlan)?;
+    if oneway_plan != u64::from(VERSION) {
+        let program = crate::model::escape(program.as_bytes());
+        return Err(PlanFileError::Version { found: oneway_plan, program });
+    }
+    let whole = bytes.strip_suffix(b"\n").ok_or(PlanFileError::Broken)?;
+    let start = whole.iter().rposition(|&b| b == b'\n').ok_or(PlanFileError::Broken)? + 1;
+    let (before, last) = bytes.split_at(start);
+    let lines = before[..before.len() - 1].split(|&b| b == b'\n').skip(1);
+    let actions = lines.clone().count();
+    if last != last_line(actions, blake3::hash(before)) {
+        return Err(PlanFileError::Broken);
+    }
+    let wrong = |line: usize, why: String| PlanFileError::Line { line, why };
+    let first: First = serde_json::from_slice(first).map_err(|e| wrong(1, e.to_string()))?;
+    let made = DateTime::parse_from_rfc3339(&first.made).map_err(|e| wrong(1, e.to_string()))?;
+    if first.actions != actions {
+        return Err(wrong(1, format!("it tells of {} actions, and there are {actions}", first.actions)));
+    }
+    let action = |(i, line): (usize, &[u8])| {
+        let line: Line<'_> = serde_json::from_slice(line).map_err(|e| wrong(i + 2, e.to_string()))?;
+        let action = line.into_action().map_err(|why| wrong(i + 2, why))?;
+        check::action(&action).map_err(|why| wrong(i + 2, why.to_owned()))?;
+        Ok(action)
+    };
+    let actions = lines.enumerate().map(action).collect::<Result<Vec<_>, _>>()?;
+    if let Some(i) = check::repeated(&actions) {
+        return Err(wrong(i + 2, format!("`{}` was planned before", actions[i].path)));
+    }
+    let mut plan = Plan { actions, ..Plan::default() };
+    plan.sort();
+    let header = Header {
+        program: first.program,
+        made: made.to_utc(),
+        source: first.source,
+        destination: first.destination,
+        options: first.options,
+    };
+    Ok((header, plan))
+}
+
+fn last_line(actions: usize, hash: blake3::Hash) -> Vec<u8> {
+    let mut line = Vec::new();
+    let hash = hash.to_hex();
+    let last = Last { end: true, actions, blake3: hash.as_str() };
+    write_value(&mut line, &last).expect("plain values, into memory");
+    line.push(b'\n');
+    line
+}
+
+/// Hashes what is written.
+struct Hashing<'o> {
+    out: &'o mut dyn Write,
+    hasher: blake3::Hasher,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;
