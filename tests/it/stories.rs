@@ -86,3 +86,33 @@ fn the_developer_pushes_from_machines_that_start_empty_and_the_gate_holds() {
     assert!(told.contains("delete>20"), "{told}");
     assert_eq!(snapshot(daemon.root()), before, "a build that lost its files changes nothing");
 }
+
+#[test]
+fn the_reviewer_applies_exactly_what_was_looked_at() {
+    let sandbox = Sandbox::new();
+    let Some(daemon) = Daemon::vsftpd(&sandbox) else { return };
+    let url = daemon.url_without_password("/htdocs");
+    let variables = [("ONEWAY_PASSWORD", PASSWORD)];
+    let build = sandbox.tree("work/build", files! {"index.html" => "new", "a" => "a", "late" => "x"});
+    daemon
+        .root()
+        .add(files! {"htdocs/index.html" => "the old one", "htdocs/gone" => "g", "htdocs/kept" => "k"});
+    build.write("kept", "k");
+    let before = snapshot(daemon.root());
+    let (status, told) = run(&sandbox, "review.sh", &["build", &url], &variables);
+    assert_eq!(status, 0, "{told}");
+    assert_eq!(snapshot(daemon.root()), before, "nothing was changed");
+    let page = std::fs::read_to_string(sandbox.path("work/diff.html")).unwrap();
+    assert!(page.contains("Dry run: what would change") && page.contains("index.html"), "{page}");
+    let plan = std::fs::read_to_string(sandbox.path("work/site.plan")).unwrap();
+    assert!(!plan.contains("s3cret"), "{plan}");
+    // What nobody looked at: a file that is new here, and one that was changed there.
+    build.write("unseen", "u");
+    daemon.root().write("htdocs/gone", "somebody wants it after all");
+    let output =
+        sandbox.command(["apply", "site.plan"]).env("ONEWAY_PASSWORD", PASSWORD).run().expect_status(3);
+    output.tells(&["`gone`"]);
+    assert_eq!(daemon.root().read("htdocs/index.html"), b"new");
+    assert_eq!(daemon.root().read("htdocs/gone"), b"somebody wants it after all");
+    assert!(daemon.root().has("htdocs/a") && !daemon.root().has("htdocs/unseen"));
+}
