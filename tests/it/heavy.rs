@@ -21,7 +21,9 @@ fn five_thousand_small_files_are_pushed_and_pulled_over_eight_sessions() {
         let pull = sandbox.command(["sync", "-j", "8", "--format", "json", &url, &dst]).time_limit(LIMIT);
         assert_eq!(pull.run().expect_status(0).summary()["changes"]["copy"], 5_000);
         assert_same_tree_and_times(&src, &dst);
-        assert_eq!(daemon.transferred(Direction::In).len(), 5_000);
+        // On a machine that is busy for long, a silent connection may cost a file a second try.
+        let sent = daemon.transferred(Direction::In).len();
+        assert!((5_000..5_010).contains(&sent), "{sent} uploads of 5,000 files");
     });
 }
 

@@ -207,13 +207,13 @@ fn what_was_finished_in_time_is_kept_and_remembered() {
         }
         let url = daemon.url("/site");
         let limited =
-            ["sync", "-j", "1", "--bwlimit", "300k", "--max-duration", "1s", "--format", "json", &src, &url];
+            ["sync", "-j", "1", "--bwlimit", "300k", "--max-duration", "2s", "--format", "json", &src, &url];
         let output = sandbox.oneway(limited).expect_status(3);
         let done = output.events("done").len();
         assert!((2..40).contains(&done), "{output}");
         let left = 40 - done;
         output.tells(&[&format!(
-            "stopped after --max-duration 1s: {left} of 40 files left; what was finished is kept"
+            "stopped after --max-duration 2s: {left} of 40 files left; what was finished is kept"
         )]);
         assert_eq!(output.summary()["exit"], 3);
         let output = sandbox.oneway(["sync", "--format", "json", &src, &url]).expect_status(0);
