@@ -110,7 +110,8 @@ fn changes(report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<(
     }
     let lines: Vec<Row> = lines.iter().map(row).collect();
     rows(&lines, detail, out)?;
-    writeln!(out, "({} changes in {} lines; --all prints each)", grouped(all), lines.len())
+    let lines = if lines.len() == 1 { "1 line".to_owned() } else { format!("{} lines", lines.len()) };
+    writeln!(out, "({} changes in {lines}; --all prints each)", grouped(all))
 }
 
 /// A line of the list.
