@@ -184,18 +184,20 @@ impl Reader<'_> {
             if let Err(text) = schedule::check(&text) {
                 let at = self.at(value);
                 self.say(at, text);
+                return None;
             }
             Some(text)
         });
         let every = self.own_duration(own, "every");
-        if let (Some(_), Some((_, at, _))) = (&schedule, own.iter().find(|(key, ..)| *key == "every")) {
-            self.say(*at, "`schedule` and `every` say when in two ways");
-        }
         let jitter = self.own_duration(own, "jitter");
-        if let (Some((_, at, _)), None, None) =
-            (own.iter().find(|(key, ..)| *key == "jitter"), &schedule, &every)
-        {
-            self.say(*at, "`jitter` is of a `schedule` or of `every`, and there is neither");
+        // Of one that is wrong, that was said.
+        let place = |name| own.iter().find(|(key, ..)| *key == name).map(|(_, at, _)| *at);
+        match (place("schedule"), place("every"), place("jitter")) {
+            (Some(_), Some(at), _) => self.say(at, "`schedule` and `every` say when in two ways"),
+            (None, None, Some(at)) => {
+                self.say(at, "`jitter` is of a `schedule` or of `every`, and there is neither");
+            }
+            _ => {}
         }
         let title = format!("[job.{name}]");
         let ends = ["source", "destination"].map(|key| {

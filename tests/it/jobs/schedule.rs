@@ -191,8 +191,14 @@ fn a_schedule_of_nothing_or_of_a_wrong_file_does_not_begin() {
         sandbox.oneway(["schedule"]).expect_status(2)
     };
     job("").tells(&["no job of oneway.toml has a `schedule` or `every`"]);
-    job("schedule = '0 0 31 2 *'").tells(&["oneway.toml:5:6: [job.a]: `0 0 31 2 *` never comes"]);
+    let never = "oneway.toml:5:6: [job.a]: `0 0 31 2 *` never comes";
+    job("schedule = '0 0 31 2 *'").tells(&[never]);
+    let output = sandbox.oneway(["config", "check"]).expect_status(2);
+    output.tells(&[never]);
+    assert_eq!(output.stderr.matches("never comes").count(), 1, "{output}");
     job("schedule = '0 0 32 2 *'").tells(&["oneway.toml:8:12: `32` is no day of the month"]);
+    let wrong = job("jitter = '5m'\nschedule = '0 0 32 2 *'");
+    assert_eq!(wrong.stderr.lines().count(), 1, "one mistake is told once\n{wrong}");
     job("jitter = '5m'").tells(&["`jitter` is of a `schedule` or of `every`"]);
     config(&sandbox, "");
     sandbox

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use chrono::Utc;
 use clap::Subcommand;
 use oneway::config::{At, PasswordSource, Problem, Setting, Settings, resolve};
 
@@ -15,6 +16,7 @@ use crate::jobs::password;
 use crate::jobs::prepare::{Above, Prepared, prepare};
 use crate::jobs::run_args::ConfigArg;
 use crate::jobs::schema;
+use crate::schedule::When;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -60,6 +62,9 @@ fn further(loaded: &Loaded, options: &Options) -> Vec<Problem> {
     let mut problems = missing_files(loaded);
     let are_files_there = problems.is_empty();
     for job in &loaded.file.jobs {
+        if let Err(why) = When::of(job, Utc::now()) {
+            problems.push(Problem::new(job.at, format!("[job.{}]: {why}", job.name)));
+        }
         match prepare(loaded, job, options, &above) {
             Err(problem) => problems.extend(problem),
             // Whether their content is right.

@@ -9,3 +9,4 @@ mod timetable;
 mod when;
 
 pub(crate) use keeper::{ScheduleArgs, run};
+pub(crate) use when::When;

@@ -11,7 +11,7 @@ use crate::values::shown_duration;
 
 /// When a job is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum When {
+pub(crate) enum When {
     /// At times of day and week, in the zone of this machine.
     Cron { text: String, cron: Box<Cron> },
     /// So long after it began the last time.
@@ -23,7 +23,7 @@ impl When {
     ///
     /// # Errors
     /// Where that time never comes.
-    pub(super) fn of(job: &Job, now: DateTime<Utc>) -> Result<Option<Self>, String> {
+    pub(crate) fn of(job: &Job, now: DateTime<Utc>) -> Result<Option<Self>, String> {
         if let Some(every) = job.every {
             return Ok(Some(Self::Every(every)));
         }
