@@ -23,5 +23,6 @@ pub mod rooted;
 pub mod run;
 pub mod scan;
 pub mod server;
+pub mod spill;
 pub mod state;
 pub mod store;

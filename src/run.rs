@@ -165,16 +165,20 @@ fn look_into(
     options: &CompareOptions,
     presence: Presence,
 ) -> StoreResult<()> {
-    let (pairs, trust) = match options.basis {
-        Basis::Checksum => (equal_sizes(from, to), Trust::Server),
+    match options.basis {
+        Basis::Checksum => {
+            compare_contents(memory, source, destination, equal_sizes(from, to), Trust::Server)
+        }
         Basis::SizeTime if presence != Presence::OnlyNew => {
-            (newly_dated(from, to, &memory.evidence, options, memory.empty_side()), Trust::Receipts)
+            let pairs = newly_dated(from, to, &memory.evidence, options, memory.empty_side());
+            compare_contents(memory, source, destination, pairs.into_iter(), Trust::Receipts)
         }
         // Another machine has nothing but contents to know these files by.
-        Basis::Adopt if memory.is_on_server() => (equal_sizes(from, to), Trust::Person),
-        Basis::SizeTime | Basis::Size | Basis::Adopt | Basis::Always => return Ok(()),
-    };
-    compare_contents(memory, source, destination, &pairs, trust)
+        Basis::Adopt if memory.is_on_server() => {
+            compare_contents(memory, source, destination, equal_sizes(from, to), Trust::Person)
+        }
+        Basis::SizeTime | Basis::Size | Basis::Adopt | Basis::Always => Ok(()),
+    }
 }
 
 /// Leaves everything as it is, and says what that means.

@@ -15,6 +15,7 @@ use crate::model::{
 };
 use crate::pool::{Pool, growing_crew};
 use crate::scan::links::{Places, Unfollowed};
+use crate::spill::{Sorter, Spill, SpillError};
 use crate::store::{DirListing, Relisted, StoreError, StoreResult, has_vanished};
 
 /// What a scan is to look at.
@@ -24,9 +25,11 @@ pub struct ScanOptions<'a> {
     pub filter: &'a Filter,
     /// Directories deeper than this are not entered: a directory that contains itself has no end otherwise.
     pub max_depth: usize,
-    /// Memory that the entries may take, in bytes, roughly. Where more would be needed, directories stay unread: a server can make
-    /// up trees without end.
+    /// What the entries may take, in bytes of memory, roughly, wherever they are. Where more would be needed, directories stay unread: a
+    /// server can make up trees without end.
     pub max_bytes: u64,
+    /// How many of them stay in memory, and where the rest goes.
+    pub spill: &'a Spill,
     /// The only directories that are listed, beside the root; `None` for all. What lies in them is in the tree, be it a directory that is
     /// not listed itself.
     pub within: Option<&'a BTreeSet<RelPath>>,
@@ -78,7 +81,7 @@ pub fn scan(
     progress: &(dyn Fn(usize) + Sync),
 ) -> StoreResult<Scanned> {
     let queue = Queue::new();
-    let found = Mutex::new(Found::default());
+    let found = Mutex::new(Found::new(options));
     let places = Mutex::new(Places::default());
     let stranded = Mutex::new(None);
     // A session on this machine lists directories in parallel by itself.
@@ -122,7 +125,11 @@ pub fn scan(
                 match listing {
                     Ok(listing) => {
                         progress(listing.entries.len());
-                        found.lock().expect("no holder panics").add(dir, listing, options, &mut next);
+                        let added =
+                            found.lock().expect("no holder panics").add(dir, listing, options, &mut next);
+                        if let Err(e) = added {
+                            queue.fail(e.into());
+                        }
                     }
                     Err(e) if dir.is_root() || e.remedy() == Remedy::Abort => queue.fail(e),
                     Err(e) if e.remedy() == Remedy::Shrink => {
@@ -163,18 +170,17 @@ pub fn scan(
         maybe_closed,
         ..
     } = found.into_inner().expect("no holder panics");
-    let mut tree = Tree::new(entries, unproven)
+    let mut tree = Tree::gathered(entries, unproven, options.spill.clone())?
         .with_unseen_hidden(may_hide && !saw_hidden)
         .with_maybe_closed(maybe_closed);
     let vanished = vanished(pool, &failures);
-    tree.remove_all(&vanished);
+    tree.remove_all(&vanished)?;
     let failures = failures.into_iter().filter(|(dir, _)| !vanished.contains(dir)).collect();
     Ok(Scanned { tree, failures, unfollowed, keeps, states, leftovers, vanished })
 }
 
-#[derive(Default)]
 struct Found {
-    entries: Vec<Entry>,
+    entries: Sorter<Entry>,
     unproven: BTreeMap<RelPath, Unproven>,
     failures: Vec<(RelPath, StoreError)>,
     unfollowed: BTreeMap<RelPath, String>,
@@ -194,13 +200,30 @@ struct Found {
 }
 
 impl Found {
+    fn new(options: &ScanOptions<'_>) -> Self {
+        Self {
+            entries: Sorter::new(options.spill.clone()),
+            unproven: BTreeMap::new(),
+            failures: Vec::new(),
+            unfollowed: BTreeMap::new(),
+            keeps: BTreeSet::new(),
+            states: BTreeSet::new(),
+            leftovers: Vec::new(),
+            may_hide: false,
+            saw_hidden: false,
+            maybe_closed: BTreeSet::new(),
+            bytes: 0,
+            is_full: false,
+        }
+    }
+
     fn add(
         &mut self,
         dir: &RelPath,
         listing: DirListing,
         options: &ScanOptions<'_>,
         next: &mut Vec<RelPath>,
-    ) {
+    ) -> Result<(), SpillError> {
         if let Some(doubt) = listing.doubt {
             self.unproven.insert(dir.clone(), doubt);
         }
@@ -212,7 +235,7 @@ impl Found {
         let tells = |entry: &Entry| is_manifest(entry.path.name()) && entry.kind == Kind::File;
         if !dir.is_root() && listing.entries.iter().any(tells) {
             self.keeps.insert(dir.clone());
-            return;
+            return Ok(());
         }
         for entry in listing.entries {
             self.saw_hidden |= entry.path.name().starts_with(b".");
@@ -249,8 +272,9 @@ impl Found {
                     next.push(entry.path.clone());
                 }
             }
-            self.entries.push(entry);
+            self.entries.push(entry)?;
         }
+        Ok(())
     }
 
     /// Returns whether there is no room for what is in `dirs`, which are unproven then.
@@ -275,7 +299,7 @@ impl Found {
 }
 
 fn too_large(options: &ScanOptions<'_>) -> Unproven {
-    Unproven(format!("the tree takes more than {} MiB of memory", options.max_bytes >> 20))
+    Unproven(format!("the tree takes more than {} MiB", options.max_bytes >> 20))
 }
 
 /// Directories yet to be listed. Ends when none is waiting and none is being listed.

@@ -4,6 +4,7 @@
 //! for the months it was seen in and for those shut in between; whatever must be right in any case is held against all
 //! offsets that the zone may have had.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
@@ -157,13 +158,17 @@ pub fn tells_as_listed(samples: &[Sample], others: &[Option<Mtime>], offset: Off
 }
 
 /// Returns at most `most` files to ask the exact times of: of as many months as can be, times to the minute before those to the day.
-pub fn samples<'e>(files: impl IntoIterator<Item = &'e Entry>, most: usize) -> Vec<RelPath> {
-    let mut months: BTreeMap<(bool, i32), Vec<&Entry>> = BTreeMap::new();
-    for file in files.into_iter().filter(|entry| entry.kind == Kind::File) {
+pub fn samples<E: Borrow<Entry>>(files: impl IntoIterator<Item = E>, most: usize) -> Vec<RelPath> {
+    let mut months: BTreeMap<(bool, i32), Vec<RelPath>> = BTreeMap::new();
+    for file in files {
+        let file = file.borrow();
+        if file.kind != Kind::File {
+            continue;
+        }
         if let Some(listed) = file.mtime.filter(|mtime| mtime.zone != Zone::Utc) {
             let of_month = months.entry((!is_telling(&listed), month(&listed))).or_default();
             if of_month.len() < most {
-                of_month.push(file);
+                of_month.push(file.path.clone());
             }
         }
     }
@@ -173,7 +178,7 @@ pub fn samples<'e>(files: impl IntoIterator<Item = &'e Entry>, most: usize) -> V
         // The months furthest apart first: the newest, the oldest, those in between.
         let order = spread(months.len(), most);
         for round in 0..most {
-            chosen.extend(order.iter().filter_map(|&i| months[i].1.get(round)).map(|file| file.path.clone()));
+            chosen.extend(order.iter().filter_map(|&i| months[i].1.get(round)).cloned());
         }
     }
     chosen.truncate(most);

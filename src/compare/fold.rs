@@ -9,8 +9,8 @@
 //!
 //! What is looked for here is what would go wrong there. Whether the destination folds case is for others to find out.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hasher};
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -40,9 +40,9 @@ pub struct LeftOut {
 /// Returns what would go wrong if the destination folded case; `None` when nothing would, or when its listing shows that it doesn't.
 pub fn folds(source: &Tree, destination: &Tree) -> Option<Folds> {
     let respelled = respelled(source, destination);
-    let groups = alike(source.entries());
+    let groups = alike(source);
     // Two names that differ in case alone are there side by side.
-    if (respelled.is_empty() && groups.is_empty()) || !alike(destination.entries()).is_empty() {
+    if (respelled.is_empty() && groups.is_empty()) || !alike(destination).is_empty() {
         return None;
     }
     let new: HashSet<&RelPath> = respelled.values().collect();
@@ -71,31 +71,45 @@ fn is_within_any(path: &RelPath, dirs: &BTreeMap<RelPath, LeftOut>) -> bool {
 
 /// Returns what the destination alone has and the source has in another spelling.
 fn respelled(source: &Tree, destination: &Tree) -> BTreeMap<RelPath, RelPath> {
-    let mut wanted: HashMap<(RelPath, Vec<u8>), &RelPath> = HashMap::new();
-    let mut there = Vec::new();
+    let mut respelled: BTreeMap<RelPath, RelPath> = BTreeMap::new();
+    // Most trees have none, and large ones too many names to keep them for that.
+    let mut there: HashSet<u64> = HashSet::new();
+    let mut is_some_missing = false;
     for pair in march(source.entries(), destination.entries()) {
         match pair {
-            Pair::Source(entry) => {
-                wanted.entry((parent(&entry.path), folded(entry.path.name()))).or_insert(&entry.path);
+            Pair::Source(_) => is_some_missing = true,
+            Pair::Destination(entry) => {
+                there.insert(key(entry.path.components()));
             }
-            Pair::Destination(entry) => there.push(&entry.path),
             Pair::Both(..) => {}
         }
     }
-    let mut respelled: BTreeMap<RelPath, RelPath> = BTreeMap::new();
+    if !is_some_missing || there.is_empty() {
+        return respelled;
+    }
+    let mut wanted: HashMap<(RelPath, Vec<u8>), RelPath> = HashMap::new();
+    for pair in march(source.entries(), destination.entries()) {
+        if let Pair::Source(entry) = pair
+            && there.contains(&key(entry.path.components()))
+        {
+            let name = (parent(&entry.path), folded(entry.path.name()));
+            wanted.entry(name).or_insert_with(|| entry.path.clone());
+        }
+    }
     if wanted.is_empty() {
         return respelled;
     }
     // A directory comes before what is in it.
-    for path in there {
+    for pair in march(source.entries(), destination.entries()) {
+        let Pair::Destination(entry) = &pair else { continue };
+        let path = &entry.path;
         let dir = parent(path);
         let dir = respelled.get(&dir).cloned().unwrap_or(dir);
         let Ok(same) = dir.join(path.name()) else { continue };
         let new = if source.get(&same).is_some() {
             same
         } else {
-            let twin = wanted.get(&(dir, folded(path.name())));
-            twin.map_or(same, |&twin| twin.clone())
+            wanted.get(&(dir, folded(path.name()))).cloned().unwrap_or(same)
         };
         if new != *path {
             respelled.insert(path.clone(), new);
@@ -105,30 +119,67 @@ fn respelled(source: &Tree, destination: &Tree) -> BTreeMap<RelPath, RelPath> {
 }
 
 /// Returns the entries of one directory that are one name where case is folded, in groups, each in order.
-fn alike(entries: &[Entry]) -> Vec<Vec<&Entry>> {
-    // Most trees have none, so that numbers are compared first.
-    let mut keys: Vec<(u64, usize)> =
-        entries.iter().enumerate().map(|(i, entry)| (key(&entry.path), i)).collect();
-    keys.sort_unstable();
-    let mut groups: BTreeMap<(RelPath, Vec<u8>), Vec<&Entry>> = BTreeMap::new();
-    for same in keys.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
-        for entry in same.iter().map(|&(_, i)| &entries[i]) {
-            let name = (parent(&entry.path), folded(entry.path.name()));
-            groups.entry(name).or_default().push(entry);
+fn alike(tree: &Tree) -> Vec<Vec<Entry>> {
+    let dirs = dirs_with_some_alike(tree);
+    let mut groups: BTreeMap<(RelPath, Vec<u8>), Vec<Entry>> = BTreeMap::new();
+    for dir in &dirs {
+        for entry in tree.entries_within(dir) {
+            if parent(&entry.path) == *dir && !entry.path.is_root() {
+                let name = (dir.clone(), folded(entry.path.name()));
+                groups.entry(name).or_default().push(entry.into_owned());
+            }
         }
     }
     groups.into_values().filter(|group| group.len() > 1).collect()
 }
 
-fn key(path: &RelPath) -> u64 {
+/// Returns the directories in which two names may be one where case is folded. Most trees have none, so that numbers are compared, and
+/// those of the directories above the one that is looked at are all that is kept.
+fn dirs_with_some_alike(tree: &Tree) -> BTreeSet<RelPath> {
+    struct Open {
+        dir: RelPath,
+        names: Vec<u64>,
+    }
+    let mut found = BTreeSet::new();
+    let mut close = |Open { dir, mut names }: Open| {
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            found.insert(dir);
+        }
+    };
+    let mut open: Vec<Open> = Vec::new();
+    for entry in tree.entries() {
+        let (path, name) = (&entry.path, entry.path.name());
+        let above = &path.as_bytes()[..(path.as_bytes().len() - name.len()).saturating_sub(1)];
+        while open.last().is_some_and(|last| !is_above(last.dir.as_bytes(), above)) {
+            open.pop().into_iter().for_each(&mut close);
+        }
+        if open.last().is_none_or(|last| last.dir.as_bytes() != above) {
+            open.push(Open { dir: parent(path), names: Vec::new() });
+        }
+        if let Some(last) = open.last_mut() {
+            last.names.push(key([name]));
+        }
+    }
+    open.into_iter().for_each(&mut close);
+    found
+}
+
+/// Returns whether `dir` is `other` or above it.
+fn is_above(dir: &[u8], other: &[u8]) -> bool {
+    dir.is_empty() || other.strip_prefix(dir).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+}
+
+/// Returns a number that is the same for what is one name, or one path of names, where case is folded.
+fn key<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let bytes = path.as_bytes();
-    let (dir, name) = bytes.split_at(bytes.len() - path.name().len());
-    dir.hash(&mut hasher);
-    if name.is_ascii() {
-        name.iter().for_each(|byte| hasher.write_u8(byte.to_ascii_lowercase()));
-    } else {
-        folded(name).iter().for_each(|&byte| hasher.write_u8(byte));
+    for name in names {
+        if name.is_ascii() {
+            name.iter().for_each(|byte| hasher.write_u8(byte.to_ascii_lowercase()));
+        } else {
+            folded(name).iter().for_each(|&byte| hasher.write_u8(byte));
+        }
+        hasher.write_u8(b'/');
     }
     hasher.finish()
 }

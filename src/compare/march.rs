@@ -1,34 +1,41 @@
-//! Two sorted lists of entries in lock step.
+//! Two sorted sequences of entries in lock step.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::iter::Peekable;
-use std::slice::Iter;
 
 use crate::model::Entry;
 
 /// One path, with the entries of the sides that have it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pair<'t> {
     /// Only the source has it.
-    Source(&'t Entry),
+    Source(Cow<'t, Entry>),
     /// Only the destination has it.
-    Destination(&'t Entry),
+    Destination(Cow<'t, Entry>),
     /// Both have it, source first.
-    Both(&'t Entry, &'t Entry),
+    Both(Cow<'t, Entry>, Cow<'t, Entry>),
 }
 
-/// Returns each path of either list once, in order. Both lists must be sorted by path, without repetition, as those of a
+/// Returns each path of either sequence once, in order. Both must be sorted by path, without repetition, as those of a
 /// [`Tree`](crate::model::Tree) are.
-pub fn march<'t>(source: &'t [Entry], destination: &'t [Entry]) -> impl Iterator<Item = Pair<'t>> {
-    March { source: source.iter().peekable(), destination: destination.iter().peekable() }
+pub fn march<'t>(
+    source: impl Iterator<Item = Cow<'t, Entry>>,
+    destination: impl Iterator<Item = Cow<'t, Entry>>,
+) -> impl Iterator<Item = Pair<'t>> {
+    March { source: source.peekable(), destination: destination.peekable() }
 }
 
-struct March<'t> {
-    source: Peekable<Iter<'t, Entry>>,
-    destination: Peekable<Iter<'t, Entry>>,
+struct March<S: Iterator, D: Iterator> {
+    source: Peekable<S>,
+    destination: Peekable<D>,
 }
 
-impl<'t> Iterator for March<'t> {
+impl<'t, S, D> Iterator for March<S, D>
+where
+    S: Iterator<Item = Cow<'t, Entry>>,
+    D: Iterator<Item = Cow<'t, Entry>>,
+{
     type Item = Pair<'t>;
 
     fn next(&mut self) -> Option<Pair<'t>> {
@@ -69,8 +76,9 @@ mod tests {
         ) {
             let (source, destination) = (entries(&a), entries(&b));
             let mut seen = vec![];
-            for pair in march(&source, &destination) {
-                let (path, in_a, in_b) = match pair {
+            let (from, to) = (source.iter().map(Cow::Borrowed), destination.iter().map(Cow::Borrowed));
+            for pair in march(from, to) {
+                let (path, in_a, in_b) = match &pair {
                     Pair::Source(e) => (&e.path, true, false),
                     Pair::Destination(e) => (&e.path, false, true),
                     Pair::Both(s, d) => { prop_assert_eq!(&s.path, &d.path); (&s.path, true, true) }

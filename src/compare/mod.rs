@@ -202,7 +202,7 @@ pub fn questions(
     };
     march(source.entries(), destination.entries())
         .filter_map(|pair| match pair {
-            Pair::Both(s, d) if asks(s, d) => Some(s.path.clone()),
+            Pair::Both(s, d) if asks(&s, &d) => Some(s.path.clone()),
             _ => None,
         })
         .collect()

@@ -25,13 +25,13 @@ pub fn needs_touch(case: &Case<'_>, options: &CompareOptions) -> bool {
 /// Returns the pairs of files of which the source has another time than when both sides were last the same, and nothing else is
 /// known to differ: if their contents are still the same, at most the time is to be carried. The same goes for the `empty` side, which has
 /// the times of its checkout whatever is in its files; `None` where both sides are what earlier runs left.
-pub fn newly_dated<'t>(
-    source: &'t Tree,
-    destination: &'t Tree,
+pub fn newly_dated(
+    source: &Tree,
+    destination: &Tree,
     evidence: &Evidence,
     options: &CompareOptions,
     empty: Option<Side>,
-) -> Vec<(&'t Entry, &'t Entry)> {
+) -> Vec<(Entry, Entry)> {
     if options.basis != Basis::SizeTime || evidence.receipts.is_empty() {
         return Vec::new();
     }
@@ -55,7 +55,7 @@ pub fn newly_dated<'t>(
     };
     march(source.entries(), destination.entries())
         .filter_map(|pair| match pair {
-            Pair::Both(s, d) if is_one(s, d) => Some((s, d)),
+            Pair::Both(s, d) if is_one(&s, &d) => Some((s.into_owned(), d.into_owned())),
             _ => None,
         })
         .collect()

@@ -8,6 +8,7 @@ mod escape;
 mod links;
 mod lock;
 mod mtime;
+mod packed;
 mod path;
 mod receipt;
 mod remedy;

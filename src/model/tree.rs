@@ -3,18 +3,27 @@
 //! A directory is *proven* when its listing is known to be whole. What is missing from a proven directory isn't there;
 //! what is missing from an unproven one may only be unseen, so nothing is ever deleted because of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::iter::Peekable;
+use std::ops::Bound;
 
 use crate::model::{Entry, RelPath};
+use crate::spill::{Gathered, Iter, Sorted, Sorter, Spill, SpillError};
 
 /// Why the listing of a directory can't be taken for whole. The text is for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unproven(pub String);
 
 /// Entries sorted by path, each path once, and the directories whose listing is not proven.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Entries of a large tree are put aside. What is changed in it then stands beside it until it is written anew.
+#[derive(Clone, Debug, Default)]
 pub struct Tree {
-    entries: Vec<Entry>,
+    entries: Sorted<Entry>,
+    /// What has changed since they were put aside; `None` of what isn't there any more.
+    edits: BTreeMap<RelPath, Option<Entry>>,
+    spill: Spill,
     unproven: BTreeMap<RelPath, Unproven>,
     unseen_hidden: bool,
     maybe_closed: BTreeSet<RelPath>,
@@ -25,7 +34,7 @@ impl Tree {
     ///
     /// Where a path occurs more than once, no occurrence can be believed (a forged line, or two names that became one):
     /// all are left out and their directory is unproven.
-    pub fn new(mut entries: Vec<Entry>, mut unproven: BTreeMap<RelPath, Unproven>) -> Self {
+    pub fn new(mut entries: Vec<Entry>, unproven: BTreeMap<RelPath, Unproven>) -> Self {
         // Equal ones all go, so their order doesn't matter, and sorting in place needs no memory.
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let mut twice: Vec<RelPath> =
@@ -42,12 +51,50 @@ impl Tree {
             }
             !cut.is_some_and(|cut| e.path.is_within(cut))
         });
+        entries.shrink_to_fit();
+        Self { entries: Sorted::held(entries), unproven, ..Self::default() }.doubting(twice)
+    }
+
+    /// Returns the tree of what was gathered, in memory or not, in the same way. `spill` is where it goes that is written anew.
+    ///
+    /// # Errors
+    /// When what was put aside can't be read or written.
+    pub fn gathered(
+        entries: Sorter<Entry>,
+        unproven: BTreeMap<RelPath, Unproven>,
+        spill: Spill,
+    ) -> Result<Self, SpillError> {
+        let runs = match entries.finish()? {
+            Gathered::Held(held) => return Ok(Self { spill, ..Self::new(held, unproven) }),
+            Gathered::Runs(runs) => runs,
+        };
+        let mut twice = Vec::new();
+        let entries = runs.sifted(|entries| {
+            let (mut entries, mut cut): (_, Option<RelPath>) = (entries.peekable(), None);
+            let twice = &mut twice;
+            std::iter::from_fn(move || {
+                loop {
+                    let entry = entries.next()?;
+                    if cut.as_ref().is_some_and(|cut| entry.path.is_within(cut)) {
+                        continue;
+                    }
+                    if entries.peek().is_none_or(|next| next.path != entry.path) {
+                        return Some(entry);
+                    }
+                    twice.push(entry.path.clone());
+                    cut = Some(entry.path);
+                }
+            })
+        })?;
+        Ok(Self { entries, unproven, spill, ..Self::default() }.doubting(twice))
+    }
+
+    fn doubting(mut self, twice: Vec<RelPath>) -> Self {
         for path in twice {
             let why = Unproven(format!("the name `{path}` is listed twice"));
-            unproven.entry(path.parent().unwrap_or_else(RelPath::root)).or_insert(why);
+            self.unproven.entry(path.parent().unwrap_or_else(RelPath::root)).or_insert(why);
         }
-        entries.shrink_to_fit();
-        Self { entries, unproven, unseen_hidden: false, maybe_closed: BTreeSet::new() }
+        self
     }
 
     /// Says whether files whose names begin with a dot may be there unseen.
@@ -83,16 +130,14 @@ impl Tree {
         false
     }
 
-    /// Returns the tree with these entries alone. What is not proven stays so.
+    /// Returns the tree with these entries alone, in memory. What is not proven stays so.
     #[must_use]
     pub fn only(&self, keep: impl Fn(&Entry) -> bool) -> Self {
-        let entries = self.entries.iter().filter(|entry| keep(entry)).cloned().collect();
-        Self { entries, ..self.clone_without_entries() }
-    }
-
-    fn clone_without_entries(&self) -> Self {
+        let entries = self.entries().filter(|entry| keep(entry)).map(Cow::into_owned).collect();
         Self {
-            entries: Vec::new(),
+            entries: Sorted::held(entries),
+            edits: BTreeMap::new(),
+            spill: self.spill.clone(),
             unproven: self.unproven.clone(),
             unseen_hidden: self.unseen_hidden,
             maybe_closed: self.maybe_closed.clone(),
@@ -100,27 +145,60 @@ impl Tree {
     }
 
     /// Returns the entries, sorted by path.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub fn entries(&self) -> Entries<'_> {
+        Entries { kept: self.entries.iter().peekable(), edits: self.edits.range(..).peekable() }
     }
 
-    /// Returns the entry at `path`; `None` when there is none.
-    pub fn get(&self, path: &RelPath) -> Option<&Entry> {
-        self.position(path).map(|i| &self.entries[i])
+    /// Returns the entries at and below `dir`, sorted by path.
+    pub fn entries_within<'t>(&'t self, dir: &'t RelPath) -> impl Iterator<Item = Cow<'t, Entry>> {
+        let edits = self.edits.range::<RelPath, _>((Bound::Included(dir), Bound::Unbounded));
+        Entries {
+            kept: self.entries.iter_from(|entry| entry.path < *dir).peekable(),
+            edits: edits.peekable(),
+        }
+        .take_while(|entry| entry.path.is_within(dir))
+    }
+
+    /// Returns whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.entries().next().is_none()
+    }
+
+    /// Returns the entry at `path`; `None` when there is none. Asking in about the order of paths is cheap.
+    pub fn get(&self, path: &RelPath) -> Option<Cow<'_, Entry>> {
+        match self.edits.get(path) {
+            Some(edit) => edit.as_ref().map(Cow::Borrowed),
+            None => self.entries.find(|entry| entry.path.cmp(path)),
+        }
     }
 
     /// Changes the entry at `path` by what was learned since, and returns whether there is one.
     pub fn update(&mut self, path: &RelPath, change: impl FnOnce(&mut Entry)) -> bool {
-        let Some(i) = self.position(path) else { return false };
-        change(&mut self.entries[i]);
-        debug_assert_eq!(&self.entries[i].path, path, "an update keeps its place");
+        if let Some(held) = self.entries.as_held_mut() {
+            let Ok(i) = held.binary_search_by(|entry| entry.path.cmp(path)) else { return false };
+            change(&mut held[i]);
+            debug_assert_eq!(&held[i].path, path, "an update keeps its place");
+            return true;
+        }
+        let Some(mut entry) = self.get(path).map(Cow::into_owned) else { return false };
+        change(&mut entry);
+        self.edits.insert(path.clone(), Some(entry));
         true
     }
 
     /// Adds an entry, if there is none of its path.
     pub fn add(&mut self, entry: Entry) {
-        if let Err(place) = self.entries.binary_search_by(|e| e.path.cmp(&entry.path)) {
-            self.entries.insert(place, entry);
+        if self.get(&entry.path).is_some() {
+            return;
+        }
+        match self.entries.as_held_mut() {
+            Some(held) => {
+                let place = held.partition_point(|other| other.path < entry.path);
+                held.insert(place, entry);
+            }
+            None => {
+                self.edits.insert(entry.path.clone(), Some(entry));
+            }
         }
     }
 
@@ -129,8 +207,32 @@ impl Tree {
         self.unproven.entry(dir).or_insert(why);
     }
 
+    /// Changes each entry, but for its path, or takes it out.
+    ///
+    /// # Errors
+    /// When what was put aside can't be written anew.
+    pub fn revise(&mut self, mut change: impl FnMut(&mut Entry) -> bool) -> Result<(), SpillError> {
+        if let Some(held) = self.entries.as_held_mut() {
+            held.retain_mut(change);
+            return Ok(());
+        }
+        let revised = self.entries().filter_map(|entry| {
+            let mut entry = entry.into_owned();
+            change(&mut entry).then_some(entry)
+        });
+        self.entries = Sorted::put(revised, &self.spill)?;
+        self.edits.clear();
+        self.spill.check()
+    }
+
     /// Takes these paths out, with all that is below them.
-    pub fn remove_all(&mut self, paths: &BTreeSet<RelPath>) {
+    ///
+    /// # Errors
+    /// When what was put aside can't be written anew.
+    pub fn remove_all(&mut self, paths: &BTreeSet<RelPath>) -> Result<(), SpillError> {
+        if paths.is_empty() {
+            return Ok(());
+        }
         // The nearest one before a path in order is the one it may be within, unless that is itself within another.
         let mut tops: BTreeSet<&RelPath> = BTreeSet::new();
         for path in paths {
@@ -141,21 +243,29 @@ impl Tree {
         let is_out = |path: &RelPath| {
             tops.range::<RelPath, _>(..=path).next_back().is_some_and(|top| path.is_within(top))
         };
-        self.entries.retain(|entry| !is_out(&entry.path));
         self.unproven.retain(|path, _| !is_out(path));
         self.maybe_closed.retain(|path| !is_out(path));
+        self.revise(|entry| !is_out(&entry.path))
     }
 
     /// Gives entries and directories other paths, no two of them the same one.
-    pub fn respell(&mut self, new: &BTreeMap<RelPath, RelPath>) {
+    ///
+    /// # Errors
+    /// When what was put aside can't be written anew.
+    pub fn respell(&mut self, new: &BTreeMap<RelPath, RelPath>) -> Result<(), SpillError> {
         let moved = |path: RelPath| new.get(&path).cloned().unwrap_or(path);
-        for entry in &mut self.entries {
-            entry.path = moved(entry.path.clone());
+        let mut entries = Sorter::new(self.spill.clone());
+        for entry in self.entries() {
+            let mut entry = entry.into_owned();
+            entry.path = moved(entry.path);
+            entries.push(entry)?;
         }
-        self.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        self.entries = entries.sorted()?;
+        self.edits.clear();
         self.unproven =
             std::mem::take(&mut self.unproven).into_iter().map(|(path, why)| (moved(path), why)).collect();
         self.maybe_closed = std::mem::take(&mut self.maybe_closed).into_iter().map(moved).collect();
+        self.spill.check()
     }
 
     /// Returns the directories that are not proven, with the reason.
@@ -178,9 +288,42 @@ impl Tree {
         }
         None
     }
+}
 
-    fn position(&self, path: &RelPath) -> Option<usize> {
-        self.entries.binary_search_by(|e| e.path.cmp(path)).ok()
+impl PartialEq for Tree {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries().eq(other.entries())
+            && self.unproven == other.unproven
+            && self.unseen_hidden == other.unseen_hidden
+            && self.maybe_closed == other.maybe_closed
+    }
+}
+
+impl Eq for Tree {}
+
+/// The entries of a tree in their order.
+#[derive(Debug)]
+pub struct Entries<'t> {
+    kept: Peekable<Iter<'t, Entry>>,
+    edits: Peekable<btree_map::Range<'t, RelPath, Option<Entry>>>,
+}
+
+impl<'t> Iterator for Entries<'t> {
+    type Item = Cow<'t, Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let Some((path, edit)) = self.edits.peek() else { return self.kept.next() };
+            if let Some(before) = self.kept.next_if(|entry| entry.path < **path) {
+                return Some(before);
+            }
+            self.kept.next_if(|entry| entry.path == **path);
+            let edit = edit.as_ref();
+            self.edits.next();
+            if edit.is_some() {
+                return edit.map(Cow::Borrowed);
+            }
+        }
     }
 }
 
@@ -203,7 +346,7 @@ mod tests {
             Entry::new(path("d/y"), Kind::File),
         ];
         let tree = Tree::new(entries, BTreeMap::new());
-        let left: Vec<_> = tree.entries().iter().map(|e| e.path.to_string()).collect();
+        let left: Vec<_> = tree.entries().map(|e| e.path.to_string()).collect();
         assert_eq!(left, ["d", "d/y"]);
         assert!(tree.doubt(&path("d/z")).is_some());
         assert!(tree.doubt(&path("e")).is_none());
@@ -215,11 +358,11 @@ mod tests {
         let doubts =
             BTreeMap::from([(path("a/b"), Unproven("cut".into())), (path("b"), Unproven("short".into()))]);
         let mut tree = Tree::new(entries.into(), doubts);
-        tree.respell(&[(path("b"), path("z")), (path("a-b"), path("B"))].into());
-        let shown = |tree: &Tree| tree.entries().iter().map(|e| e.path.to_string()).collect::<Vec<_>>();
+        tree.respell(&[(path("b"), path("z")), (path("a-b"), path("B"))].into()).unwrap();
+        let shown = |tree: &Tree| tree.entries().map(|e| e.path.to_string()).collect::<Vec<_>>();
         assert_eq!(shown(&tree), ["B", "a", "a/b", "a/b/c", "c", "z"]);
         assert!(tree.doubt(&path("z/x")).is_some() && tree.doubt(&path("b")).is_none());
-        tree.remove_all(&[path("a"), path("a/b"), path("c")].into());
+        tree.remove_all(&[path("a"), path("a/b"), path("c")].into()).unwrap();
         assert_eq!(shown(&tree), ["B", "z"]);
         assert!(tree.doubt(&path("a/b")).is_none());
     }

@@ -126,16 +126,16 @@ struct Planner<'t> {
 
 impl Planner<'_> {
     fn step(&mut self, pair: Pair<'_>) {
-        let path = match pair {
+        let path = match &pair {
             Pair::Source(entry) | Pair::Destination(entry) | Pair::Both(entry, _) => &entry.path,
         };
         if self.alone.as_ref().is_some_and(|alone| path.is_within(alone)) {
             return;
         }
         match pair {
-            Pair::Source(entry) => self.only_source(entry),
-            Pair::Destination(entry) => self.only_destination(entry),
-            Pair::Both(source, destination) => self.both(source, destination),
+            Pair::Source(entry) => self.only_source(&entry),
+            Pair::Destination(entry) => self.only_destination(&entry),
+            Pair::Both(source, destination) => self.both(&source, &destination),
         }
     }
 
@@ -289,15 +289,11 @@ impl Planner<'_> {
     /// Returns whether the destination's directory `dir` holds, or may hold, something that isn't to be deleted.
     fn holds_unknown(&self, dir: &RelPath) -> bool {
         let below = |path: Option<&RelPath>| path.is_some_and(|path| path.is_within(dir));
-        let start = self.destination.entries().partition_point(|e| e.path < *dir);
         below(self.keeps.range(dir..).next())
             || self.source.doubt(dir).is_some()
             || self.destination.doubt(dir).is_some()
             || self.destination.unproven().any(|(path, _)| path.is_within(dir))
-            || self.destination.entries()[start..]
-                .iter()
-                .take_while(|e| e.path.is_within(dir))
-                .any(|e| e.kind == Kind::Other)
+            || self.destination.entries_within(dir).any(|e| e.kind == Kind::Other)
     }
 
     /// Returns why an entry of the source isn't mirrored; `None` when it is.

@@ -9,6 +9,7 @@
 mod same;
 mod told;
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::compare::{Basis, Case, CompareOptions, Reason, Times, difference};
@@ -119,7 +120,7 @@ impl Judge<'_> {
     fn create_dir(&self, action: &Action) -> Result<Standing, String> {
         self.source_is_same(action)?;
         let there = self.there(&action.path);
-        if there.is_some_and(Entry::is_dir) {
+        if there.is_some_and(|there| there.is_dir()) {
             return Ok(Standing::Done);
         }
         self.parent_is_there(&action.path)?;
@@ -154,7 +155,7 @@ impl Judge<'_> {
         self.source_is_same(action)?;
         let new = &action.entry().path;
         if let Some(again) = self.here(&action.path) {
-            return Err(changed("source", None, Some(again)));
+            return Err(changed("source", None, Some(&again)));
         }
         if self.is_sent(new) {
             return Ok(match self.there(&action.path) {
@@ -171,6 +172,7 @@ impl Judge<'_> {
     fn permit(&self, action: &Action) -> Result<Standing, String> {
         self.source_is_same(action)?;
         let there = self.there(&action.path);
+        let there = there.as_deref();
         if there.is_some_and(|there| {
             there.kind == Kind::File && there.mode.is_some() && same::has_bits_of(there, action.entry())
         }) {
@@ -192,7 +194,10 @@ impl Judge<'_> {
     fn make_room(&self, action: &Action) -> Result<Standing, String> {
         match self.here(&action.path) {
             Some(here) if here.is_dir() => self.source_is_proven(&action.path)?,
-            here => return Err(changed("source", Some(&Entry::new(action.path.clone(), Kind::Dir)), here)),
+            here => {
+                let dir = Entry::new(action.path.clone(), Kind::Dir);
+                return Err(changed("source", Some(&dir), here.as_deref()));
+            }
         }
         match self.there(&action.path) {
             None => Ok(Standing::Done),
@@ -238,8 +243,7 @@ impl Judge<'_> {
         if self.now.keeps.range(dir..).next().is_some_and(|path| path.is_within(dir)) {
             return Err("it holds something that stays".to_owned());
         }
-        let start = destination.entries().partition_point(|entry| entry.path < *dir);
-        let within = destination.entries()[start..].iter().take_while(|entry| entry.path.is_within(dir));
+        let within = destination.entries_within(dir);
         for child in within.filter(|entry| entry.path.parent().as_ref() == Some(dir)) {
             let goes = [
                 (Deed::Delete, Phase::Deletions),
@@ -271,11 +275,11 @@ impl Judge<'_> {
         Ok(Standing::Due)
     }
 
-    fn here(&self, path: &RelPath) -> Option<&Entry> {
+    fn here(&self, path: &RelPath) -> Option<Cow<'_, Entry>> {
         self.now.source.get(path)
     }
 
-    fn there(&self, path: &RelPath) -> Option<&Entry> {
+    fn there(&self, path: &RelPath) -> Option<Cow<'_, Entry>> {
         self.now.destination.get(path)
     }
 
@@ -296,7 +300,7 @@ impl Judge<'_> {
     fn source_is_same(&self, action: &Action) -> Result<(), String> {
         let then = action.source.as_deref();
         let now = then.and_then(|then| self.here(&then.path));
-        match (then, now) {
+        match (then, now.as_deref()) {
             (Some(then), Some(now))
                 if is_same(then, now) && (!self.now.permissions || same::has_bits_of(then, now)) =>
             {
@@ -306,15 +310,15 @@ impl Judge<'_> {
                 Some((dir, why)) => Err(unproven("source", dir, &why.0)),
                 None => Err(changed("source", Some(then), None)),
             },
-            _ => Err(changed("source", then, now)),
+            (then, now) => Err(changed("source", then, now)),
         }
     }
 
     fn destination_is_same(&self, action: &Action) -> Result<(), String> {
-        let (then, now) = (action.destination.as_deref(), self.there(&action.path));
-        match (then, now) {
+        let now = self.there(&action.path);
+        match (action.destination.as_deref(), now.as_deref()) {
             (Some(then), Some(now)) if is_same(then, now) => Ok(()),
-            _ => Err(changed("destination", then, now)),
+            (then, now) => Err(changed("destination", then, now)),
         }
     }
 
@@ -322,7 +326,7 @@ impl Judge<'_> {
     fn source_has_not(&self, path: &RelPath) -> Result<(), String> {
         let source = self.now.source;
         if let Some(here) = source.get(path) {
-            return Err(changed("source", None, Some(here)));
+            return Err(changed("source", None, Some(&here)));
         }
         self.source_is_proven(path)?;
         if source.may_hide(path) || source.may_be_closed(path) {
@@ -341,7 +345,7 @@ impl Judge<'_> {
     /// Nothing is there that anybody could see.
     fn is_absent(&self, path: &RelPath) -> Result<(), String> {
         match self.there(path) {
-            Some(there) => Err(changed("destination", None, Some(there))),
+            Some(there) => Err(changed("destination", None, Some(&there))),
             None => self.is_proven(path),
         }
     }
@@ -360,7 +364,7 @@ impl Judge<'_> {
     /// Nothing is written to where a link or a file stands in the place of a directory.
     fn parent_is_there(&self, path: &RelPath) -> Result<(), String> {
         let Some(parent) = path.parent().filter(|parent| !parent.is_root()) else { return Ok(()) };
-        if self.there(&parent).is_some_and(Entry::is_dir) {
+        if self.there(&parent).is_some_and(|there| there.is_dir()) {
             return Ok(());
         }
         match self.standing(&parent, Deed::CreateDir, Phase::Folders) {
@@ -369,7 +373,7 @@ impl Judge<'_> {
             None => {
                 let now = self.there(&parent);
                 let dir = Entry::new(parent.clone(), Kind::Dir);
-                Err(format!("`{parent}`: {}", changed("destination", Some(&dir), now)))
+                Err(format!("`{parent}`: {}", changed("destination", Some(&dir), now.as_deref())))
             }
         }
     }
@@ -380,15 +384,15 @@ impl Judge<'_> {
         let basis = if self.now.compare.basis == Basis::Size { Basis::Size } else { Basis::SizeTime };
         let options = CompareOptions { basis, ..self.now.compare };
         let is_file = here.kind == Kind::File && there.kind == Kind::File;
-        is_same_link(here, there)
-            || is_file && difference(&Case::new(here, there, self.now.evidence), &options).is_none()
+        is_same_link(&here, &there)
+            || is_file && difference(&Case::new(&here, &there, self.now.evidence), &options).is_none()
     }
 
     /// Returns whether the destination's file has the size and the time of the source's.
     fn is_dated(&self, path: &RelPath) -> bool {
         let (Some(here), Some(there)) = (self.here(path), self.there(path)) else { return false };
         let options = CompareOptions { basis: Basis::SizeTime, times: Times::Same, ..self.now.compare };
-        let case = Case { source: here, destination: there, receipt: None, content: None };
+        let case = Case { source: &here, destination: &there, receipt: None, content: None };
         here.kind == Kind::File && there.mtime.is_some() && difference(&case, &options).is_none()
     }
 }

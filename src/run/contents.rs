@@ -26,16 +26,17 @@ pub(super) enum Trust {
 }
 
 /// Returns the files of both sides that have one size.
-pub(super) fn equal_sizes<'t>(from: &'t Tree, to: &'t Tree) -> Vec<(&'t Entry, &'t Entry)> {
+pub(super) fn equal_sizes<'t>(
+    from: &'t Tree,
+    to: &'t Tree,
+) -> impl Iterator<Item = (Entry, Entry)> + use<'t> {
     let is_file = |entry: &Entry| entry.kind == Kind::File;
-    march(from.entries(), to.entries())
-        .filter_map(|pair| match pair {
-            Both::Both(s, d) if is_file(s) && is_file(d) && s.size.is_some() && s.size == d.size => {
-                Some((s, d))
-            }
-            _ => None,
-        })
-        .collect()
+    march(from.entries(), to.entries()).filter_map(move |pair| match pair {
+        Both::Both(s, d) if is_file(&s) && is_file(&d) && s.size.is_some() && s.size == d.size => {
+            Some((s.into_owned(), d.into_owned()))
+        }
+        _ => None,
+    })
 }
 
 /// Compares the contents of files of equal size: the local one is read, and the other asked for its checksum, or taken as it was
@@ -47,10 +48,11 @@ pub(super) fn compare_contents(
     memory: &mut Memory,
     source: &Pool,
     destination: &Pool,
-    pairs: &[(&Entry, &Entry)],
+    pairs: impl Iterator<Item = (Entry, Entry)>,
     trust: Trust,
 ) -> StoreResult<()> {
-    if pairs.is_empty() {
+    let mut pairs = pairs.peekable();
+    if pairs.peek().is_none() {
         return Ok(());
     }
     let source_is_local = !source.store().is_remote();
@@ -59,7 +61,8 @@ pub(super) fn compare_contents(
     let asked = remote.lease()?.session().checksum_kind().filter(|_| may_ask);
     let (mut local, mut remote) = (local.lease()?, remote.lease()?);
     let mut unknown = 0;
-    for part in pairs.chunks(HASHED_AT_ONCE) {
+    while pairs.peek().is_some() {
+        let part: Vec<(Entry, Entry)> = pairs.by_ref().take(HASHED_AT_ONCE).collect();
         let remembered = part.iter().map(|(s, d)| match trust {
             Trust::Server if asked.is_some() => None,
             Trust::Server | Trust::Receipts => remembered(&memory.evidence, s, d, source_is_local),

@@ -38,7 +38,8 @@ pub(super) fn sharpen_trees(plan: &Plan, ends: &Ends, (from, to): (&mut Tree, &m
 fn learn<'p>(pool: &Pool, planned: impl Iterator<Item = &'p Entry>, tree: &mut Tree) -> StoreResult<()> {
     let open = planned.filter(|then| {
         let is_listed = |now: &Entry| is_rough(now) && (now.size == then.size || then.size.is_none());
-        then.mtime.is_some_and(|mtime| mtime.is_exact()) && tree.get(&then.path).is_some_and(is_listed)
+        then.mtime.is_some_and(|mtime| mtime.is_exact())
+            && tree.get(&then.path).is_some_and(|now| is_listed(&now))
     });
     let open: Vec<RelPath> = open.map(|then| then.path.clone()).collect();
     for (path, mtime) in ask(pool, &open, |session, part| session.mtimes(part))? {

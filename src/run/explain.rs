@@ -6,6 +6,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -156,7 +157,7 @@ impl Witness<'_> {
                 std::iter::successors(Some(self.path.clone()), RelPath::parent).find_map(|p| above(&p));
             seen.store = pool.store().name().to_owned();
             seen.is_remote = pool.store().is_remote();
-            seen.entry = scanned.tree.get(self.path).cloned();
+            seen.entry = scanned.tree.get(self.path).map(Cow::into_owned);
             if seen.entry.is_none() && seen.unfollowed.is_none() {
                 // What a filter leaves out was not kept.
                 seen.entry = look(pool, self.path);
@@ -197,7 +198,7 @@ impl Witness<'_> {
         for (seen, tree) in self.sides.iter_mut().zip(decided.trees) {
             // With the time that was asked for.
             if let Some(entry) = tree.get(self.path) {
-                seen.entry = Some(entry.clone());
+                seen.entry = Some(entry.into_owned());
             }
         }
         self.told = Some(words::tell(self, decided));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::compare::{Folds, LeftOut, folds};
-use crate::model::{Entry, Kind, RelPath, RunId, Tree, Unproven, temporary_for};
+use crate::model::{Kind, RelPath, RunId, Tree, Unproven, temporary_for};
 use crate::pool::Pool;
 use crate::run::Scanned;
 use crate::store::{Session, Settle, StoreError, StoreResult, WriteRequest};
@@ -50,7 +50,7 @@ pub(super) fn unfold(
     match destination.store().names() {
         Some(names) => {
             names.respell(&respelled);
-            to.tree.respell(&respelled);
+            to.tree.respell(&respelled)?;
             let keeps = std::mem::take(&mut to.keeps).into_iter();
             to.keeps = keeps.map(|dir| respelled.get(&dir).cloned().unwrap_or(dir)).collect();
         }
@@ -60,21 +60,21 @@ pub(super) fn unfold(
                 to.keeps.extend(old.parent());
                 folding.troubles.push(format!("`{new}` was left out: on {name} it would be `{old}`"));
             }
-            from.tree.remove_all(&respelled.values().cloned().collect());
-            to.tree.remove_all(&respelled.keys().cloned().collect());
+            from.tree.remove_all(&respelled.values().cloned().collect())?;
+            to.tree.remove_all(&respelled.keys().cloned().collect())?;
         }
     }
     for LeftOut { path, kept, is_dir } in &left_out {
         folding.troubles.push(format!(
             "`{path}` was left out: on {name} it would be `{kept}`, since upper and lower case are the same there"
         ));
-        if *is_dir && to.tree.get(kept).is_some_and(Entry::is_dir) {
+        if *is_dir && to.tree.get(kept).is_some_and(|entry| entry.is_dir()) {
             // Whatever is there may have come from either of them.
             let why = format!("`{path}` would be the same directory at the destination");
             from.tree.add_doubt(kept.clone(), Unproven(why));
         }
     }
-    from.tree.remove_all(&left_out.into_iter().map(|left_out| left_out.path).collect::<BTreeSet<_>>());
+    from.tree.remove_all(&left_out.into_iter().map(|left_out| left_out.path).collect::<BTreeSet<_>>())?;
     Ok(folding)
 }
 
@@ -102,7 +102,7 @@ fn does_fold(
 ) -> StoreResult<Answer> {
     let is_file = |path: &RelPath| tree.get(path).is_some_and(|entry| entry.kind == Kind::File);
     let in_question = respelled.filter(|(old, _)| is_file(old)).map(|(old, new)| (old.clone(), new.clone()));
-    let others = tree.entries().iter().filter(|entry| entry.kind == Kind::File);
+    let others = tree.entries().filter(|entry| entry.kind == Kind::File);
     // A name of which nothing is known but that it isn't listed.
     let others = others.filter_map(|entry| {
         let other = swapped(&entry.path)?;

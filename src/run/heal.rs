@@ -80,9 +80,8 @@ pub(super) fn destination(
         let (mut back, mut over) = (Vec::new(), Vec::new());
         for stray in strays {
             let there = listing.entries.iter().map(|entry| &entry.path);
-            let meant = source.entries().iter().map(|entry| &entry.path);
-            let meant = meant.filter(|path| path.parent().as_ref() == Some(&dir));
-            match stray.path(&dir, there.chain(meant)) {
+            let meant = children(source, &dir);
+            match stray.path(&dir, there.chain(&meant)) {
                 Some(path) if there_is(&listing, &path, Kind::File) => over.push(stray.entry.path),
                 Some(path) if listing.entries.iter().any(|entry| entry.path == path) => healed
                     .notes
@@ -104,6 +103,12 @@ pub(super) fn destination(
         give_back(session, &dir, &back, scanned, filter, &mut healed);
     }
     Ok(healed)
+}
+
+/// Returns what a tree has in a directory itself.
+fn children(tree: &Tree, dir: &RelPath) -> Vec<RelPath> {
+    let within = tree.entries_within(dir).filter(|entry| entry.path.parent().as_ref() == Some(dir));
+    within.map(|entry| entry.path.clone()).collect()
 }
 
 fn there_is(listing: &DirListing, path: &RelPath, kind: Kind) -> bool {
@@ -170,10 +175,8 @@ fn proven(session: &mut dyn Session, dir: &RelPath) -> Option<DirListing> {
 pub(super) fn doubt_source(scanned: &mut Scanned, filter: &Filter) {
     for (dir, strays) in Stray::take_all(scanned) {
         for stray in strays {
-            let known = scanned.tree.entries().iter().map(|entry| &entry.path);
-            let known = known.filter(|path| path.parent().as_ref() == Some(&dir));
             // Without a name, all that is not there may be the one.
-            let place = stray.path(&dir, known).unwrap_or_else(|| dir.clone());
+            let place = stray.path(&dir, children(&scanned.tree, &dir).iter()).unwrap_or_else(|| dir.clone());
             let is_ours = place == dir || filter.admits(&place, false);
             if is_ours && (place == dir || scanned.tree.get(&place).is_none()) {
                 let why = format!(

@@ -12,6 +12,7 @@ mod server_state;
 mod updates;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -22,6 +23,7 @@ use crate::filter::{Filter, Verdict};
 use crate::model::{Links, Mtime, RelPath, Remedy, RunId, stays_inside};
 use crate::plan::{Deed, GuardOptions, MaxDelete, Phase};
 use crate::pool::SessionCount;
+use crate::spill::Spill;
 use crate::store::memory::{MemoryStore, Node};
 
 const DELETIONS: [Phase; 2] = [Phase::Deletions, Phase::Removals];
@@ -121,9 +123,20 @@ fn through_links(nodes: &Nodes) -> (Nodes, Vec<RelPath>) {
     (seen, lost)
 }
 
+/// Every second one puts all that it can aside.
 fn options() -> RunOptions {
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    let puts_aside = TURN.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+    let spill = if puts_aside { Spill::to(tempfile::env::temp_dir(), 0) } else { Spill::never() };
     let guard = GuardOptions { max_delete: Some(MaxDelete::Percent(100)), allow_empty_source: true };
-    RunOptions { delete: true, guard, retries: 0, sessions: SessionCount::fixed(3), ..RunOptions::default() }
+    RunOptions {
+        delete: true,
+        guard,
+        retries: 0,
+        sessions: SessionCount::fixed(3),
+        spill,
+        ..RunOptions::default()
+    }
 }
 
 fn mirror(source: &MemoryStore, destination: &MemoryStore, options: &RunOptions) -> StoreResult<Report> {

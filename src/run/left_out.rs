@@ -47,9 +47,10 @@ pub(super) fn leave_out(
     for (dir, why) in broken {
         troubles.push(format!("{why}; everything beside it was left alone"));
         from.tree.add_doubt(dir.clone(), Unproven(why.clone()));
-        let beside = |tree: &Tree| tree.entries().iter().map(|entry| entry.path.clone()).collect::<Vec<_>>();
-        let all = [beside(&from.tree), beside(&to.tree)].concat();
-        out.extend(all.into_iter().filter(|path| path.parent().is_some_and(|parent| parent == dir)));
+        for tree in [&from.tree, &to.tree] {
+            let within = tree.entries_within(&dir).map(|entry| entry.path.clone());
+            out.extend(within.filter(|path| path.parent().is_some_and(|parent| parent == dir)));
+        }
     }
     for tree in [&from.tree, &to.tree].into_iter().filter(|_| options.ignore_files) {
         out.extend(ignored(tree, &rules, &options.filter));
@@ -58,7 +59,7 @@ pub(super) fn leave_out(
         let there: Vec<RelPath> =
             out.iter().filter(|path| side.tree.get(path).is_some()).filter_map(RelPath::parent).collect();
         side.keeps.extend(there);
-        side.tree.remove_all(&out);
+        side.tree.remove_all(&out)?;
     }
     Ok(LeftOut { notes, troubles, rules })
 }
@@ -101,8 +102,7 @@ fn ignore_files(
     let mut files = IgnoreFiles::default();
     let mut broken = Vec::new();
     let is_one = |path: &RelPath| path.name() == IGNORE_NAME.as_bytes();
-    let mut found =
-        tree.entries().iter().filter(|entry| entry.kind == Kind::File && is_one(&entry.path)).peekable();
+    let mut found = tree.entries().filter(|entry| entry.kind == Kind::File && is_one(&entry.path)).peekable();
     if found.peek().is_none() {
         return Ok((files, broken));
     }

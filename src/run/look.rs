@@ -106,7 +106,7 @@ impl Looked {
         let times = if times_kept { options.compare.times } else { Times::NotOlder };
         self.memory.sets_times = times_kept;
         let compare = CompareOptions { times, ..options.compare };
-        let mut refined = |pool: &Pool, side| {
+        let mut refined = |pool: &Pool, side| -> StoreResult<Refined> {
             let trees = (&mut self.from.tree, &mut self.to.tree);
             let mut refined = refine(pool, side, trees, &self.memory.evidence, &compare)?;
             self.notes.append(&mut refined.notes);
@@ -131,6 +131,7 @@ pub(super) fn scan_side(
         filter: &options.filter,
         max_depth: options.max_depth,
         max_bytes: options.max_bytes,
+        spill: &options.spill.share(1, 4),
         links: if side == Side::Source { options.links } else { Links::Skip },
         cancel: &options.cancel,
     };

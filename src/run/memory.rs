@@ -125,6 +125,7 @@ impl Memory {
         }
         for pair in march(from.entries(), to.entries()) {
             let Both::Both(source, destination) = pair else { continue };
+            let (source, destination) = (&*source, &*destination);
             let case = Case::new(source, destination, &self.evidence);
             if source.size.is_none() || source.is_dir() || difference(&case, options).is_some() {
                 continue;

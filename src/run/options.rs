@@ -12,6 +12,7 @@ use crate::pool::{Pool, SessionCount};
 use crate::report::Mode;
 use crate::run::LockOptions;
 use crate::run::backup::Backup;
+use crate::spill::Spill;
 use crate::state::Pair;
 use crate::store::RetryPolicy;
 
@@ -78,8 +79,10 @@ pub struct RunOptions {
     pub first_pause: Duration,
     /// Directories deeper than this are not entered.
     pub max_depth: usize,
-    /// Memory that the entries of one side may take, in bytes, roughly.
+    /// What the entries of one side may take, in bytes of memory, roughly, wherever they are.
     pub max_bytes: u64,
+    /// How much of what is known of both sides stays in memory, and where the rest goes.
+    pub spill: Spill,
     /// The wish to stop.
     pub cancel: Cancel,
 }
@@ -117,6 +120,7 @@ impl Default for RunOptions {
             first_pause: RetryPolicy::FIRST_PAUSE,
             max_depth: 256,
             max_bytes: 8 << 30,
+            spill: Spill::never(),
             cancel: Cancel::new(),
         }
     }

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::ftp::error::FtpError;
 use crate::model::{RelPath, Remedy};
+use crate::spill::SpillError;
 
 /// Somebody else has what is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -209,6 +210,14 @@ fn causes(error: &dyn StdError) -> String {
 }
 
 impl StdError for StoreError {}
+
+impl From<SpillError> for StoreError {
+    fn from(error: SpillError) -> Self {
+        Self::io(error.deed(), &RelPath::root(), &error.dir().display().to_string(), error.cause())
+            .with_remedy(Remedy::Abort)
+            .with_hint("it is where what is more than --memory goes; TMPDIR names another directory")
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::same::is_same_time;
 use super::*;
 use crate::model::{Mtime, Offset, Precision, Unproven, Zone};
@@ -119,7 +121,7 @@ fn what_is_not_proven_is_not_assumed() {
     let (source, destination) = (["d", "d/new=1", "d/same=1"], ["d", "d/old=1", "d/same=1"]);
     let plan = planned(&source, &destination);
     let doubtful = |all: &[&str]| {
-        let entries = tree(all).entries().to_vec();
+        let entries = tree(all).entries().map(Cow::into_owned).collect::<Vec<_>>();
         Tree::new(entries, [(path("d"), Unproven("cut".into()))].into())
     };
     assert_eq!(
@@ -188,7 +190,7 @@ fn only_directories_of_the_plan_are_looked_at() {
 #[test]
 fn permissions_are_assumed_where_they_are_carried() {
     let file = |mode: u16, content: &str| {
-        let entries = tree(&[&format!("f={content}")]).entries().to_vec();
+        let entries = tree(&[&format!("f={content}")]).entries().map(Cow::into_owned).collect::<Vec<_>>();
         let entry = |entry: Entry| Entry { mode: Some(mode), ..entry };
         Tree::new(entries.into_iter().map(entry).collect(), Default::default())
     };

@@ -23,7 +23,7 @@ pub(super) fn switch(session: &mut LocalSession, area: Area) {
 
 pub(super) fn place(session: &LocalSession) -> StoreResult<AsidePlace> {
     let Some((aside, _)) = &session.other else { return Ok(AsidePlace::Apart) };
-    let real = |path: &Path| {
+    let real = |path: &Path| -> StoreResult<Vec<u8>> {
         let real = real(path).map_err(|e| session.fail("find", &RelPath::root(), e))?;
         Ok(real
             .as_os_str()

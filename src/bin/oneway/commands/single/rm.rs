@@ -50,6 +50,7 @@ fn remove_all(means: &Means, place: Place, args: &RmArgs) -> anyhow::Result<()> 
         filter: &Filter::default(),
         max_depth: defaults.max_depth,
         max_bytes: defaults.max_bytes,
+        spill: &defaults.spill,
         links: Links::Skip,
         cancel: &means.cancel,
     };
@@ -69,12 +70,12 @@ fn remove_all(means: &Means, place: Place, args: &RmArgs) -> anyhow::Result<()> 
         .into());
     }
     let leftovers = scanned.leftovers.into_iter().map(|entry| entry.path).chain(scanned.states);
-    let entries = scanned.tree.entries();
+    let entries = || scanned.tree.entries();
     let mut files: Vec<RelPath> =
-        entries.iter().filter(|entry| !entry.is_dir()).map(|entry| entry.path.clone()).collect();
+        entries().filter(|entry| !entry.is_dir()).map(|entry| entry.path.clone()).collect();
     files.extend(leftovers);
     let mut dirs: Vec<RelPath> =
-        entries.iter().filter(|entry| entry.is_dir()).map(|entry| entry.path.clone()).collect();
+        entries().filter(|entry| entry.is_dir()).map(|entry| entry.path.clone()).collect();
     // What is in a directory goes before it.
     dirs.reverse();
     if !args.yes && !is_confirmed(&url, files.len(), dirs.len() + 1)? {

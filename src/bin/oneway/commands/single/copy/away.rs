@@ -39,7 +39,7 @@ pub(in crate::commands::single) fn take_away(
         return Ok(exit::INCOMPLETE);
     }
     let paths = |is_dir: bool| -> Vec<RelPath> {
-        let entries = source.tree.entries().iter().filter(|entry| entry.is_dir() == is_dir);
+        let entries = source.tree.entries().filter(|entry| entry.is_dir() == is_dir);
         entries.map(|entry| entry.path.clone()).collect()
     };
     let (files, mut dirs) = (paths(false), paths(true));
@@ -65,6 +65,7 @@ fn look(means: &Means, pool: &Pool) -> StoreResult<Scanned> {
         filter: &Filter::default(),
         max_depth: usual.max_depth,
         max_bytes: usual.max_bytes,
+        spill: &usual.spill,
         links: Links::Skip,
         cancel: &means.cancel,
     };
@@ -101,11 +102,11 @@ fn prove(
     for entry in source.tree.entries() {
         let path = &entry.path;
         let there = destination.tree.get(path);
-        match (entry.kind, there.map(|there| there.kind)) {
+        match (entry.kind, there.as_ref().map(|there| there.kind)) {
             (Kind::Dir, Some(Kind::Dir)) => {}
             (Kind::File, Some(Kind::File)) => {
                 let before = copied.get(path).ok_or_else(|| format!("`{path}` was not copied"))?;
-                if !is_same(before, entry) {
+                if !is_same(before, &entry) {
                     return Err(format!("`{path}` changed while it was copied"));
                 }
                 match (entry.size, there.and_then(|there| there.size)) {
