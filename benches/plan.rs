@@ -24,16 +24,10 @@ fn decide(c: &mut Criterion) {
     group.bench_function("all are new", |b| {
         b.iter(|| plan(&source, &nothing, &keeps, &Evidence::default(), &options));
     });
+    let (evidence, by) = (Evidence::default(), CompareOptions::default());
     group.bench_function("which times to ask for", |b| {
         b.iter(|| {
-            questions(
-                &source,
-                &destination,
-                &Evidence::default(),
-                Side::Destination,
-                &CompareOptions::default(),
-                None,
-            )
+            questions(&source, &destination, &evidence, Side::Destination, &by, None).collect::<Vec<_>>()
         });
     });
     group.finish();

@@ -28,7 +28,7 @@ use crate::execute::Observer;
 use crate::filter::Filter;
 use crate::model::Tree;
 use crate::plan::{
-    Plan, PlanOptions, Presence, candidates, check, check_conditions, come_last, plan, rename,
+    Plan, PlanOptions, Presence, candidates, check, check_conditions, come_last, plan_within, rename,
 };
 use crate::pool::Pool;
 use crate::report::{Mode, Report};
@@ -40,6 +40,7 @@ use crate::run::look::{Looked, Measure};
 use crate::run::memory::Memory;
 use crate::run::remote_lock::Loss;
 use crate::scan::Scanned;
+use crate::spill::Spill;
 use crate::store::{Store, StoreResult};
 
 pub use crate::run::apply::apply;
@@ -78,11 +79,12 @@ fn mirror(
     look_into(&mut looked.memory, sides, trees, &measure.compare, options.presence)?;
     let mut plan = decide(&ends, options, &looked, &measure)?;
     if options.keeps_plan {
-        exact::sharpen(&mut plan, &ends)?;
+        exact::sharpen(&mut plan, &ends, &options.spill.share(1, 4))?;
     }
     if measure.compare.basis == Basis::Adopt {
         looked.notes.push(adopt(&mut plan));
     }
+    options.spill.check()?;
     let refusal = check(&plan, &looked.from.tree, &looked.to.tree, &options.guard)
         .and_then(|()| check_conditions(&plan, &looked.from.tree, &looked.to.tree, &options.fail_if))
         .err();
@@ -126,15 +128,17 @@ fn decide(ends: &Ends, options: &RunOptions, looked: &Looked, measure: &Measure)
         links: options.links,
         makes_links: measure.able.makes_links,
     };
-    let mut plan = plan(&from.tree, &to.tree, &to.keeps, &memory.evidence, &plan_options);
+    // What is carried out is in memory, where each action is looked at again and again.
+    let spill = if options.mode == Mode::Sync { Spill::never() } else { options.spill.share(1, 4) };
+    let mut plan = plan_within(&from.tree, &to.tree, &to.keeps, &memory.evidence, &plan_options, &spill)?;
     if options.renames && !matches!(measure.compare.basis, Basis::Adopt | Basis::Always) {
         let mut candidates = candidates(&plan, &to.tree);
         let known = know_candidates(&memory.evidence, &ends.source, &ends.destination, &mut candidates)?;
-        rename(&mut plan, &candidates, &known.gone, &known.new);
+        rename(&mut plan, &candidates, (&known.gone, &known.new), &spill)?;
     }
-    come_last(&mut plan, &options.last);
+    come_last(&mut plan, &options.last, &spill)?;
     if options.backup.is_some() {
-        backup::guard(&mut plan, &to.tree);
+        backup::guard(&mut plan, &to.tree, &spill)?;
     }
     Ok(plan)
 }

@@ -47,15 +47,9 @@ const WORKS: &[Work] = &[
     }),
     ("questions", || {
         let (source, destination) = trees::pair();
+        let (evidence, options) = (Evidence::default(), CompareOptions::default());
         measured(|| {
-            questions(
-                &source,
-                &destination,
-                &Evidence::default(),
-                Side::Destination,
-                &CompareOptions::default(),
-                None,
-            )
+            questions(&source, &destination, &evidence, Side::Destination, &options, None).collect::<Vec<_>>()
         });
         trees::FILES
     }),

@@ -14,8 +14,8 @@ pub fn needs_touch(case: &Case<'_>, options: &CompareOptions) -> bool {
         })
     };
     let differ = || {
-        let source = exact_time(case.source, case.receipt.map(|receipt| &receipt.source));
-        let destination = exact_time(case.destination, case.receipt.map(|receipt| &receipt.destination));
+        let source = exact_time(case.source, case.receipt.map(|receipt| receipt.source));
+        let destination = exact_time(case.destination, case.receipt.map(|receipt| receipt.destination));
         matches!((source, destination), (Some(s), Some(d)) if !s.agrees(&d, options.window))
     };
     // Where times can't be set, what was remembered of them is all there is.
@@ -62,7 +62,7 @@ pub fn newly_dated(
 }
 
 /// Returns when a file was last changed, to the second, as it is listed or as it is remembered; `None` when neither tells.
-fn exact_time(entry: &Entry, seen: Option<&Seen>) -> Option<Mtime> {
+fn exact_time(entry: &Entry, seen: Option<Seen>) -> Option<Mtime> {
     let listed = entry.mtime.filter(|mtime| mtime.precision == Precision::Second);
     listed.or_else(|| seen.filter(|seen| seen.compare(entry) == Likeness::Same)?.exact)
 }
@@ -122,7 +122,8 @@ mod tests {
             (Some(&sent_before), SAME, by(Basis::SizeTime, Times::NotOlder), false, None),
             (Some(&sent_before), SAME, by(Basis::Always, Times::Same), false, Some(Reason::Forced)),
         ] {
-            let case = Case { source: &source, destination: &destination, receipt, content };
+            let case =
+                Case { source: &source, destination: &destination, receipt: receipt.copied(), content };
             assert_eq!(
                 (needs_touch(&case, &options), difference(&case, &options)),
                 (touched, reason),
@@ -140,10 +141,10 @@ mod tests {
         let mut remembered = receipt(&source, &minute);
         for (time, touched) in [(T, false), (LATER, true)] {
             remembered.destination.exact = exact(time).mtime;
-            assert_eq!(needs_touch(&Case { receipt: Some(&remembered), ..case }, &options), touched);
+            assert_eq!(needs_touch(&Case { receipt: Some(remembered), ..case }, &options), touched);
         }
         let window = CompareOptions { window: chrono::Duration::hours(1), ..options };
-        assert!(!needs_touch(&Case { receipt: Some(&remembered), ..case }, &window));
+        assert!(!needs_touch(&Case { receipt: Some(remembered), ..case }, &window));
     }
 
     #[test]

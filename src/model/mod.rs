@@ -27,8 +27,9 @@ pub use escape::{Escaped, escape};
 pub use links::{Links, stays_inside};
 pub use lock::{Claim, LOCK_NAME, Scale, ServerTime, Standing, is_lock};
 pub use mtime::{Mtime, Precision};
+pub(crate) use packed::{pack_option, pack_rest, unpack_option, unpack_rest};
 pub use path::{PathError, RelPath};
-pub use receipt::{Content, Evidence, Likeness, Receipt, Receipts, Seen};
+pub use receipt::{Content, Evidence, Kept, Likeness, Receipt, Receipts, Remembered, Seen};
 pub use remedy::Remedy;
 pub use secret::Secret;
 pub use temporary::{

@@ -1,15 +1,15 @@
-//! Entries as few bytes, for trees that memory is not meant for.
+//! Entries and receipts as few bytes, for trees that memory is not meant for.
 
 use std::cmp::Ordering;
 
-use crate::model::{Entry, Kind, Mtime, Offset, Precision, RelPath, Zone};
+use crate::model::{Entry, Kept, Kind, Mtime, Offset, Precision, Receipt, RelPath, Seen, Zone};
 use crate::spill::{Packer, Record, Unpacker};
 
-/// What an entry has, as bits of its first byte beside its kind.
-const SIZE: u64 = 4;
-const MTIME: u64 = 8;
-const MODE: u64 = 16;
-const TARGET: u64 = 32;
+/// What an entry has, as bits of a number.
+const SIZE: u64 = 1;
+const MTIME: u64 = 2;
+const MODE: u64 = 4;
+const TARGET: u64 = 8;
 
 impl Record for Entry {
     fn order(&self, other: &Self) -> Ordering {
@@ -35,29 +35,20 @@ impl Record for Entry {
     }
 }
 
-/// Writes down all but the path.
-fn pack_rest(entry: &Entry, packer: &mut Packer<'_>) {
+/// Writes down all of an entry but its path.
+pub(crate) fn pack_rest(entry: &Entry, packer: &mut Packer<'_>) {
     let bit = |has: bool, bit| if has { bit } else { 0 };
     let has = bit(entry.size.is_some(), SIZE)
         | bit(entry.mtime.is_some(), MTIME)
         | bit(entry.mode.is_some(), MODE)
         | bit(entry.target.is_some(), TARGET);
-    packer.number(has | place(Kind::ALL, entry.kind));
+    packer.number(has);
+    packer.place(Kind::ALL, entry.kind);
     if let Some(size) = entry.size {
         packer.number(size);
     }
     if let Some(mtime) = entry.mtime {
-        packer.signed(mtime.at.timestamp());
-        packer.number(mtime.at.timestamp_subsec_nanos().into());
-        packer.number(place(Precision::ALL, mtime.precision));
-        match mtime.zone {
-            Zone::Utc => packer.number(0),
-            Zone::Unknown => packer.number(1),
-            Zone::Local(offset) => {
-                packer.number(2);
-                packer.signed(offset.ahead().num_minutes());
-            }
-        }
+        pack_mtime(&mtime, packer);
     }
     if let Some(mode) = entry.mode {
         packer.number(mode.into());
@@ -67,22 +58,15 @@ fn pack_rest(entry: &Entry, packer: &mut Packer<'_>) {
     }
 }
 
-fn unpack_rest(path: RelPath, unpacker: &mut Unpacker<'_>) -> Option<Entry> {
+/// Reads what [`pack_rest`] wrote; `None` where that is nothing of the kind.
+pub(crate) fn unpack_rest(path: RelPath, unpacker: &mut Unpacker<'_>) -> Option<Entry> {
     let has = unpacker.number()?;
-    let mut entry = Entry::new(path, at(Kind::ALL, has & 3)?);
+    let mut entry = Entry::new(path, unpacker.one_of(Kind::ALL)?);
     if has & SIZE != 0 {
         entry.size = Some(unpacker.number()?);
     }
     if has & MTIME != 0 {
-        let seconds = unpacker.signed()?;
-        let told = Mtime::from_unix(seconds, u32::try_from(unpacker.number()?).ok()?)?;
-        let precision = at(Precision::ALL, unpacker.number()?)?;
-        let zone = match unpacker.number()? {
-            0 => Zone::Utc,
-            1 => Zone::Unknown,
-            _ => Zone::Local(Offset::from_minutes(unpacker.signed()?)?),
-        };
-        entry.mtime = Some(Mtime { precision, zone, ..told });
+        entry.mtime = Some(unpack_mtime(unpacker)?);
     }
     if has & MODE != 0 {
         entry.mode = Some(u16::try_from(unpacker.number()?).ok()?);
@@ -93,13 +77,90 @@ fn unpack_rest(path: RelPath, unpacker: &mut Unpacker<'_>) -> Option<Entry> {
     Some(entry)
 }
 
-/// Returns where in `all` one is.
-fn place<T: PartialEq>(all: &[T], one: T) -> u64 {
-    all.iter().position(|other| *other == one).unwrap_or_default() as u64
+/// Writes down a time.
+fn pack_mtime(mtime: &Mtime, packer: &mut Packer<'_>) {
+    packer.signed(mtime.at.timestamp());
+    packer.number(mtime.at.timestamp_subsec_nanos().into());
+    packer.place(Precision::ALL, mtime.precision);
+    match mtime.zone {
+        Zone::Utc => packer.number(0),
+        Zone::Unknown => packer.number(1),
+        Zone::Local(offset) => {
+            packer.number(2);
+            packer.signed(offset.ahead().num_minutes());
+        }
+    }
 }
 
-fn at<T: Copy>(all: &[T], place: u64) -> Option<T> {
-    all.get(usize::try_from(place).ok()?).copied()
+/// Reads a time; `None` where that is none.
+fn unpack_mtime(unpacker: &mut Unpacker<'_>) -> Option<Mtime> {
+    let seconds = unpacker.signed()?;
+    let told = Mtime::from_unix(seconds, u32::try_from(unpacker.number()?).ok()?)?;
+    let precision = unpacker.one_of(Precision::ALL)?;
+    let zone = match unpacker.number()? {
+        0 => Zone::Utc,
+        1 => Zone::Unknown,
+        _ => Zone::Local(Offset::from_minutes(unpacker.signed()?)?),
+    };
+    Some(Mtime { precision, zone, ..told })
+}
+
+/// Writes down a time, or that there is none.
+pub(crate) fn pack_option(mtime: Option<&Mtime>, packer: &mut Packer<'_>) {
+    packer.number(mtime.is_some().into());
+    if let Some(mtime) = mtime {
+        pack_mtime(mtime, packer);
+    }
+}
+
+/// Reads a time that may be none; `None` where that is nothing of the kind.
+pub(crate) fn unpack_option(unpacker: &mut Unpacker<'_>) -> Option<Option<Mtime>> {
+    match unpacker.number()? {
+        0 => Some(None),
+        _ => unpack_mtime(unpacker).map(Some),
+    }
+}
+
+impl Record for Kept {
+    fn order(&self, other: &Self) -> Ordering {
+        self.path.cmp(&other.path)
+    }
+
+    fn weight(&self) -> usize {
+        // A table of them has room to spare.
+        2 * size_of::<Self>() + self.path.as_bytes().len() + 32
+    }
+
+    fn pack(&self, packer: &mut Packer<'_>) {
+        let Receipt { source, destination, hash, undated } = self.receipt;
+        packer.similar(self.path.as_bytes());
+        pack_seen(&source, packer);
+        pack_seen(&destination, packer);
+        packer.number(u64::from(undated) | if hash.is_some() { 2 } else { 0 });
+        if let Some(hash) = hash {
+            packer.bytes(&hash);
+        }
+    }
+
+    fn unpack(unpacker: &mut Unpacker<'_>) -> Option<Self> {
+        let path = RelPath::parse(unpacker.similar()?).ok()?;
+        let (source, destination) = (unpack_seen(unpacker)?, unpack_seen(unpacker)?);
+        let rest = unpacker.number()?;
+        let hash = if rest & 2 != 0 { Some(unpacker.bytes()?.try_into().ok()?) } else { None };
+        Some(Self { path, receipt: Receipt { source, destination, hash, undated: rest & 1 != 0 } })
+    }
+}
+
+fn pack_seen(seen: &Seen, packer: &mut Packer<'_>) {
+    packer.number(seen.size);
+    packer.number(seen.fresh.into());
+    pack_option(seen.listed.as_ref(), packer);
+    pack_option(seen.exact.as_ref(), packer);
+}
+
+fn unpack_seen(unpacker: &mut Unpacker<'_>) -> Option<Seen> {
+    let (size, fresh) = (unpacker.number()?, unpacker.number()? != 0);
+    Some(Seen { size, fresh, listed: unpack_option(unpacker)?, exact: unpack_option(unpacker)? })
 }
 
 #[cfg(test)]
@@ -142,7 +203,39 @@ mod tests {
         )
     }
 
+    fn seen() -> impl Strategy<Value = Seen> {
+        let times = (proptest::option::of(mtime()), proptest::option::of(mtime()));
+        (any::<u64>(), times, any::<bool>()).prop_map(|(size, (listed, exact), fresh)| Seen {
+            size,
+            listed,
+            exact,
+            fresh,
+        })
+    }
+
+    fn kept() -> impl Strategy<Value = Kept> {
+        let rest = (seen(), seen(), proptest::option::of(any::<[u8; 32]>()), any::<bool>());
+        ("[a-c]{1,3}(/[a-c]{1,2}){0,3}", rest).prop_map(|(path, (source, destination, hash, undated))| Kept {
+            path: RelPath::parse(path).unwrap(),
+            receipt: Receipt { source, destination, hash, undated },
+        })
+    }
+
     proptest! {
+        #[test]
+        fn a_receipt_comes_back_as_it_was(receipts in proptest::collection::vec(kept(), 0..20)) {
+            let (mut bytes, mut before) = (Vec::new(), Vec::new());
+            for kept in &receipts {
+                kept.pack(&mut Packer::new(&mut bytes, &mut before));
+            }
+            let mut unpacker = Unpacker::new(&bytes);
+            for kept in &receipts {
+                let read = Kept::unpack(&mut unpacker);
+                prop_assert_eq!(read.as_ref(), Some(kept));
+            }
+            prop_assert!(unpacker.is_done());
+        }
+
         #[test]
         fn an_entry_comes_back_as_it_was(entries in proptest::collection::vec(entry(), 0..20)) {
             let (mut bytes, mut before) = (Vec::new(), Vec::new());

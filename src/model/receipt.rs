@@ -1,10 +1,12 @@
 //! What both sides looked like when they were last known to be the same.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Duration, Utc};
 
 use crate::model::{Entry, Mtime, Precision, RelPath, Zone};
+use crate::spill::Sorted;
 
 /// One side of a file as it was then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,79 @@ impl Receipt {
 /// The receipts of one pair of places.
 pub type Receipts = HashMap<RelPath, Receipt>;
 
+/// What is remembered of one pair of places, be it too much for memory or not.
+#[derive(Clone, Debug)]
+pub enum Remembered {
+    /// In memory.
+    Held(Receipts),
+    /// In a file, sorted by path.
+    Put(Sorted<Kept>),
+}
+
+/// A receipt with what it is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The path on both sides.
+    pub path: RelPath,
+    /// What is remembered of it.
+    pub receipt: Receipt,
+}
+
+impl Remembered {
+    /// Returns the receipt of a file; `None` where nobody remembers it.
+    pub fn get(&self, path: &RelPath) -> Option<Receipt> {
+        match self {
+            Self::Held(receipts) => receipts.get(path).copied(),
+            Self::Put(sorted) => sorted.find(|kept| kept.path.cmp(path)).map(|kept| kept.receipt),
+        }
+    }
+
+    /// Returns those in memory; `None` where they are not.
+    pub fn as_held(&self) -> Option<&Receipts> {
+        match self {
+            Self::Held(receipts) => Some(receipts),
+            Self::Put(_) => None,
+        }
+    }
+
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Held(receipts) => receipts.is_empty(),
+            Self::Put(sorted) => sorted.is_empty(),
+        }
+    }
+
+    /// Returns the path of each receipt.
+    pub fn paths(&self) -> Box<dyn Iterator<Item = Cow<'_, RelPath>> + '_> {
+        match self {
+            Self::Held(receipts) => Box::new(receipts.keys().map(Cow::Borrowed)),
+            Self::Put(sorted) => Box::new(sorted.iter().map(|kept| match kept {
+                Cow::Borrowed(kept) => Cow::Borrowed(&kept.path),
+                Cow::Owned(kept) => Cow::Owned(kept.path),
+            })),
+        }
+    }
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self::Held(Receipts::new())
+    }
+}
+
+impl From<Receipts> for Remembered {
+    fn from(receipts: Receipts) -> Self {
+        Self::Held(receipts)
+    }
+}
+
+impl FromIterator<(RelPath, Receipt)> for Remembered {
+    fn from_iter<I: IntoIterator<Item = (RelPath, Receipt)>>(receipts: I) -> Self {
+        Self::Held(receipts.into_iter().collect())
+    }
+}
+
 /// Whether the contents of both sides of a file are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
@@ -79,10 +154,10 @@ pub struct Content {
 }
 
 /// What is known of files beside what their listings tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// From earlier runs.
-    pub receipts: Receipts,
+    pub receipts: Remembered,
     /// Of those files whose contents were compared.
     pub contents: HashMap<RelPath, Content>,
 }

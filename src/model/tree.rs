@@ -151,12 +151,14 @@ impl Tree {
 
     /// Returns the entries at and below `dir`, sorted by path.
     pub fn entries_within<'t>(&'t self, dir: &'t RelPath) -> impl Iterator<Item = Cow<'t, Entry>> {
-        let edits = self.edits.range::<RelPath, _>((Bound::Included(dir), Bound::Unbounded));
-        Entries {
-            kept: self.entries.iter_from(|entry| entry.path < *dir).peekable(),
-            edits: edits.peekable(),
-        }
-        .take_while(|entry| entry.path.is_within(dir))
+        self.entries_from(dir).take_while(|entry| entry.path.is_within(dir))
+    }
+
+    /// Returns the entry at `path`, if there is one, and those behind it, sorted by path.
+    pub fn entries_from(&self, path: &RelPath) -> Entries<'_> {
+        let edits = self.edits.range::<RelPath, _>((Bound::Included(path), Bound::Unbounded));
+        let kept = self.entries.iter_from(|entry| entry.path < *path);
+        Entries { kept: kept.peekable(), edits: edits.peekable() }
     }
 
     /// Returns whether there are no entries.

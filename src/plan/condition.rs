@@ -96,7 +96,7 @@ impl Condition {
         let actions = || plan.actions.iter().filter(|action| action.obstacle.is_none());
         match self.counter {
             CHANGES => actions().count() as u64,
-            BYTES => actions().map(crate::plan::Action::bytes).fold(0, u64::saturating_add),
+            BYTES => actions().map(|action| action.bytes()).fold(0, u64::saturating_add),
             DRIFT => actions().filter(|action| action.reason == Reason::Drift).count() as u64,
             UNPROVEN => (source.unproven().count() + destination.unproven().count()) as u64,
             deed => actions().filter(|action| action.deed.as_str() == deed).count() as u64,
@@ -161,7 +161,7 @@ mod tests {
             action("e", Deed::Delete, Reason::Extra, 7),
             Action { obstacle: Some("no".into()), ..action("f", Deed::Delete, Reason::Extra, 7) },
         ];
-        let plan = Plan { actions, ..Plan::default() };
+        let plan = Plan { actions: actions.into(), ..Plan::default() };
         let met =
             |text: &str| text.parse::<Condition>().unwrap().met_by(&plan, &Tree::default(), &Tree::default());
         for (text, count) in [

@@ -2,16 +2,19 @@
 
 use crate::filter::Filter;
 use crate::model::RelPath;
-use crate::plan::action::order;
 use crate::plan::{Deed, Phase, Plan};
+use crate::spill::{Spill, SpillError};
 
 /// Puts what `last` matches, or matches a directory above it, behind everything else that is sent. What goes to where a directory
 /// was comes later still. A rule's verdict is of no concern.
-pub fn come_last(plan: &mut Plan, last: &Filter) {
+///
+/// # Errors
+/// When actions that memory is not meant for can't be written anew.
+pub fn come_last(plan: &mut Plan, last: &Filter, spill: &Spill) -> Result<(), SpillError> {
     if last.is_empty() {
-        return;
+        return Ok(());
     }
-    for action in &mut plan.actions {
+    plan.actions.revise(spill, [], |action| {
         // A file gets its new name when it would get its new content.
         let is_sent = match action.deed {
             Deed::Copy | Deed::Replace => action.phase == Phase::Files,
@@ -21,8 +24,8 @@ pub fn come_last(plan: &mut Plan, last: &Filter) {
         if is_sent && matches(last, &action.entry().path) {
             action.phase = Phase::Last;
         }
-    }
-    plan.actions.sort_by(order);
+        true
+    })
 }
 
 fn matches(last: &Filter, path: &RelPath) -> bool {
@@ -54,7 +57,7 @@ mod tests {
         for pattern in patterns {
             last.push(Verdict::Include, pattern).unwrap();
         }
-        come_last(&mut plan, &last);
+        come_last(&mut plan, &last, &Spill::never()).unwrap();
         plan.actions.iter().map(|action| format!("{:?} {}", action.phase, action.path)).collect()
     }
 

@@ -17,6 +17,7 @@
 //! Files that are to come after all others, as pages do that refer to them, have a phase of their own: [`come_last`].
 
 mod action;
+mod actions;
 mod condition;
 mod guard;
 mod last;
@@ -25,6 +26,7 @@ mod shard;
 mod standing;
 
 pub use action::{Action, Deed, LeftOut, Phase, Skipped, Spared};
+pub use actions::Actions;
 pub use condition::{Condition, ConditionError, parse_bytes};
 pub use guard::{GuardOptions, MaxDelete, Refusal, check, check_conditions};
 pub use last::come_last;
@@ -36,6 +38,7 @@ use std::collections::BTreeSet;
 
 use crate::compare::{Case, CompareOptions, Pair, Reason, difference, march, needs_touch};
 use crate::model::{Entry, Evidence, Kind, Links, RelPath, Tree, stays_inside};
+use crate::spill::{Sorter, Spill, SpillError};
 
 /// What is to be planned.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,7 +78,7 @@ pub enum Presence {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// The actions, in the order of their execution.
-    pub actions: Vec<Action>,
+    pub actions: Actions,
     /// Entries of the source that are no files or directories and are left out, with the reason.
     pub skipped: Vec<Skipped>,
     /// What only the destination has and is kept although deletion was asked for, with the reason.
@@ -89,9 +92,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Puts the actions into the order of their execution.
+    /// Puts the actions of a plan that is to be carried out into the order of their execution.
     pub fn sort(&mut self) {
-        self.actions.sort_unstable_by(action::order);
+        self.actions.held_mut().sort_unstable_by(action::order);
     }
 }
 
@@ -104,11 +107,40 @@ pub fn plan(
     evidence: &Evidence,
     options: &PlanOptions,
 ) -> Plan {
-    let mut planner =
-        Planner { source, destination, keeps, evidence, options, plan: Plan::default(), alone: None };
+    plan_within(source, destination, keeps, evidence, options, &Spill::never())
+        .expect("nothing leaves memory that could be written in vain")
+}
+
+/// As [`plan`], but for actions that go where `spill` says if they are too many, so that they can only be told.
+///
+/// # Errors
+/// When they can't be written there.
+pub fn plan_within(
+    source: &Tree,
+    destination: &Tree,
+    keeps: &BTreeSet<RelPath>,
+    evidence: &Evidence,
+    options: &PlanOptions,
+    spill: &Spill,
+) -> Result<Plan, SpillError> {
+    let mut planner = Planner {
+        source,
+        destination,
+        keeps,
+        evidence,
+        options,
+        plan: Plan::default(),
+        actions: Sorter::new(spill.clone()),
+        removals: Vec::new(),
+        broken: None,
+        alone: None,
+    };
     for pair in march(source.entries(), destination.entries()) {
         planner.plan.scanned += 1;
         planner.step(pair);
+        if let Some(e) = planner.broken.take() {
+            return Err(e);
+        }
     }
     planner.finish()
 }
@@ -120,6 +152,11 @@ struct Planner<'t> {
     evidence: &'t Evidence,
     options: &'t PlanOptions,
     plan: Plan,
+    actions: Sorter<Action>,
+    /// Directories that are to be removed, if nothing that stays is found in them.
+    removals: Vec<Action>,
+    /// Why an action could not be kept.
+    broken: Option<SpillError>,
     /// Everything at or below this path is left alone.
     alone: Option<RelPath>,
 }
@@ -320,8 +357,8 @@ impl Planner<'_> {
     }
 
     fn refuse(&mut self, deed: Deed, source: &Entry, destination: &Entry, why: &'static str) {
-        self.act(deed, Phase::Room, Reason::Kind, Some(source), Some(destination));
-        self.plan.actions.last_mut().expect("it was just added").obstacle = Some(why.into());
+        let action = action(deed, Phase::Room, Reason::Kind, Some(source), Some(destination));
+        self.keep(Action { obstacle: Some(why.into()), ..action });
         self.leave_alone(&source.path);
     }
 
@@ -337,22 +374,23 @@ impl Planner<'_> {
         source: Option<&Entry>,
         destination: Option<&Entry>,
     ) {
-        let entry = source.or(destination).expect("an action is about an entry of one side");
-        self.plan.actions.push(Action {
-            path: entry.path.clone(),
-            deed,
-            phase,
-            reason,
-            source: source.cloned().map(Box::new),
-            destination: destination.cloned().map(Box::new),
-            obstacle: None,
-        });
+        self.keep(action(deed, phase, reason, source, destination));
     }
 
-    fn finish(mut self) -> Plan {
+    fn keep(&mut self, action: Action) {
+        if action.deed == Deed::DeleteDir {
+            self.removals.push(action);
+        } else if let Err(e) = self.actions.push(action) {
+            self.broken = Some(e);
+        }
+    }
+
+    fn finish(mut self) -> Result<Plan, SpillError> {
         self.spare_full_dirs();
-        self.plan.actions.sort_unstable_by(action::order);
-        self.plan
+        for action in std::mem::take(&mut self.removals) {
+            self.actions.push(action)?;
+        }
+        Ok(Plan { actions: Actions::sorted(self.actions)?, ..self.plan })
     }
 
     /// Takes back the removal of directories that hold something which stays.
@@ -364,11 +402,10 @@ impl Planner<'_> {
             set.range::<RelPath, _>(dir..).next().is_some_and(|path| path.is_within(dir))
         };
         let mut full = Vec::new();
-        self.plan.actions.retain(|action| {
-            let stays = action.deed == Deed::DeleteDir
-                && (first_within(&spared, &action.path)
-                    || first_within(&unproven, &action.path)
-                    || keeps.range(&action.path..).next().is_some_and(|path| path.is_within(&action.path)));
+        self.removals.retain(|action| {
+            let stays = first_within(&spared, &action.path)
+                || first_within(&unproven, &action.path)
+                || keeps.range(&action.path..).next().is_some_and(|path| path.is_within(&action.path));
             if stays {
                 full.push(Spared {
                     path: action.path.clone(),
@@ -381,6 +418,18 @@ impl Planner<'_> {
         self.plan.spared.extend(full);
         self.plan.spared.sort_by(|a, b| a.path.cmp(&b.path));
     }
+}
+
+fn action(
+    deed: Deed,
+    phase: Phase,
+    reason: Reason,
+    source: Option<&Entry>,
+    destination: Option<&Entry>,
+) -> Action {
+    let path = source.or(destination).expect("an action is about an entry of one side").path.clone();
+    let [source, destination] = [source, destination].map(|entry| entry.cloned().map(Box::new));
+    Action { path, deed, phase, reason, source, destination, obstacle: None }
 }
 
 /// Returns whether both are links that are known to point to the same.

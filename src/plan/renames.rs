@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::compare::Reason;
 use crate::model::{Checksum, ChecksumKind, Checksums, Entry, Kind, RelPath, Tree};
-use crate::plan::{Action, Deed, Phase, Plan, action};
+use crate::plan::{Action, Deed, Phase, Plan};
+use crate::spill::{Spill, SpillError};
 
 /// Files that may be one file with two names, in the order of their paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,13 +25,23 @@ pub fn candidates(plan: &Plan, destination: &Tree) -> Candidates {
     let may_be_there = |path: &RelPath| {
         destination.doubt(path).is_some() || destination.may_hide(path) || destination.may_be_closed(path)
     };
-    let gone = plan.actions.iter().filter_map(gone);
-    let new = plan.actions.iter().filter_map(new).filter(|entry| !may_be_there(&entry.path));
-    let (mut gone, mut new): (Vec<Entry>, Vec<Entry>) = (gone.cloned().collect(), new.cloned().collect());
-    let sizes = |entries: &[Entry]| entries.iter().filter_map(|entry| entry.size).collect::<HashSet<u64>>();
-    let (gone_sizes, new_sizes) = (sizes(&gone), sizes(&new));
-    gone.retain(|entry| entry.size.is_some_and(|size| new_sizes.contains(&size)));
-    new.retain(|entry| entry.size.is_some_and(|size| gone_sizes.contains(&size)));
+    let new = |action: &Action| new(action).filter(|entry| !may_be_there(&entry.path)).cloned();
+    // Sizes alone at first: a plan may have more actions than memory is meant for.
+    let (mut gone_sizes, mut new_sizes) = (HashSet::new(), HashSet::new());
+    for action in &plan.actions {
+        gone_sizes.extend(gone(&action).and_then(|entry| entry.size));
+        new_sizes.extend(new(&action).and_then(|entry| entry.size));
+    }
+    let (mut candidates_gone, mut candidates_new) = (Vec::new(), Vec::new());
+    if !gone_sizes.is_disjoint(&new_sizes) {
+        let is_among =
+            |entry: &Entry, sizes: &HashSet<u64>| entry.size.is_some_and(|size| sizes.contains(&size));
+        for action in &plan.actions {
+            candidates_gone.extend(gone(&action).filter(|entry| is_among(entry, &new_sizes)).cloned());
+            candidates_new.extend(new(&action).filter(|entry| is_among(entry, &gone_sizes)));
+        }
+    }
+    let (mut gone, mut new) = (candidates_gone, candidates_new);
     gone.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     new.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Candidates { gone, new }
@@ -38,28 +49,35 @@ pub fn candidates(plan: &Plan, destination: &Tree) -> Candidates {
 
 /// Makes renames of those candidates that have one content by what is known of each. Where several have the same, a file keeps its
 /// last name if it can, and the rest follow the order of paths; each is used once.
-pub fn rename(plan: &mut Plan, candidates: &Candidates, gone: &Checksums, new: &Checksums) {
+///
+/// # Errors
+/// When actions that memory is not meant for can't be written anew.
+pub fn rename(
+    plan: &mut Plan,
+    candidates: &Candidates,
+    (gone, new): (&Checksums, &Checksums),
+    spill: &Spill,
+) -> Result<(), SpillError> {
     let pairs = pair(candidates, gone, new);
     if pairs.is_empty() {
-        return;
+        return Ok(());
     }
     let from: HashSet<&RelPath> = pairs.iter().map(|(gone, _)| &gone.path).collect();
     let to: HashSet<&RelPath> = pairs.iter().map(|(_, new)| &new.path).collect();
-    plan.actions.retain(|action| match action.deed {
-        Deed::Delete => action.phase != Phase::Deletions || !from.contains(&action.path),
-        Deed::Copy => !to.contains(&action.path),
-        _ => true,
-    });
-    plan.actions.extend(pairs.into_iter().map(|(gone, new)| Action {
+    let renames = pairs.iter().map(|(gone, new)| Action {
         path: gone.path.clone(),
         deed: Deed::Rename,
         phase: Phase::Renames,
         reason: Reason::Missing,
-        source: Some(Box::new(new.clone())),
-        destination: Some(Box::new(gone.clone())),
+        source: Some(Box::new((*new).clone())),
+        destination: Some(Box::new((*gone).clone())),
         obstacle: None,
-    }));
-    plan.actions.sort_unstable_by(action::order);
+    });
+    plan.actions.revise(spill, renames, |action| match action.deed {
+        Deed::Delete => action.phase != Phase::Deletions || !from.contains(&action.path),
+        Deed::Copy => !to.contains(&action.path),
+        _ => true,
+    })
 }
 
 /// Returns the entry of a file that is to be deleted because the source hasn't it.
@@ -166,7 +184,7 @@ mod tests {
             Some(target) => format!("{} {} -> {target}", action.deed.as_str(), action.path),
             None => format!("{} {}", action.deed.as_str(), action.path),
         };
-        plan.actions.iter().map(line).collect()
+        plan.actions.held().iter().map(line).collect()
     }
 
     /// Plans with all contents known.
@@ -174,7 +192,8 @@ mod tests {
         let mut plan = planned(&tree(source), &tree(destination), true);
         let candidates = candidates(&plan, &tree(destination));
         let kind = ChecksumKind::Blake3;
-        rename(&mut plan, &candidates, &sums(destination, kind), &sums(source, kind));
+        rename(&mut plan, &candidates, (&sums(destination, kind), &sums(source, kind)), &Spill::never())
+            .unwrap();
         lines(&plan)
     }
 
@@ -253,7 +272,7 @@ mod tests {
         let run = |gone: &Checksums, new: &Checksums| {
             let mut plan = planned(&source, &destination, true);
             let candidates = candidates(&plan, &destination);
-            rename(&mut plan, &candidates, gone, new);
+            rename(&mut plan, &candidates, (gone, new), &Spill::never()).unwrap();
             lines(&plan)
         };
         let (md5, blake3) = (ChecksumKind::Md5, ChecksumKind::Blake3);
@@ -273,7 +292,13 @@ mod tests {
         assert!(check(&plan, &source, &destination, &none).is_err());
         let candidates = candidates(&plan, &destination);
         let kind = ChecksumKind::Sha1;
-        rename(&mut plan, &candidates, &sums(&["o=1", "p=2"], kind), &sums(&["n=1", "m=2"], kind));
+        rename(
+            &mut plan,
+            &candidates,
+            (&sums(&["o=1", "p=2"], kind), &sums(&["n=1", "m=2"], kind)),
+            &Spill::never(),
+        )
+        .unwrap();
         assert_eq!(check(&plan, &source, &destination, &none), Ok(()));
     }
 

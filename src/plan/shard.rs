@@ -70,7 +70,7 @@ pub fn keep_share(plan: &mut Plan, shard: Shard) -> usize {
         }
         false
     };
-    plan.actions.retain(|action| {
+    plan.actions.held_mut().retain(|action| {
         let is_shared = matches!(
             action.phase,
             Phase::Folders | Phase::Renames | Phase::Times | Phase::Files | Phase::Permissions
@@ -91,7 +91,7 @@ pub fn keep_share(plan: &mut Plan, shard: Shard) -> usize {
             }
         }
     }
-    plan.actions.retain(|action| match action.deed {
+    plan.actions.held_mut().retain(|action| match action.deed {
         Deed::CreateDir => needed.contains(&action.path),
         _ => shard.has(&action.entry().path),
     });

@@ -73,13 +73,14 @@ pub fn directories(plan: &Plan) -> BTreeSet<RelPath> {
 /// Returns how each action of the plan stands, in their order. What has an obstacle counts as due: it is not done for that.
 pub fn standings(plan: &Plan, now: &Now<'_>) -> Vec<Standing> {
     let mut judge = Judge { plan, now, found: vec![None; plan.actions.len()], by_path: HashMap::new() };
-    for (i, action) in plan.actions.iter().enumerate().filter(|(_, action)| action.obstacle.is_none()) {
+    for (i, action) in plan.actions.held().iter().enumerate().filter(|(_, action)| action.obstacle.is_none())
+    {
         judge.by_path.entry(&action.path).or_default().push(i);
     }
     // In the order in which one hangs on another: what makes room, directories from the top down, what goes into them, what is
     // deleted, directories from the bottom up, what takes their places.
     for turn in [Phase::Room, Phase::Folders, Phase::Files, Phase::Deletions, Phase::Removals, Phase::Late] {
-        for (i, action) in plan.actions.iter().enumerate() {
+        for (i, action) in plan.actions.held().iter().enumerate() {
             let its_turn = match action.phase {
                 Phase::Renames | Phase::Times | Phase::Last | Phase::Permissions => Phase::Files,
                 phase => phase,

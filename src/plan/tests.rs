@@ -61,7 +61,7 @@ const DELETE: PlanOptions = PlanOptions {
 
 fn lines(plan: &Plan) -> Vec<String> {
     let (refused, done): (Vec<&Action>, Vec<&Action>) =
-        plan.actions.iter().partition(|a| a.obstacle.is_some());
+        plan.actions.held().iter().partition(|a| a.obstacle.is_some());
     let actions = done.into_iter().map(|a| format!("{} {} {}", a.deed.as_str(), a.path, a.reason.as_str()));
     let refused = refused.into_iter().map(|a| format!("refused {}", a.path));
     let skipped = plan.skipped.iter().map(|e| format!("skipped {}", e.path));

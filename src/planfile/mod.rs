@@ -133,7 +133,7 @@ pub fn write(header: &Header, plan: &Plan, out: &mut dyn Write) -> io::Result<()
         line.push(b'\n');
         out.write_all(&line)?;
         line.clear();
-        write_value(&mut line, &Line::of(action))?;
+        write_value(&mut line, &Line::of(&action))?;
     }
     line.push(b'\n');
     out.write_all(&line)?;
@@ -178,7 +178,7 @@ pub fn read(bytes: &[u8]) -> Result<(Header, Plan), PlanFileError> {
     if let Some(i) = check::repeated(&actions) {
         return Err(wrong(i + 2, format!("`{}` was planned before", actions[i].path)));
     }
-    let mut plan = Plan { actions, ..Plan::default() };
+    let mut plan = Plan { actions: actions.into(), ..Plan::default() };
     plan.sort();
     let header = Header {
         program: first.program,

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::compare::Reason;
 use crate::model::{Entry, Kind, Mtime, Offset, Precision, RelPath, Zone};
-use crate::plan::{Action, Deed, Phase};
+use crate::plan::{Action, Actions, Deed, Phase};
+use crate::spill::{Sorter, Spill};
 
 fn header() -> Header {
     Header {
@@ -33,7 +34,7 @@ fn action(deed: Deed, phase: Phase, source: Option<Entry>, destination: Option<E
 
 fn bytes_of(actions: Vec<Action>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write(&header(), &Plan { actions, ..Plan::default() }, &mut bytes).unwrap();
+    write(&header(), &Plan { actions: actions.into(), ..Plan::default() }, &mut bytes).unwrap();
     bytes
 }
 
@@ -118,7 +119,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         };
         let mut plan = Plan { actions: all.into_iter().map(of).collect(), ..Plan::default() };
         plan.sort();
-        plan.actions
+        plan.actions.held().to_vec()
     })
 }
 
@@ -129,7 +130,7 @@ proptest! {
     fn what_is_written_is_read_and_is_lines_of_json(actions in actions()) {
         let bytes = bytes_of(actions.clone());
         let (read_header, plan) = read(&bytes).unwrap();
-        prop_assert_eq!((read_header, plan.actions), (header(), actions));
+        prop_assert_eq!((read_header, plan.actions.held()), (header(), &actions[..]));
         let text = String::from_utf8(bytes).unwrap();
         prop_assert!(!text.contains(['\u{1b}', '\u{202e}']), "a terminal obeys nothing of it");
         for line in text.lines() {
@@ -149,6 +150,28 @@ proptest! {
         prop_assert!(read(&flipped).is_err(), "flipped at {}", at);
         prop_assert!(read(&[&bytes[..], more.as_bytes()].concat()).is_err());
         prop_assert!(read(&[&bytes[..at], more.as_bytes(), &bytes[at..]].concat()).is_err());
+    }
+
+    #[test]
+    fn what_is_put_aside_comes_back_as_it_was(actions in actions()) {
+        let spill = Spill::to(tempfile::env::temp_dir(), 0);
+        let mut sorter = Sorter::new(spill.clone());
+        for action in actions.iter().rev() {
+            sorter.push(action.clone()).unwrap();
+        }
+        let put = Actions::sorted(sorter).unwrap();
+        prop_assert!(put.as_held().is_none() || put.is_empty());
+        let held = Actions::from(actions);
+        prop_assert_eq!(&put, &held);
+        let revised = |mut all: Actions| {
+            all.revise(&spill, held.held().first().cloned(), |action| {
+                action.refuse("not now");
+                action.phase != Phase::Files
+            })
+            .unwrap();
+            all
+        };
+        prop_assert_eq!(revised(put), revised(held.clone()));
     }
 
     #[test]

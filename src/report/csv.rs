@@ -47,7 +47,7 @@ impl Format for Csv {
                     &old_size,
                     &modified,
                     &old_modified,
-                    &target(action),
+                    &target(&action),
                     told,
                     &bytes,
                     &seconds,

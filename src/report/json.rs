@@ -23,7 +23,7 @@ impl Format for Json {
 
     fn write(&self, report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
         for action in &report.plan.actions {
-            line(out, &Change::of(action))?;
+            line(out, &Change::of(&action))?;
         }
         if detail.verbose {
             for spared in &report.plan.spared {

@@ -19,13 +19,14 @@ pub use text::summary;
 pub use warnings::{Severity, warnings};
 pub use why::{human_time, why};
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 
 use crate::execute::Outcome;
 use crate::model::{RelPath, Unproven};
-use crate::plan::{Deed, Plan, Refusal};
+use crate::plan::{Action, Deed, Plan, Refusal};
 
 /// What was meant to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,35 +169,31 @@ impl Report {
 
     /// Returns the number of changes by deed: done ones of a run, planned ones of a dry run.
     pub fn changes(&self) -> impl Iterator<Item = (Deed, usize)> {
-        Deed::ALL.iter().filter_map(|&deed| {
-            let count = self
-                .plan
-                .actions
-                .iter()
-                .enumerate()
-                .filter(|(i, action)| action.deed == deed && self.counts(*i))
-                .count();
-            (count > 0).then_some((deed, count))
-        })
+        let mut counts = BTreeMap::new();
+        for (i, action) in self.plan.actions.iter().enumerate() {
+            if self.counts(i, &action) {
+                *counts.entry(action.deed).or_default() += 1;
+            }
+        }
+        counts.into_iter()
     }
 
     /// Returns the bytes transferred, or those a dry run would transfer.
     pub fn bytes(&self) -> u64 {
         match self.mode {
             Mode::Sync => total(self.outcomes.iter().map(|outcome| outcome.bytes)),
-            Mode::DryRun | Mode::Diff => total(self.plan.actions.iter().map(crate::plan::Action::bytes)),
+            Mode::DryRun | Mode::Diff => total(self.plan.actions.iter().map(|action| action.bytes())),
         }
     }
 
-    fn counts(&self, action: usize) -> bool {
+    fn counts(&self, i: usize, action: &Action) -> bool {
         match self.mode {
-            Mode::Sync => self.outcomes.get(action).is_some_and(|outcome| {
+            Mode::Sync => self.outcomes.get(i).is_some_and(|outcome| {
                 // A time that wasn't taken was not set, though nothing failed by it.
-                let in_vain =
-                    self.plan.actions[action].deed == Deed::Touch && outcome.time_set == Some(false);
+                let in_vain = action.deed == Deed::Touch && outcome.time_set == Some(false);
                 outcome.is_done() && !in_vain
             }),
-            Mode::DryRun | Mode::Diff => self.plan.actions[action].obstacle.is_none(),
+            Mode::DryRun | Mode::Diff => action.obstacle.is_none(),
         }
     }
 }

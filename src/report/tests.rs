@@ -62,7 +62,7 @@ fn sample(mode: Mode) -> Report {
         source: "site".into(),
         destination: "ftp://u@h/".into(),
         plan: Plan {
-            actions,
+            actions: actions.into(),
             spared: vec![Spared { path: path("kept"), kind: Kind::File, why: "so".into() }],
             unchanged: 3,
             scanned: 8,
@@ -146,7 +146,7 @@ fn the_exit_status_tells_how_it_ended() {
         report.exit_status()
     };
     let nothing = |report: &mut Report| {
-        report.plan.actions.clear();
+        report.plan.actions.held_mut().clear();
         report.outcomes.clear();
     };
     let doubt = |report: &mut Report| {
@@ -189,7 +189,7 @@ fn a_rename_shows_both_names_and_a_touch_both_times() {
     moved.path = path("old");
     let touched = action(Deed::Touch, Reason::Time, Some(file("t", 5, 0)), Some(file("t", 5, 60)));
     let mut report = sample(Mode::DryRun);
-    report.plan.actions = vec![moved, touched];
+    report.plan.actions = vec![moved, touched].into();
     assert_eq!(
         written(&report, "text", false).lines().collect::<Vec<_>>(),
         [
@@ -229,7 +229,8 @@ fn links_are_shown_with_their_targets() {
         action(Deed::Replace, Reason::Checksum, Some(link("b", "x")), Some(link("b", "y"))),
         action(Deed::Replace, Reason::Kind, Some(link("c", "x")), Some(file("c", 1, 0))),
         action(Deed::Replace, Reason::Kind, Some(file("d", 1, 0)), Some(link("d", "x"))),
-    ];
+    ]
+    .into();
     let text = written(&report, "text", false);
     let lines: Vec<&str> = text.lines().take(4).collect();
     assert_eq!(
@@ -248,7 +249,7 @@ fn links_are_shown_with_their_targets() {
         "{second}"
     );
     assert!(second.ends_with(r#""target":"x"}"#), "{second}");
-    report.plan.actions.clear();
+    report.plan.actions.held_mut().clear();
     report.unfollowed.push("cannot follow `l` on here: it isn't there".into());
     assert_eq!(report.exit_status(), 3);
     assert!(written(&report, "json", false).contains(r#"{"event":"warning","text":"cannot follow `l`"#));
@@ -290,7 +291,7 @@ fn no_name_is_markup_in_a_page() {
     let evil = "</script><img src=x onerror=alert(1)>&amp;\u{202e}<!--";
     let mut report = sample(Mode::Diff);
     report.plan.actions =
-        vec![action(Deed::Copy, Reason::Missing, Some(file(&evil.replace('/', "∕"), 1, 0)), None)];
+        vec![action(Deed::Copy, Reason::Missing, Some(file(&evil.replace('/', "∕"), 1, 0)), None)].into();
     report.source = evil.to_owned();
     report.notes = vec![evil.to_owned()];
     report.troubles = vec![evil.to_owned()];
@@ -357,14 +358,15 @@ fn large() -> Report {
         .collect();
     let replaced =
         |name| action(Deed::Replace, Reason::Size, Some(file(name, 2048, 0)), Some(file(name, 10, 1)));
-    report.plan.actions.extend(["index.html", "漢字.html"].map(replaced));
+    report.plan.actions.held_mut().extend(["index.html", "漢字.html"].map(replaced));
     let gone = (0..60).map(|i| format!("old/{i}")).chain(["gone".to_owned()]);
     report
         .plan
         .actions
+        .held_mut()
         .extend(gone.map(|name| action(Deed::Delete, Reason::Extra, None, Some(file(&name, 7, 0)))));
     let obstacle = Action { obstacle: Some("so".into()), ..replaced("blocked") };
-    report.plan.actions.push(obstacle);
+    report.plan.actions.held_mut().push(obstacle);
     report
 }
 

@@ -2,9 +2,12 @@
 
 mod fold;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, Write};
 
+use crate::execute::Outcome;
 use crate::model::{RelPath, columns};
 use crate::plan::{Action, Deed};
 use crate::report::text::fold::{Folded, fold};
@@ -69,49 +72,88 @@ pub fn summary(report: &Report) -> String {
 /// More lines than this nobody reads.
 const MOST_LINES: usize = 100;
 
-/// One change, and what became of it.
+/// A change and what became of it, or many of one kind in one directory.
 struct Change<'r> {
-    action: &'r Action,
+    path: RelPath,
+    /// `None` for many.
+    action: Option<Cow<'r, Action>>,
+    look: Look,
     /// Why it can't be done, or wasn't; `None` where all is well.
     trouble: Option<String>,
+    files: usize,
+    dirs: usize,
+    bytes: u64,
 }
 
-impl Change<'_> {
-    fn look(&self) -> Look {
-        if self.trouble.is_some() { TROUBLE } else { look(self.action.deed) }
+impl<'r> Change<'r> {
+    fn of(action: Cow<'r, Action>, outcome: Option<&Outcome>) -> Self {
+        let obstacle = action.obstacle.as_ref().map(|obstacle| format!("can't be done: {obstacle}"));
+        let error = outcome.and_then(|outcome| outcome.error.as_ref());
+        let trouble = obstacle.or_else(|| error.map(|error| format!("not done: {error}")));
+        let look = if trouble.is_some() { TROUBLE } else { look(action.deed) };
+        let dirs = usize::from(action.entry().is_dir());
+        let (path, bytes) = (action.path.clone(), action.bytes());
+        Self { path, action: Some(action), look, trouble, files: 1 - dirs, dirs, bytes }
+    }
+
+    /// Counts another of the same kind.
+    fn add(&mut self, other: &Self) {
+        if self.trouble != other.trouble {
+            self.trouble = Some("with errors".to_owned());
+        }
+        self.files += other.files;
+        self.dirs += other.dirs;
+        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 }
 
 fn changes(report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
-    let mut changes: Vec<Change<'_>> = (report.plan.actions.iter().enumerate())
-        .map(|(i, action)| {
-            let obstacle = action.obstacle.as_ref().map(|obstacle| format!("can't be done: {obstacle}"));
-            let error = report.outcomes.get(i).and_then(|outcome| outcome.error.as_ref());
-            let trouble = obstacle.or_else(|| error.map(|error| format!("not done: {error}")));
-            Change { action, trouble }
-        })
-        .collect();
-    changes.sort_by(|a, b| a.action.path.cmp(&b.action.path));
-    let changes: Vec<&Change<'_>> = changes.iter().collect();
-    if detail.all || changes.len() <= MOST_LINES {
-        return rows(
-            &changes.into_iter().map(|change| row(&Folded::One(change))).collect::<Vec<_>>(),
-            detail,
-            out,
-        );
+    let actions = &report.plan.actions;
+    let each = || actions.iter().zip(0..).map(|(action, i)| Change::of(action, report.outcomes.get(i)));
+    let changes: Vec<Change<'_>> = match actions.as_held() {
+        Some(_) => {
+            let mut changes: Vec<_> = each().collect();
+            changes.sort_by(|a, b| a.path.cmp(&b.path));
+            changes
+        }
+        // More than memory is meant for.
+        None if detail.all => {
+            return each()
+                .try_for_each(|change| rows(&[row(&Folded::One(&change))], MOST_COLUMNS, detail, out));
+        }
+        None => by_dir(each()),
+    };
+    if detail.all || actions.len() <= MOST_LINES {
+        let lines: Vec<Row> = changes.iter().map(|change| row(&Folded::One(change))).collect();
+        return rows(&lines, 0, detail, out);
     }
-    let all = changes.len();
     // What is in trouble and what is deleted comes first, and never goes down among the rest.
-    let of_rank = |rank| changes.iter().copied().filter(move |change| change.look().rank == rank);
+    let of_rank = |rank| changes.iter().filter(move |change| change.look.rank == rank);
     let mut lines = Vec::new();
     for (rank, most) in [(0, MOST_LINES / 4), (1, MOST_LINES / 2), (2, MOST_LINES)] {
         let room = most.saturating_sub(lines.len());
         lines.extend(fold(of_rank(rank).collect(), room));
     }
     let lines: Vec<Row> = lines.iter().map(row).collect();
-    rows(&lines, detail, out)?;
+    rows(&lines, 0, detail, out)?;
     let lines = if lines.len() == 1 { "1 line".to_owned() } else { format!("{} lines", lines.len()) };
-    writeln!(out, "({} changes in {lines}; --all prints each)", grouped(all))
+    writeln!(out, "({} changes in {lines}; --all prints each)", grouped(actions.len()))
+}
+
+/// Counts changes of one kind in one directory together, with that of the directory itself.
+fn by_dir<'r>(changes: impl Iterator<Item = Change<'r>>) -> Vec<Change<'r>> {
+    let mut dirs: BTreeMap<(RelPath, char), Change<'r>> = BTreeMap::new();
+    for change in changes {
+        let above = || change.path.parent().unwrap_or_else(RelPath::root);
+        let dir = if change.dirs > 0 { change.path.clone() } else { above() };
+        match dirs.entry((dir.clone(), change.look.sign)) {
+            Entry::Occupied(known) => known.into_mut().add(&change),
+            Entry::Vacant(new) => {
+                new.insert(Change { path: dir, action: None, ..change });
+            }
+        }
+    }
+    dirs.into_values().collect()
 }
 
 /// A line of the list.
@@ -121,8 +163,9 @@ struct Row {
     why: String,
 }
 
-fn rows(rows: &[Row], detail: Detail, out: &mut dyn Write) -> io::Result<()> {
-    let width = rows.iter().map(|row| columns(&row.what)).max().unwrap_or(0).min(MOST_COLUMNS);
+/// Prints lines, with their reasons below each other, at least `width` columns from the beginning.
+fn rows(rows: &[Row], width: usize, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
+    let width = rows.iter().map(|row| columns(&row.what)).chain([width]).max().unwrap_or(0).min(MOST_COLUMNS);
     for Row { look, what, why } in rows {
         let gap = " ".repeat(width.saturating_sub(columns(what)) + 2);
         writeln!(out, "{}{gap}{why}", paint(&format!("{} {what}", look.sign), Some(look.colour), detail))?;
@@ -135,25 +178,27 @@ const MOST_COLUMNS: usize = 60;
 
 fn row(line: &Folded<'_, Change<'_>>) -> Row {
     match line {
-        Folded::One(change) => {
-            let why = change.trouble.clone().unwrap_or_else(|| why(change.action));
-            Row { look: change.look(), what: shown(change.action), why }
-        }
+        Folded::One(change) => match &change.action {
+            Some(action) => {
+                let why = change.trouble.clone().unwrap_or_else(|| why(action));
+                Row { look: change.look, what: shown(action), why }
+            }
+            None => Row { look: change.look, what: format!("{}/", change.path), why: counted(&[change]) },
+        },
         Folded::Many { dir, below, changes } => {
             let star = if *below { "" } else { "*" };
-            let look = changes[0].look();
-            Row { look, what: format!("{dir}/{star}"), why: counted(changes) }
+            Row { look: changes[0].look, what: format!("{dir}/{star}"), why: counted(changes) }
         }
     }
 }
 
 /// Says how many changes of one kind there are: `new: 1,204 files and 2 folders, 3.1 GiB`.
 fn counted(changes: &[&Change<'_>]) -> String {
-    let dirs = changes.iter().filter(|change| change.action.entry().is_dir()).count();
+    let [files, dirs] = changes.iter().fold([0, 0], |sum, one| [sum[0] + one.files, sum[1] + one.dirs]);
     let of = |n: usize, one: &str| {
         (n > 0).then(|| format!("{} {one}{}", grouped(n), if n == 1 { "" } else { "s" }))
     };
-    let what = [of(changes.len() - dirs, "file"), of(dirs, "folder")];
+    let what = [of(files, "file"), of(dirs, "folder")];
     let what = what.into_iter().flatten().collect::<Vec<_>>().join(" and ");
     let first = changes[0];
     if let Some(trouble) = &first.trouble {
@@ -161,8 +206,8 @@ fn counted(changes: &[&Change<'_>]) -> String {
         let same = changes.iter().all(|change| change.trouble.as_ref() == Some(trouble));
         return if same { format!("{what} {trouble}") } else { format!("{what} with errors") };
     }
-    let bytes = changes.iter().map(|change| change.action.bytes()).fold(0, u64::saturating_add);
-    match look(first.action.deed).counted {
+    let bytes = changes.iter().map(|change| change.bytes).fold(0, u64::saturating_add);
+    match first.look.counted {
         (word, true) => format!("{word}: {what}, {}", human_bytes(bytes)),
         (word, false) => format!("{word}: {what}"),
     }

@@ -57,13 +57,14 @@ fn carry_on(
     let Looked { from, to, memory, .. } = &looked;
     let now = now((from, to), &memory.evidence, measure.compare, options.carry_permissions);
     let (mut plan, done) = sorted(&plan, standings(&plan, &now));
+    options.spill.check()?;
     let dry = options.mode != Mode::Sync;
     if options.backup.is_some() {
-        backup::guard(&mut plan, &looked.to.tree);
+        backup::guard(&mut plan, &looked.to.tree, &options.spill)?;
     }
     if dry {
         // Without outcomes, nothing else says that they would fail.
-        let stale = plan.actions.iter().filter_map(|action| Some((action, action.obstacle.as_ref()?)));
+        let stale = plan.actions.held().iter().filter_map(|action| Some((action, action.obstacle.as_ref()?)));
         looked.troubles.extend(stale.map(|(action, why)| format!("`{}`: {why}", action.path)));
     }
     if let Some((shard, left @ 1..)) = left {
@@ -80,7 +81,7 @@ fn carry_on(
 /// Asks only about files of the plan what decides whether they are the same.
 fn measure(looked: &mut Looked, plan: &Plan, ends: &Ends, options: &RunOptions) -> StoreResult<Measure> {
     let planned: BTreeSet<&RelPath> =
-        plan.actions.iter().flat_map(|action| [&action.path, &action.entry().path]).collect();
+        plan.actions.held().iter().flat_map(|action| [&action.path, &action.entry().path]).collect();
     let is_planned = |entry: &Entry| planned.contains(&entry.path);
     let (few_from, few_to) = (looked.from.tree.only(is_planned), looked.to.tree.only(is_planned));
     let mut all_from = std::mem::replace(&mut looked.from.tree, few_from);
@@ -107,20 +108,18 @@ fn now<'n>(
 /// Returns what is left to do, the stale with an obstacle, and what is done already.
 fn sorted(plan: &Plan, standings: Vec<Standing>) -> (Plan, Vec<Action>) {
     let mut left = Plan { scanned: plan.actions.len(), ..Plan::default() };
-    let mut done = Vec::new();
-    for (action, standing) in plan.actions.iter().cloned().zip(standings) {
+    let (mut actions, mut done) = (Vec::new(), Vec::new());
+    for (action, standing) in plan.actions.held().iter().cloned().zip(standings) {
         match standing {
-            Standing::Due => left.actions.push(action),
+            Standing::Due => actions.push(action),
             Standing::Done => done.push(action),
-            Standing::Left => left.actions.push(Action {
-                deed: Deed::Delete,
-                phase: Phase::Deletions,
-                source: None,
-                ..action
-            }),
-            Standing::Stale(why) => left.actions.push(Action { obstacle: Some(why.into()), ..action }),
+            Standing::Left => {
+                actions.push(Action { deed: Deed::Delete, phase: Phase::Deletions, source: None, ..action });
+            }
+            Standing::Stale(why) => actions.push(Action { obstacle: Some(why.into()), ..action }),
         }
     }
+    left.actions = actions.into();
     left.unchanged = done.len();
     left.sort();
     (left, done)
@@ -168,14 +167,14 @@ impl Course for Applying<'_> {
     fn look_again(&self, late: &mut Plan) {
         match self.standings_now(late) {
             Ok(standings) => {
-                for (action, standing) in late.actions.iter_mut().zip(standings) {
+                for (action, standing) in late.actions.held_mut().iter_mut().zip(standings) {
                     if let Standing::Stale(why) = standing {
                         action.refuse(why);
                     }
                 }
             }
             Err(e) => {
-                for action in &mut late.actions {
+                for action in late.actions.held_mut() {
                     action.refuse(format!("not done, since it can't be looked at again: {e}"));
                 }
             }

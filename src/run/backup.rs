@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::model::{RelPath, Remedy, RunId, Tree, temporary_for};
-use crate::plan::{Deed, Phase, Plan};
+use crate::plan::{Action, Deed, Phase, Plan};
 use crate::pool::Pool;
 use crate::run::backup::manifest::{Header, Line, MANIFEST_NAME, UNDONE_NAME};
+use crate::spill::{Spill, SpillError};
 use crate::store::{Area, AsidePlace, RetryPolicy, Session, Settle, StoreError, StoreResult, WriteRequest};
 
 /// Where a run sets aside what it replaces and deletes. The store of the destination has the directory.
@@ -93,7 +94,7 @@ pub(super) fn prepare(
     }
     let dirs: Vec<RelPath> = dirs.into_iter().collect();
     let header = Header::new(backup.destination.clone(), times_set);
-    let lines = plan.actions.iter().filter(|action| action.obstacle.is_none()).filter_map(Line::of);
+    let lines = plan.actions.held().iter().filter(|action| action.obstacle.is_none()).filter_map(Line::of);
     let bytes = manifest::to_bytes(&header, lines);
     let mut lease = destination.lease()?;
     // The root of the tree may be above it, and is made otherwise than what is in it.
@@ -113,32 +114,34 @@ pub(super) fn prepare(
 }
 
 /// Refuses what can't be done with a backup. `there` is what the destination has.
-pub(super) fn guard(plan: &mut Plan, there: &Tree) {
-    guard_names(plan);
-    guard_unknown(plan, there);
+///
+/// # Errors
+/// When actions that memory is not meant for can't be written anew.
+pub(super) fn guard(plan: &mut Plan, there: &Tree, spill: &Spill) -> Result<(), SpillError> {
+    plan.actions.revise(spill, [], |action| {
+        guard_name(action);
+        guard_unknown(action, there);
+        true
+    })
 }
 
 /// Refuses what would take the place of the program's own files there.
-fn guard_names(plan: &mut Plan) {
-    for action in &mut plan.actions {
-        let is_ours = action.path.components().next().is_some_and(|name| {
-            [MANIFEST_NAME, UNDONE_NAME].iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
-        });
-        if is_ours && action.phase != Phase::Folders {
-            action.refuse("in a backup, its name is that of a file which undoing needs");
-        }
+fn guard_name(action: &mut Action) {
+    let is_ours = action.path.components().next().is_some_and(|name| {
+        [MANIFEST_NAME, UNDONE_NAME].iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+    });
+    if is_ours && action.phase != Phase::Folders {
+        action.refuse("in a backup, its name is that of a file which undoing needs");
     }
 }
 
 /// Refuses what would be written to where it isn't known what is there.
-fn guard_unknown(plan: &mut Plan, there: &Tree) {
-    for action in &mut plan.actions {
-        let is_new = matches!(action.deed, Deed::Copy | Deed::Rename);
-        if is_new && there.doubt(&action.entry().path).is_some() {
-            action.refuse(
-                "it may replace something that would have to be kept: the destination's listing there is not proven",
-            );
-        }
+fn guard_unknown(action: &mut Action, there: &Tree) {
+    let is_new = matches!(action.deed, Deed::Copy | Deed::Rename);
+    if is_new && there.doubt(&action.entry().path).is_some() {
+        action.refuse(
+            "it may replace something that would have to be kept: the destination's listing there is not proven",
+        );
     }
 }
 

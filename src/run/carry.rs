@@ -2,7 +2,7 @@
 
 use crate::compare::Side;
 use crate::execute::{Event, ExecuteOptions, Hashes, Observer, Outcome, execute};
-use crate::model::Receipts;
+use crate::model::Remembered;
 use crate::plan::{Phase, Plan, Refusal};
 use crate::report::{Report, Stop};
 use crate::run::ends::Ends;
@@ -58,7 +58,10 @@ pub(super) fn carry_out(
     let Looked { from, to, memory, server, notes, remarks, mut troubles } = looked;
     let Decision { mut plan, refusal, mut dry, times_kept } = decision;
     let server_pool = if server == Some(Side::Source) { source } else { destination };
-    let save = |state: &ServerState, known: &Receipts| state.save(server_pool, known, *run_id, retry);
+    let save = |state: &ServerState, known: &Remembered| {
+        // Those of a server are never put aside.
+        known.as_held().map_or(Ok(()), |known| state.save(server_pool, known, *run_id, retry))
+    };
     let backed_up = match options.backup.as_ref().filter(|_| !dry) {
         Some(backup) => match backup::prepare(destination, &plan, backup, times_kept, *run_id, retry) {
             Ok(is_used) => is_used,
@@ -166,17 +169,17 @@ fn in_parts(
         execute(plan, &ends.source, &ends.destination, options, observer)
     };
     // They are in the order of their phases.
-    let first = plan.actions.partition_point(|action| action.phase < Phase::Deletions);
+    let first = plan.actions.held().partition_point(|action| action.phase < Phase::Deletions);
     if !course.looks_again() || first == 0 || first == plan.actions.len() {
         return run(plan, &options);
     }
-    let mut late = Plan { actions: plan.actions.split_off(first), ..Plan::default() };
+    let mut late = Plan { actions: plan.actions.held_mut().split_off(first).into(), ..Plan::default() };
     let mut outcomes = run(plan, &options);
     let failed_before = outcomes.iter().any(Outcome::is_failed);
     if !failed_before && !options.cancel.is_cancelled() {
         course.look_again(&mut late);
     }
     outcomes.extend(run(&late, &ExecuteOptions { failed_before, leftovers: Vec::new(), ..options }));
-    plan.actions.append(&mut late.actions);
+    plan.actions.held_mut().append(late.actions.held_mut());
     outcomes
 }

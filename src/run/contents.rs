@@ -3,7 +3,7 @@
 
 use crate::compare::{Pair as Both, march};
 use crate::model::{
-    Checksum, ChecksumKind, Checksums, Content, Entry, Evidence, Kind, Likeness, RelPath, Tree,
+    Checksum, ChecksumKind, Checksums, Content, Entry, Evidence, Kind, Likeness, Receipt, RelPath, Tree,
 };
 use crate::plan::Candidates;
 use crate::pool::Pool;
@@ -172,7 +172,7 @@ fn by_receipts(
     known: &mut Known,
 ) -> StoreResult<()> {
     let likeness = |entry: &Entry| {
-        let receipt = evidence.receipts.get(&entry.path).filter(|receipt| receipt.is_certain())?;
+        let receipt = evidence.receipts.get(&entry.path).filter(Receipt::is_certain)?;
         receipt.hash.map(|hash| (receipt.destination.compare(entry), hash))
     };
     let is_open = |entry: &&Entry| matches!(likeness(entry), Some((Likeness::Unsure, _)));

@@ -19,8 +19,8 @@ use crate::model::{Entry, Evidence, Mtime, RelPath, Tree, is_lock, is_manifest, 
 use crate::plan::{Deed, Plan, Refusal};
 use crate::pool::Pool;
 use crate::report::{Mode, Report, percent, write_value};
-use crate::run::memory::ListedTimes;
 use crate::run::remote_lock::Loss;
+use crate::run::times::ListedTimes;
 use crate::run::{RunOptions, mirror};
 use crate::scan::Scanned;
 use crate::store::{Store, StoreResult};
@@ -210,7 +210,7 @@ impl Witness<'_> {
 
     /// What the listing of one side told of a file that was asked about.
     fn listed(&self, decided: &Decided<'_>, side: usize) -> Option<Option<Mtime>> {
-        decided.listed[side].get(self.path).copied()
+        decided.listed[side].get(self.path)
     }
 }
 

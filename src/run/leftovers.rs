@@ -242,7 +242,7 @@ mod tests {
             destination: None,
             obstacle: None,
         };
-        let plan = Plan { actions: vec![send("d/a", 1000, mtime)], ..Plan::default() };
+        let plan = Plan { actions: vec![send("d/a", 1000, mtime)].into(), ..Plan::default() };
         let (key, earlier) = (Key::of(b"a", Some(1000), mtime), RunId { owner: 1, run: 8 });
         let own = |key, serial, size| leftover(earlier, key, serial, size, None);
         let leftovers = [
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(serials(&sorted(&plan, None).useless), [1, 2, 3, 4, 5, 6]);
         assert_eq!(serials(&sorted(&Plan::default(), Some(100)).useless), [1, 2, 3, 4, 5, 6]);
         // Where the time is still to be asked for, any of them may be it.
-        let rough = Plan { actions: vec![send("d/a", 1000, None)], ..Plan::default() };
+        let rough = Plan { actions: vec![send("d/a", 1000, None)].into(), ..Plan::default() };
         assert_eq!(partials(&sorted(&rough, Some(100))), [2, 5]);
     }
 }

@@ -60,7 +60,8 @@ impl Looked {
         };
         let scans = || both(|| look(source, Side::Source), || look(destination, Side::Destination));
         let dry = options.mode != Mode::Sync;
-        let remember = || Memory::open(options.state.as_ref(), dry, options.carry_times);
+        let remember =
+            || Memory::open(options.state.as_ref(), dry, options.carry_times, &options.spill.share(1, 8));
         let (mut memory, (from, to)) = both(remember, scans);
         let ((fetched_from, mut from), (fetched_to, mut to)) = (from?, to?);
         if let Some(fetched) = fetched_from.or(fetched_to) {
@@ -108,7 +109,8 @@ impl Looked {
         let compare = CompareOptions { times, ..options.compare };
         let mut refined = |pool: &Pool, side| -> StoreResult<Refined> {
             let trees = (&mut self.from.tree, &mut self.to.tree);
-            let mut refined = refine(pool, side, trees, &self.memory.evidence, &compare)?;
+            let mut refined =
+                refine(pool, side, trees, &self.memory.evidence, &compare, options.spill.share(1, 16))?;
             self.notes.append(&mut refined.notes);
             self.remarks.append(&mut refined.remarks);
             Ok(refined)

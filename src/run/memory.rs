@@ -9,16 +9,15 @@ use chrono::{DateTime, Utc};
 use crate::compare::{Basis, Case, CompareOptions, Pair as Both, Side, difference, march};
 use crate::execute::{Event, Observer, Outcome};
 use crate::filter::Filter;
-use crate::model::{Cancel, Evidence, Kind, Likeness, Mtime, Receipt, Receipts, RelPath, Seen, Tree};
+use crate::model::{Cancel, Evidence, Kind, Likeness, Receipt, RelPath, Remembered, Seen, Tree};
 use crate::plan::{Action, Deed, Plan};
 use crate::pool::Pool;
 use crate::run::StateOptions;
 use crate::run::server_state::{Fetched, ServerState};
+use crate::run::times::ListedTimes;
+use crate::spill::Spill;
 use crate::state::State;
 use crate::store::{RetryPolicy, Session, StoreResult};
-
-/// Times that listings told, of files whose exact time was asked for since.
-pub(super) type ListedTimes = HashMap<RelPath, Option<Mtime>>;
 
 /// The receipts of earlier runs, and those of this one.
 pub(super) struct Memory {
@@ -54,7 +53,7 @@ impl Memory {
         clippy::disallowed_methods,
         reason = "a run is where the clock is read; what it decides takes it as a value"
     )]
-    pub(super) fn open(options: Option<&StateOptions>, dry: bool, keeps: bool) -> Self {
+    pub(super) fn open(options: Option<&StateOptions>, dry: bool, keeps: bool, spill: &Spill) -> Self {
         let mut memory = Self {
             keeper: Keeper::Nobody,
             keeps: false,
@@ -68,13 +67,13 @@ impl Memory {
         let Some(StateOptions::File { file, pair }) = options else { return memory };
         if dry {
             // Nothing is written, not even beside the file.
-            match State::peek(file, pair) {
+            match State::peek(file, pair, spill) {
                 Ok(receipts) => memory.evidence.receipts = receipts,
                 Err(e) => memory.note(format!("{}; nothing of it was believed", with_causes(&e))),
             }
             return memory;
         }
-        match State::open(file, pair) {
+        match State::open(file, pair, spill) {
             Ok((state, receipts, aside)) => {
                 if let Some(aside) = aside {
                     memory.note(aside.to_string());
@@ -88,7 +87,7 @@ impl Memory {
 
     /// Takes over what is kept on a server.
     pub(super) fn take_over(&mut self, Fetched { state, receipts, doubt }: Fetched) {
-        (self.keeper, self.evidence.receipts) = (Keeper::Server(state), receipts);
+        (self.keeper, self.evidence.receipts) = (Keeper::Server(state), receipts.into());
         if let Some(doubt) = doubt {
             self.note(doubt);
         }
@@ -136,7 +135,7 @@ impl Memory {
             if options.basis != Basis::Adopt && !proves_itself(&case, likeness) {
                 continue;
             }
-            let listed = |times: &ListedTimes, mtime| times.get(&source.path).copied().unwrap_or(mtime);
+            let listed = |times: &ListedTimes, mtime| times.get(&source.path).unwrap_or(mtime);
             let seen = (
                 Seen::of(source, listed(listed_from, source.mtime), self.now),
                 Seen::of(destination, listed(listed_to, destination.mtime), self.now),
@@ -154,12 +153,12 @@ impl Memory {
                     hash = hash.or(receipt.hash);
                 }
             }
-            let is_that_file = |receipt: &Receipt| {
+            let is_that_file = |receipt: Receipt| {
                 receipt.destination.is_unseen() || matches!(likeness, Some((_, Likeness::Same)))
             };
             let undated = case.receipt.is_some_and(|receipt| receipt.undated && is_that_file(receipt));
             let receipt = Receipt { source: source_seen, destination: destination_seen, hash, undated };
-            if case.receipt != Some(&receipt) {
+            if case.receipt != Some(receipt) {
                 self.record(&source.path, Some(receipt));
             }
         }
@@ -183,13 +182,13 @@ impl Memory {
         let is_gone = |tree: &Tree, path: &RelPath| {
             tree.get(path).is_none() && !tree.may_hide(path) && !tree.may_be_closed(path)
         };
-        for path in self.evidence.receipts.keys().filter(|path| is_gone(there, path)) {
+        for path in self.evidence.receipts.paths().filter(|path| is_gone(there, path)) {
             let stays = match &self.keeper {
-                Keeper::Server(server) => server.has_new(path) || !filter.admits_deep(path, false),
-                Keeper::Nobody | Keeper::File(_) => to.doubt(path).is_some() || !is_gone(to, path),
+                Keeper::Server(server) => server.has_new(&path) || !filter.admits_deep(&path, false),
+                Keeper::Nobody | Keeper::File(_) => to.doubt(&path).is_some() || !is_gone(to, &path),
             };
             if !stays {
-                self.record(path, None);
+                self.record(&path, None);
             }
         }
     }
@@ -229,7 +228,7 @@ impl Memory {
             .filter(|&i| plan.actions[i].obstacle.is_none() && is_alike(&plan.actions[i]))
             .collect();
         for path in alike.iter().map(|&i| &plan.actions[i].entry().path) {
-            let doubtful = self.evidence.receipts.get(path).map(|receipt| receipt.in_doubt());
+            let doubtful = self.evidence.receipts.get(path).map(Receipt::in_doubt);
             self.record(path, doubtful);
         }
         match &self.keeper {
@@ -305,7 +304,7 @@ impl Memory {
         self,
         dry: bool,
         cancel: &Cancel,
-        save: impl FnOnce(&ServerState, &Receipts) -> StoreResult<()>,
+        save: impl FnOnce(&ServerState, &Remembered) -> StoreResult<()>,
     ) -> (Vec<String>, Option<String>) {
         let mut trouble = None;
         match &self.keeper {
@@ -332,7 +331,7 @@ impl Memory {
         match action.deed {
             // A link is compared by itself; a receipt of a file that was there is over.
             Deed::Copy | Deed::Replace if action.kind() == Kind::Symlink => {
-                if self.evidence.receipts.contains_key(&action.path) {
+                if self.evidence.receipts.get(&action.path).is_some() {
                     self.record(&action.path, None);
                 }
             }
@@ -367,7 +366,7 @@ impl Memory {
     }
 
     pub(super) fn forget(&self, path: &RelPath) {
-        if self.evidence.receipts.contains_key(path) {
+        if self.evidence.receipts.get(path).is_some() {
             self.record(path, None);
         }
     }
@@ -421,7 +420,7 @@ impl Memory {
                     self.note(format!("{}; the next run asks the server instead", with_causes(&e)));
                 }
             }
-            Keeper::Server(server) => server.record(path, self.evidence.receipts.get(path), receipt),
+            Keeper::Server(server) => server.record(path, self.evidence.receipts.get(path).as_ref(), receipt),
         }
     }
 

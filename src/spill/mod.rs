@@ -218,6 +218,15 @@ impl<T> Default for Sorted<T> {
     }
 }
 
+impl<'s, T: Record> IntoIterator for &'s Sorted<T> {
+    type Item = Cow<'s, T>;
+    type IntoIter = Iter<'s, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 /// Sorted records, one after the other.
 #[derive(Debug)]
 pub struct Iter<'s, T>(Source<'s, T>);

@@ -27,6 +27,11 @@ impl<'o> Packer<'o> {
         self.number(((number << 1) ^ (number >> 63)) as u64);
     }
 
+    /// Writes which of a few things it is.
+    pub fn place<T: PartialEq + Copy>(&mut self, all: &[T], one: T) {
+        self.number(all.iter().position(|other| *other == one).unwrap_or_default() as u64);
+    }
+
     /// Writes bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
@@ -79,6 +84,11 @@ impl<'b> Unpacker<'b> {
     pub fn signed(&mut self) -> Option<i64> {
         let number = self.number()?;
         Some((number >> 1) as i64 ^ -((number & 1) as i64))
+    }
+
+    /// Reads which of a few things it is.
+    pub fn one_of<T: Copy>(&mut self, all: &[T]) -> Option<T> {
+        all.get(usize::try_from(self.number()?).ok()?).copied()
     }
 
     /// Reads bytes.

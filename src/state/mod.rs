@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Receipt, Receipts, RelPath};
+use crate::model::{Kept, Receipt, Receipts, RelPath, Remembered};
+use crate::spill::{Record, Sorted, Spill};
 use crate::state::schema::{Row, key, path_of};
 
 /// The receipts of one pair of places.
@@ -80,19 +81,23 @@ impl State {
     ///
     /// # Errors
     /// Why there can be no such file.
-    pub fn open(path: &Path, pair: &Pair) -> Result<(Self, Receipts, Option<Aside>), StateError> {
+    pub fn open(
+        path: &Path,
+        pair: &Pair,
+        spill: &Spill,
+    ) -> Result<(Self, Remembered, Option<Aside>), StateError> {
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(|e| StateError::io("make the directory of", path, e))?;
         }
         let opened = schema::open(path, pair).and_then(|connection| {
-            let receipts = receipts(&connection, path)?;
+            let receipts = receipts(&connection, path, spill)?;
             Ok((connection, receipts))
         });
         let (connection, receipts, aside) = match opened {
             Ok((connection, receipts)) => (connection, receipts, None),
             Err(unfit) if unfit.is_damage() && error::was_a_database(path) => {
                 let aside = Aside::put(path, unfit)?;
-                (schema::open(path, pair)?, Receipts::new(), Some(aside))
+                (schema::open(path, pair)?, Remembered::default(), Some(aside))
             }
             Err(e) => return Err(e),
         };
@@ -104,13 +109,13 @@ impl State {
     ///
     /// # Errors
     /// Why the file can't be used.
-    pub fn peek(path: &Path, pair: &Pair) -> Result<Receipts, StateError> {
+    pub fn peek(path: &Path, pair: &Pair, spill: &Spill) -> Result<Remembered, StateError> {
         if !path.exists() {
-            return Ok(Receipts::new());
+            return Ok(Remembered::default());
         }
         match schema::open_to_read(path, pair)? {
-            Some(connection) => receipts(&connection, path),
-            None => Ok(Receipts::new()),
+            Some(connection) => receipts(&connection, path, spill),
+            None => Ok(Remembered::default()),
         }
     }
 
@@ -137,19 +142,43 @@ impl State {
     }
 }
 
-fn receipts(connection: &Connection, path: &Path) -> Result<Receipts, StateError> {
+fn receipts(connection: &Connection, path: &Path, spill: &Spill) -> Result<Remembered, StateError> {
     let fail = |e| StateError::sqlite("read", path, e);
     let mut select = connection.prepare(Row::SELECT).map_err(fail)?;
     let rows = select.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, Row::read(row)?))).map_err(fail)?;
-    let mut receipts = Receipts::new();
-    for row in rows {
-        let (path, row) = row.map_err(fail)?;
+    let mut broken = None;
+    let mut rows = rows.map_while(|row| match row {
         // What can't have been written by this program isn't believed.
-        if let (Some(path), Some(receipt)) = (path_of(&path), row.receipt()) {
-            receipts.insert(path, receipt);
+        Ok((path, row)) => {
+            Some(path_of(&path).zip(row.receipt()).map(|(path, receipt)| Kept { path, receipt }))
         }
+        Err(e) => {
+            broken = Some(e);
+            None
+        }
+    });
+    let mut rows = rows.by_ref().flatten();
+    let (mut held, mut weight) = (Receipts::new(), 0);
+    let mut read = || {
+        for kept in rows.by_ref() {
+            weight += kept.weight() as u64;
+            held.insert(kept.path, kept.receipt);
+            if spill.bytes().is_some_and(|most| weight > most) {
+                let held = std::mem::take(&mut held);
+                let mut first: Vec<Kept> =
+                    held.into_iter().map(|(path, receipt)| Kept { path, receipt }).collect();
+                first.sort_unstable_by(Kept::order);
+                // They come in their order.
+                return Sorted::put(first.into_iter().chain(rows.by_ref()), spill).map(Some);
+            }
+        }
+        Ok(None)
+    };
+    let put = read().map_err(|e| StateError::io("put aside", path, e.cause()))?;
+    match broken {
+        Some(e) => Err(fail(e)),
+        None => Ok(put.map_or_else(|| held.into(), Remembered::Put)),
     }
-    Ok(receipts)
 }
 
 impl Waiting {

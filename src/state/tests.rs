@@ -24,9 +24,9 @@ fn open(path: &Path) -> State {
 }
 
 fn opened(path: &Path) -> (State, Receipts) {
-    let (state, receipts, aside) = State::open(path, &pair()).unwrap();
+    let (state, receipts, aside) = State::open(path, &pair(), &Spill::never()).unwrap();
     assert!(aside.is_none(), "{aside:?}");
-    (state, receipts)
+    (state, receipts.as_held().unwrap().clone())
 }
 
 #[test]
@@ -82,8 +82,8 @@ fn a_file_that_cannot_be_used_is_set_aside_and_another_made() {
         }
         drop(state);
         harm(&file);
-        assert!(State::peek(&file, &pair()).is_err(), "{what}: believed at a glance");
-        let (state, receipts, aside) = State::open(&file, &pair()).unwrap();
+        assert!(State::peek(&file, &pair(), &Spill::never()).is_err(), "{what}: believed at a glance");
+        let (state, receipts, aside) = State::open(&file, &pair(), &Spill::never()).unwrap();
         let aside = aside.unwrap_or_else(|| panic!("{what}: believed"));
         assert!(aside.to.exists() && aside.to.to_string_lossy().contains("unusable-1"), "{what}");
         assert!(aside.to_string().contains("nothing of it was believed"), "{what}: {aside}");
@@ -103,7 +103,7 @@ fn a_file_of_something_else_is_left_alone() {
     live.pragma_update(None, "journal_mode", "WAL").unwrap();
     live.execute_batch("CREATE TABLE notes (text); INSERT INTO notes VALUES ('buy milk')").unwrap();
     for file in [&text, &database] {
-        assert!(State::open(file, &pair()).is_err(), "{}", file.display());
+        assert!(State::open(file, &pair(), &Spill::never()).is_err(), "{}", file.display());
     }
     assert_eq!(fs::read(&text).unwrap(), b"buy milk");
     let notes: i64 = live.query_row("SELECT count(*) FROM notes", [], |row| row.get(0)).unwrap();
@@ -113,7 +113,7 @@ fn a_file_of_something_else_is_left_alone() {
     let shared = dir.path().join("shared.sqlite");
     open(&shared).record(&path("a"), Some(receipt(1))).unwrap();
     let other = Pair { source: "/etc".into(), ..pair() };
-    assert!(State::open(&shared, &other).unwrap_err().to_string().contains("another pair"));
+    assert!(State::open(&shared, &other, &Spill::never()).unwrap_err().to_string().contains("another pair"));
     assert_eq!(opened(&shared).1.len(), 1, "it is still there");
 }
 
@@ -146,7 +146,7 @@ fn a_database_without_anything_in_it_is_a_new_one() {
     let file = dir.path().join("state.sqlite");
     Connection::open(&file).unwrap().pragma_update(None, "journal_mode", "WAL").unwrap();
     assert!(fs::metadata(&file).unwrap().len() > 0);
-    assert!(State::peek(&file, &pair()).unwrap().is_empty());
+    assert!(State::peek(&file, &pair(), &Spill::never()).unwrap().is_empty());
     open(&file).record(&path("a"), Some(receipt(1))).unwrap();
     assert_eq!(opened(&file).1.len(), 1);
 }
@@ -155,10 +155,10 @@ fn a_database_without_anything_in_it_is_a_new_one() {
 fn a_look_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("state.sqlite");
-    assert!(State::peek(&file, &pair()).unwrap().is_empty() && !file.exists());
+    assert!(State::peek(&file, &pair(), &Spill::never()).unwrap().is_empty() && !file.exists());
     open(&file).record(&path("a"), Some(receipt(1))).unwrap();
     let before = fs::read(&file).unwrap();
-    assert_eq!(State::peek(&file, &pair()).unwrap().len(), 1);
+    assert_eq!(State::peek(&file, &pair(), &Spill::never()).unwrap().paths().count(), 1);
     assert_eq!(fs::read(&file).unwrap(), before);
 }
 
@@ -216,4 +216,27 @@ fn whose_temporary_files_are_depends_on_places_and_handler() {
     let unique: std::collections::BTreeSet<u64> = owners.into_iter().collect();
     assert_eq!(unique.len(), owners.len());
     assert_eq!(pair("a", "b").owner(b"host"), owners[0]);
+}
+
+#[test]
+fn receipts_that_memory_is_not_meant_for_are_the_same_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("s.sqlite");
+    let state = open(&file);
+    let known: Vec<RelPath> =
+        (0..500).flat_map(|i| [path(&format!("d{i}")), path(&format!("d{}/é-{i}", i % 7))]).collect();
+    for (path, size) in known.iter().zip(0..) {
+        state.record(path, Some(receipt(size))).unwrap();
+    }
+    drop(state);
+    let held = State::peek(&file, &pair(), &Spill::never()).unwrap();
+    for most in [0, 1000, 100_000] {
+        let put = State::peek(&file, &pair(), &Spill::to(dir.path().to_owned(), most)).unwrap();
+        assert!(put.as_held().is_none() && !put.is_empty());
+        assert_eq!(put.paths().count(), known.len());
+        for path in &known {
+            assert!(put.get(path).is_some() && put.get(path) == held.get(path), "{path}");
+        }
+        assert_eq!(put.get(&path("nobody")), None);
+    }
 }

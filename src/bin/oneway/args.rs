@@ -228,6 +228,11 @@ pub(crate) struct SyncArgs {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) split_size: Option<NonZeroU64>,
 
+    /// Keep what is known of both sides in so much memory: 64M, 1G; more goes to files without names in the directory that
+    /// $TMPDIR names, else /var/tmp
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256M")]
+    pub(crate) memory: NonZeroU64,
+
     /// Where it is remembered what was the same on both sides [default: a file for these two places in the user's state
     /// directory]
     #[arg(long, value_name = "FILE", overrides_with = "no_state")]

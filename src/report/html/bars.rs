@@ -73,22 +73,22 @@ impl Dir {
 /// Returns the directories right below the one that all changes are in, those with the most changes first.
 fn by_dir(report: &Report) -> Vec<Dir> {
     let actions = &report.plan.actions;
-    let common = common_dir(actions.iter().map(|action| &action.path));
-    let mut dirs: BTreeMap<&[u8], Dir> = BTreeMap::new();
+    let common = common_dir(actions.iter().map(|action| action.path.clone()));
+    let mut dirs: BTreeMap<Vec<u8>, Dir> = BTreeMap::new();
     for action in actions {
         let path = action.path.as_bytes();
         let below = &path[common.len()..];
         // A directory counts for itself, a file for the one it is in.
         let end = below.iter().position(|&b| b == b'/').map(|slash| common.len() + slash + 1);
         let end = end.or_else(|| action.entry().is_dir().then_some(path.len()));
-        let name = end.map_or(common, |end| &path[..end]);
+        let name = end.map_or(&*common, |end| &path[..end]);
         let name = name.strip_suffix(b"/").unwrap_or(name);
-        dirs.entry(name).or_default().add(action.deed, 1, action.bytes());
+        dirs.entry(name.to_vec()).or_default().add(action.deed, 1, action.bytes());
     }
     let mut dirs: Vec<Dir> = dirs
         .into_iter()
         .map(|(name, dir)| {
-            let shown = if name.is_empty() { "./".to_owned() } else { crate::model::escape(name) + "/" };
+            let shown = if name.is_empty() { "./".to_owned() } else { crate::model::escape(&name) + "/" };
             Dir { name: shown, ..dir }
         })
         .collect();
@@ -108,16 +108,16 @@ fn by_dir(report: &Report) -> Vec<Dir> {
 }
 
 /// Returns what the paths of all files begin with, up to and with the last `/` of it.
-fn common_dir<'p>(mut paths: impl Iterator<Item = &'p RelPath>) -> &'p [u8] {
-    let Some(first) = paths.next() else { return b"" };
-    let first = first.as_bytes();
-    let mut length = first.len();
+fn common_dir(mut paths: impl Iterator<Item = RelPath>) -> Vec<u8> {
+    let Some(first) = paths.next() else { return Vec::new() };
+    let mut common = first.as_bytes().to_vec();
     for path in paths {
-        let same = first.iter().zip(path.as_bytes()).take_while(|(a, b)| a == b).count();
-        length = length.min(same);
+        let same = common.iter().zip(path.as_bytes()).take_while(|(a, b)| a == b).count();
+        common.truncate(same);
     }
-    let slash = first[..length].iter().rposition(|&b| b == b'/');
-    &first[..slash.map_or(0, |slash| slash + 1)]
+    let slash = common.iter().rposition(|&b| b == b'/');
+    common.truncate(slash.map_or(0, |slash| slash + 1));
+    common
 }
 
 #[cfg(test)]
@@ -134,7 +134,7 @@ mod tests {
             (&["a/b"], "a/"),
         ] {
             let paths: Vec<RelPath> = paths.iter().map(|path| RelPath::parse(path).unwrap()).collect();
-            assert_eq!(common_dir(paths.iter()), common.as_bytes(), "{paths:?}");
+            assert_eq!(common_dir(paths.iter().cloned()), common.as_bytes(), "{paths:?}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde::ser::SerializeSeq;
 use serde_json::ser::{CharEscape, Formatter};
 
 use crate::compare::Reason;
@@ -19,7 +20,7 @@ struct Data<'r> {
     reasons: Vec<&'static str>,
     /// Directories, sorted, each with a `/` at its end but for the root.
     dirs: Vec<String>,
-    rows: Vec<Row<'r>>,
+    rows: Rows<'r>,
 }
 
 #[derive(Serialize)]
@@ -76,7 +77,6 @@ const REASONS: &[(Reason, &str)] = &[
 
 /// Writes the data so that no name in it ends the script element or is anything but text.
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let keep = Deed::ALL.len();
     let actions = Deed::ALL.iter().map(|&deed| {
         let (words, colour) = look(deed);
         Word { name: deed.as_str(), words, colour }
@@ -84,17 +84,60 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let kept = Word { name: "keep", words: "keep", colour: "keep" };
     let left_out = Word { name: "left_out", words: "left out", colour: "keep" };
     let plan = &report.plan;
-    let paths = plan.actions.iter().map(|action| &action.path);
-    let paths = paths.chain(plan.spared.iter().map(|spared| &spared.path));
-    let paths = paths.chain(plan.skipped.iter().map(|skipped| &skipped.path));
-    let mut numbers: BTreeMap<RelPath, usize> = paths.map(|path| (dir_of(path), 0)).collect();
+    let mut numbers: BTreeMap<RelPath, usize> =
+        plan.actions.iter().map(|action| (dir_of(&action.path), 0)).collect();
+    let left = plan.spared.iter().map(|spared| &spared.path);
+    let left = left.chain(plan.skipped.iter().map(|skipped| &skipped.path));
+    numbers.extend(left.map(|path| (dir_of(path), 0)));
     for (number, slot) in numbers.values_mut().enumerate() {
         *slot = number;
     }
     let dirs =
         numbers.keys().map(|dir| if dir.is_root() { String::new() } else { escape(dir.as_bytes()) + "/" });
-    let row = |i: usize, action: &'_ Action| {
-        let outcome = report.outcomes.get(i);
+    let data = Data {
+        actions: actions.chain([kept, left_out]).collect(),
+        kinds: KINDS.iter().map(|kind| kind.as_str()).collect(),
+        reasons: REASONS.iter().map(|(_, words)| *words).collect(),
+        dirs: dirs.collect(),
+        rows: Rows { report, numbers: &numbers },
+    };
+    data.serialize(&mut serde_json::Serializer::with_formatter(out, InScript))?;
+    Ok(())
+}
+
+/// All rows, each of which is made when it is written: there may be more of them than memory is meant for.
+struct Rows<'r> {
+    report: &'r Report,
+    /// The place of each directory in the list of them.
+    numbers: &'r BTreeMap<RelPath, usize>,
+}
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let plan = &self.report.plan;
+        let keep = Deed::ALL.len();
+        let mut rows = serializer.serialize_seq(None)?;
+        for (i, action) in plan.actions.iter().enumerate() {
+            rows.serialize_element(&self.of_action(i, &action))?;
+        }
+        for spared in &plan.spared {
+            rows.serialize_element(&self.of_left(keep, &spared.path, spared.kind, &spared.why))?;
+        }
+        for skipped in &plan.skipped {
+            rows.serialize_element(&self.of_left(
+                keep + 1,
+                &skipped.path,
+                skipped.kind,
+                skipped.why.as_str(),
+            ))?;
+        }
+        rows.end()
+    }
+}
+
+impl Rows<'_> {
+    fn of_action<'a>(&'a self, i: usize, action: &'a Action) -> Row<'a> {
+        let outcome = self.report.outcomes.get(i);
         let state = match outcome {
             Some(outcome) if outcome.is_done() => State::Done,
             // Its reason stands beside it.
@@ -108,7 +151,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let target = action.target().map(RelPath::as_bytes).or_else(|| action.entry().target.as_deref());
         Row(
             Deed::ALL.iter().position(|&deed| deed == action.deed).expect("all are in the table"),
-            numbers[&dir_of(&action.path)],
+            self.numbers[&dir_of(&action.path)],
             escape(action.path.name()) + slash,
             kind_number(action.kind()),
             REASONS.iter().position(|(reason, _)| *reason == action.reason).expect("all are in the table"),
@@ -118,36 +161,15 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             seconds(old),
             target.map(escape),
             state,
-            None,
+            outcome.and_then(|outcome| outcome.error.as_deref()).or(action.obstacle.as_deref()),
         )
-    };
-    let mut rows: Vec<Row<'_>> = Vec::with_capacity(plan.actions.len() + plan.spared.len());
-    for (i, action) in plan.actions.iter().enumerate() {
-        let error = report
-            .outcomes
-            .get(i)
-            .and_then(|outcome| outcome.error.as_deref())
-            .or(action.obstacle.as_deref());
-        rows.push(Row { 11: error, ..row(i, action) });
     }
-    let left = |action, path: &RelPath, kind, why| {
-        let (dir, name) = (numbers[&dir_of(path)], escape(path.name()));
+
+    fn of_left<'a>(&self, action: usize, path: &RelPath, kind: Kind, why: &'a str) -> Row<'a> {
+        let (dir, name) = (self.numbers[&dir_of(path)], escape(path.name()));
         let planned = State::Planned;
         Row(action, dir, name, kind_number(kind), 0, None, None, None, None, None, planned, Some(why))
-    };
-    rows.extend(plan.spared.iter().map(|spared| left(keep, &spared.path, spared.kind, &*spared.why)));
-    rows.extend(
-        plan.skipped.iter().map(|skipped| left(keep + 1, &skipped.path, skipped.kind, skipped.why.as_str())),
-    );
-    let data = Data {
-        actions: actions.chain([kept, left_out]).collect(),
-        kinds: KINDS.iter().map(|kind| kind.as_str()).collect(),
-        reasons: REASONS.iter().map(|(_, words)| *words).collect(),
-        dirs: dirs.collect(),
-        rows,
-    };
-    data.serialize(&mut serde_json::Serializer::with_formatter(out, InScript))?;
-    Ok(())
+    }
 }
 
 fn dir_of(path: &RelPath) -> RelPath {

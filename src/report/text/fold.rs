@@ -28,15 +28,15 @@ pub(super) trait Foldable {
 
 impl Foldable for Change<'_> {
     fn path(&self) -> &RelPath {
-        &self.action.path
+        &self.path
     }
 
     fn is_dir(&self) -> bool {
-        self.action.entry().is_dir()
+        self.dirs > 0 || self.action.is_none()
     }
 
     fn kind(&self) -> char {
-        self.look().sign
+        self.look.sign
     }
 }
 

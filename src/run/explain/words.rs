@@ -1,5 +1,8 @@
 //! What decided about a path, in sentences. Pure.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use chrono::Duration;
 
 use crate::compare::{Basis, Case, Finding, Times, deciding as deciding_rule};
@@ -58,8 +61,8 @@ pub(super) fn tell(witness: &Witness<'_>, decided: &Decided<'_>) -> Explanation 
     }
 }
 
-fn actions_of<'d>(path: &RelPath, decided: &Decided<'d>) -> Vec<&'d Action> {
-    let is_of = |action: &&Action| action.path == *path || action.target() == Some(path);
+fn actions_of<'d>(path: &RelPath, decided: &Decided<'d>) -> Vec<Cow<'d, Action>> {
+    let is_of = |action: &Cow<'_, Action>| action.path == *path || action.target() == Some(path);
     decided.plan.actions.iter().filter(is_of).collect()
 }
 
@@ -124,7 +127,7 @@ fn nothing(witness: &Witness<'_>, decided: &Decided<'_>, is_unseen: bool) -> Str
     }
     let blocked =
         plan.actions.iter().find(|action| action.obstacle.is_some() && path.is_within(&action.path));
-    if let Some(Action { path: above, obstacle: Some(obstacle), .. }) = blocked {
+    if let Some(Action { path: above, obstacle: Some(obstacle), .. }) = blocked.as_deref() {
         return format!("it is left alone with `{above}`, which can't be mirrored: {obstacle}");
     }
     if options.compare.basis == Basis::Adopt {
@@ -334,11 +337,13 @@ fn proof(witness: &Witness<'_>, decided: &Decided<'_>, seen: &Seen, side: usize)
 
 /// Says what is done below a directory; `None` where nothing is.
 fn below(path: &RelPath, decided: &Decided<'_>) -> Option<String> {
-    let is_below = |action: &&Action| action.path != *path && action.path.is_within(path);
-    let all = Deed::ALL.iter().filter_map(|&deed| {
-        let count = decided.plan.actions.iter().filter(is_below).filter(|action| action.deed == deed).count();
-        (count > 0).then(|| format!("{} {}", grouped(count), deed.as_str()))
-    });
-    let all: Vec<String> = all.collect();
+    let mut counts: BTreeMap<Deed, usize> = BTreeMap::new();
+    for action in &decided.plan.actions {
+        if action.path != *path && action.path.is_within(path) {
+            *counts.entry(action.deed).or_default() += 1;
+        }
+    }
+    let all: Vec<String> =
+        counts.into_iter().map(|(deed, count)| format!("{} {}", grouped(count), deed.as_str())).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }

@@ -51,7 +51,7 @@ fn a_file_in_another_spelling_is_neither_sent_twice_nor_deleted() {
         let expected = if bare { file("old") } else { file("new one") };
         assert_eq!((&kept[&path("README.txt")], report.exit_status()), (&expected, if bare { 3 } else { 0 }));
         let again = run(&store(&source), &store(&there), &options(), &Silent).unwrap();
-        assert_eq!(again.plan.actions, vec![]);
+        assert_eq!(again.plan.actions, vec![].into());
     }
 }
 
@@ -71,7 +71,10 @@ fn of_names_that_are_one_there_the_one_that_is_there_is_mirrored() {
     let there = MemoryStore::default();
     let report = run(&named(&source), &named(&there), &options(), &Silent).unwrap();
     assert_eq!((there.nodes(), report.exit_status()), (source.nodes(), 0));
-    assert_eq!(run(&named(&source), &named(&there), &options(), &Silent).unwrap().plan.actions, vec![]);
+    assert_eq!(
+        run(&named(&source), &named(&there), &options(), &Silent).unwrap().plan.actions,
+        vec![].into()
+    );
 }
 
 #[test]

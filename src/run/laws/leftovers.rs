@@ -70,7 +70,7 @@ proptest! {
         prop_assert_eq!(report.failed(), 0, "{:?}", report.outcomes);
         prop_assert_eq!(temporary(&destination.nodes()), vec![]);
         prop_assert_eq!(comparable(&destination.nodes()), comparable(&a));
-        for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
+        for (action, outcome) in report.plan.actions.held().iter().zip(&report.outcomes) {
             let copied = matches!(action.deed, Deed::Copy | Deed::Replace);
             prop_assert!(!copied || destination.nodes().get(&action.path) == a.get(&action.path));
             // Of several that are there, the longest.

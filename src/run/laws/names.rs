@@ -80,7 +80,7 @@ proptest! {
             prop_assert!(!stays || after.contains_key(path), "{path:?} has another name now");
         }
         let again = mirror_named(&source, &destination).unwrap();
-        prop_assert_eq!(again.plan.actions, vec![]);
+        prop_assert_eq!(again.plan.actions, vec![].into());
     }
 
     #[test]

@@ -59,7 +59,7 @@ proptest! {
                 prop_assert_eq!(journal.iter().find(is_change), None);
                 prop_assert_eq!(seen(&destination.nodes()), seen(&b));
             }
-            let done = report.plan.actions.iter().zip(&report.outcomes).filter(|(_, o)| o.is_done());
+            let done = report.plan.actions.held().iter().zip(&report.outcomes).filter(|(_, o)| o.is_done());
             for (action, _) in done {
                 if matches!(action.deed, Deed::Copy | Deed::Replace) {
                     let now = destination.nodes().get(&action.path).cloned();
@@ -94,15 +94,15 @@ proptest! {
             .filter_map(|line| line.split_once(' ').map(|(deed, name)| (deed.to_owned(), path(name))))
             .filter(|(deed, _)| deed == "write").collect();
         let pages: BTreeMap<&RelPath, Phase> =
-            report.plan.actions.iter().map(|action| (&action.path, action.phase)).collect();
+            report.plan.actions.held().iter().map(|action| (&action.path, action.phase)).collect();
         let first = lines.iter().position(|(_, path)| pages.get(path) == Some(&Phase::Last));
         if let Some(first) = first {
             prop_assert!(lines[first..].iter().all(|(_, path)| pages[path] >= Phase::Last), "{lines:?}");
-            for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
+            for (action, outcome) in report.plan.actions.held().iter().zip(&report.outcomes) {
                 prop_assert!(action.phase >= Phase::Last || outcome.is_done(), "{action:?}");
             }
         }
-        for action in &report.plan.actions {
+        for action in report.plan.actions.held() {
             let is_sent = matches!(action.deed, Deed::Copy | Deed::Replace | Deed::Rename);
             prop_assert_eq!(action.phase == Phase::Last, is_sent && action.obstacle.is_none() && action.phase < Phase::Late
                 && is_last(&action.entry().path));

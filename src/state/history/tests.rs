@@ -118,6 +118,6 @@ fn a_damaged_file_is_set_aside_and_a_foreign_one_left_alone() {
     std::fs::remove_file(&path).unwrap();
     // A state file is a database, too.
     let pair = crate::state::Pair { source: "a".to_owned(), destination: "b".to_owned() };
-    drop(crate::state::State::open(&path, &pair).unwrap());
+    drop(crate::state::State::open(&path, &pair, &crate::spill::Spill::never()).unwrap());
     assert!(History::open(&path).unwrap_err().to_string().contains("is no history of oneway"));
 }

@@ -47,7 +47,7 @@ const FIXED: &[&str] = &[
 ];
 
 /// Options that stand in a plan and may be given again, beside those of connections.
-const REPEATABLE: &[&str] = &["no-resume", "fsync", "bwlimit", "split-size", "state", "no-state"];
+const REPEATABLE: &[&str] = &["no-resume", "fsync", "bwlimit", "split-size", "memory", "state", "no-state"];
 
 /// Options that each command has for itself, beside those of its output. Whom to trust with anything is said each time.
 const OWN: &[&str] = &["dry-run", "max-duration", "format", "output", "report", "metrics-file", "insecure"];

@@ -16,6 +16,7 @@ use oneway::plan::{GuardOptions, Plan, Presence, Shard};
 use oneway::pool::SessionCount;
 use oneway::report::{Detail, Mode, Report, Stop, format_named, summary};
 use oneway::run::{RunOptions, StateOptions, apply, run as run_mirror};
+use oneway::spill::Spill;
 use oneway::store::{Names, Store};
 
 use crate::args::{Compare, Format, LinksHow, SyncArgs};
@@ -312,11 +313,19 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         delay_updates: args.delay_updates,
         rate: args.bwlimit,
         split_bytes: args.split_size.map(NonZeroU64::get),
+        spill: Spill::to(large_files(), args.memory.get()),
         retries: args.connection.retries,
         resume_from: usual.resume_from.filter(|_| !args.no_resume),
         cancel: cancel.clone(),
         ..usual
     })
+}
+
+/// Returns where files go that are too large for memory, so that none of the usual place for temporary ones, which is often memory, too.
+fn large_files() -> PathBuf {
+    let named = std::env::var_os("TMPDIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let usual = if cfg!(unix) { PathBuf::from("/var/tmp") } else { std::env::temp_dir() };
+    named.unwrap_or(usual)
 }
 
 fn last(patterns: &[String]) -> anyhow::Result<Filter> {

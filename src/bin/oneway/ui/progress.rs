@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use oneway::compare::Side;
 use oneway::execute::{Event, Observer};
 use oneway::model::{Cancel, RelPath, escape};
-use oneway::plan::{Action, Deed};
+use oneway::plan::{Action, Actions, Deed};
 
 use crate::args::When;
 use crate::ui::progress::frame::{Count, Doing, Look, UnderWay, View, lines, sentence};
@@ -187,11 +187,11 @@ impl State {
         }
     }
 
-    fn plan(&self, actions: &[Action]) {
+    fn plan(&self, actions: &Actions) {
         let files = actions.iter().filter(|action| is_transfer(action)).count();
         self.all_files.store(files, Ordering::Relaxed);
         self.all_others.store(actions.len() - files, Ordering::Relaxed);
-        let bytes = actions.iter().map(Action::bytes).fold(0, u64::saturating_add);
+        let bytes = actions.iter().map(|action| action.bytes()).fold(0, u64::saturating_add);
         self.all_bytes.store(bytes, Ordering::Relaxed);
         self.stage.store(DOING, Ordering::Relaxed);
     }

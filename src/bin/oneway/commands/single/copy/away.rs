@@ -93,6 +93,7 @@ fn prove(
     let copied: HashMap<&RelPath, &Entry> = report
         .plan
         .actions
+        .held()
         .iter()
         .zip(&report.outcomes)
         .filter(|(action, outcome)| action.deed == Deed::Copy && outcome.is_done())
