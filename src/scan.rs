@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::filter::Filter;
+use crate::filter::{Filter, IGNORE_NAME};
 use crate::model::{
     Cancel, Entry, Kind, Links, RelPath, Remedy, Tree, Unproven, is_lock, is_manifest, is_state, is_temporary,
 };
@@ -55,6 +55,8 @@ pub struct Scanned {
     /// Files and links that have the name of a temporary one, in no order: of a run under way, or of one that was stopped. They are never
     /// part of the tree, and whether they keep their directory from being removed is not decided here.
     pub leftovers: Vec<Entry>,
+    /// Files of rules (`.onewayignore`), sorted. They are in the tree, too.
+    pub ignore_files: BTreeSet<RelPath>,
     /// Directories that were gone when they were to be listed, as those above them prove. They are not in the tree.
     pub vanished: BTreeSet<RelPath>,
 }
@@ -164,6 +166,7 @@ pub fn scan(
         unfollowed,
         keeps,
         states,
+        ignore_files,
         leftovers,
         may_hide,
         saw_hidden,
@@ -176,7 +179,7 @@ pub fn scan(
     let vanished = vanished(pool, &failures);
     tree.remove_all(&vanished)?;
     let failures = failures.into_iter().filter(|(dir, _)| !vanished.contains(dir)).collect();
-    Ok(Scanned { tree, failures, unfollowed, keeps, states, leftovers, vanished })
+    Ok(Scanned { tree, failures, unfollowed, keeps, states, leftovers, ignore_files, vanished })
 }
 
 struct Found {
@@ -186,6 +189,7 @@ struct Found {
     unfollowed: BTreeMap<RelPath, String>,
     keeps: BTreeSet<RelPath>,
     states: BTreeSet<RelPath>,
+    ignore_files: BTreeSet<RelPath>,
     leftovers: Vec<Entry>,
     /// Some listing may leave out names that begin with a dot.
     may_hide: bool,
@@ -208,6 +212,7 @@ impl Found {
             unfollowed: BTreeMap::new(),
             keeps: BTreeSet::new(),
             states: BTreeSet::new(),
+            ignore_files: BTreeSet::new(),
             leftovers: Vec::new(),
             may_hide: false,
             saw_hidden: false,
@@ -271,6 +276,9 @@ impl Found {
                 } else {
                     next.push(entry.path.clone());
                 }
+            }
+            if entry.path.name() == IGNORE_NAME.as_bytes() {
+                self.ignore_files.insert(entry.path.clone());
             }
             self.entries.push(entry)?;
         }

@@ -39,10 +39,16 @@ pub struct LeftOut {
 
 /// Returns what would go wrong if the destination folded case; `None` when nothing would, or when its listing shows that it doesn't.
 pub fn folds(source: &Tree, destination: &Tree) -> Option<Folds> {
-    let respelled = respelled(source, destination);
-    let groups = alike(source);
+    let mut alike_here = Alike::default();
+    let respelled = respelled(source, destination, |entry| alike_here.see(entry));
+    let groups = groups(source, &alike_here.end());
+    if respelled.is_empty() && groups.is_empty() {
+        return None;
+    }
+    let mut alike_there = Alike::default();
+    destination.entries().for_each(|entry| alike_there.see(&entry));
     // Two names that differ in case alone are there side by side.
-    if (respelled.is_empty() && groups.is_empty()) || !alike(destination).is_empty() {
+    if !self::groups(destination, &alike_there.end()).is_empty() {
         return None;
     }
     let new: HashSet<&RelPath> = respelled.values().collect();
@@ -69,19 +75,22 @@ fn is_within_any(path: &RelPath, dirs: &BTreeMap<RelPath, LeftOut>) -> bool {
     std::iter::successors(path.parent(), RelPath::parent).any(|dir| dirs.contains_key(&dir))
 }
 
-/// Returns what the destination alone has and the source has in another spelling.
-fn respelled(source: &Tree, destination: &Tree) -> BTreeMap<RelPath, RelPath> {
+/// Returns what the destination alone has and the source has in another spelling. `see` is shown each entry of the source on the way.
+fn respelled(source: &Tree, destination: &Tree, mut see: impl FnMut(&Entry)) -> BTreeMap<RelPath, RelPath> {
     let mut respelled: BTreeMap<RelPath, RelPath> = BTreeMap::new();
     // Most trees have none, and large ones too many names to keep them for that.
     let mut there: HashSet<u64> = HashSet::new();
     let mut is_some_missing = false;
     for pair in march(source.entries(), destination.entries()) {
         match pair {
-            Pair::Source(_) => is_some_missing = true,
+            Pair::Source(entry) => {
+                is_some_missing = true;
+                see(&entry);
+            }
             Pair::Destination(entry) => {
                 there.insert(key(entry.path.components()));
             }
-            Pair::Both(..) => {}
+            Pair::Both(entry, _) => see(&entry),
         }
     }
     if !is_some_missing || there.is_empty() {
@@ -118,11 +127,10 @@ fn respelled(source: &Tree, destination: &Tree) -> BTreeMap<RelPath, RelPath> {
     respelled
 }
 
-/// Returns the entries of one directory that are one name where case is folded, in groups, each in order.
-fn alike(tree: &Tree) -> Vec<Vec<Entry>> {
-    let dirs = dirs_with_some_alike(tree);
+/// Returns the entries of each of these directories that are one name where case is folded, in groups, each in order.
+fn groups(tree: &Tree, dirs: &BTreeSet<RelPath>) -> Vec<Vec<Entry>> {
     let mut groups: BTreeMap<(RelPath, Vec<u8>), Vec<Entry>> = BTreeMap::new();
-    for dir in &dirs {
+    for dir in dirs {
         for entry in tree.entries_within(dir) {
             if parent(&entry.path) == *dir && !entry.path.is_root() {
                 let name = (dir.clone(), folded(entry.path.name()));
@@ -133,36 +141,51 @@ fn alike(tree: &Tree) -> Vec<Vec<Entry>> {
     groups.into_values().filter(|group| group.len() > 1).collect()
 }
 
-/// Returns the directories in which two names may be one where case is folded. Most trees have none, so that numbers are compared, and
+/// Finds the directories in which two names may be one where case is folded. Most trees have none, so that numbers are compared, and
 /// those of the directories above the one that is looked at are all that is kept.
-fn dirs_with_some_alike(tree: &Tree) -> BTreeSet<RelPath> {
-    struct Open {
-        dir: RelPath,
-        names: Vec<u64>,
-    }
-    let mut found = BTreeSet::new();
-    let mut close = |Open { dir, mut names }: Open| {
-        names.sort_unstable();
-        if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            found.insert(dir);
-        }
-    };
-    let mut open: Vec<Open> = Vec::new();
-    for entry in tree.entries() {
+#[derive(Debug, Default)]
+struct Alike {
+    open: Vec<Open>,
+    found: BTreeSet<RelPath>,
+}
+
+/// A directory that more may come of.
+#[derive(Debug)]
+struct Open {
+    dir: RelPath,
+    names: Vec<u64>,
+}
+
+impl Alike {
+    /// Looks at the next entry of a tree.
+    fn see(&mut self, entry: &Entry) {
         let (path, name) = (&entry.path, entry.path.name());
         let above = &path.as_bytes()[..(path.as_bytes().len() - name.len()).saturating_sub(1)];
-        while open.last().is_some_and(|last| !is_above(last.dir.as_bytes(), above)) {
-            open.pop().into_iter().for_each(&mut close);
+        while self.open.last().is_some_and(|last| !is_above(last.dir.as_bytes(), above)) {
+            self.close();
         }
-        if open.last().is_none_or(|last| last.dir.as_bytes() != above) {
-            open.push(Open { dir: parent(path), names: Vec::new() });
+        if self.open.last().is_none_or(|last| last.dir.as_bytes() != above) {
+            self.open.push(Open { dir: parent(path), names: Vec::new() });
         }
-        if let Some(last) = open.last_mut() {
+        if let Some(last) = self.open.last_mut() {
             last.names.push(key([name]));
         }
     }
-    open.into_iter().for_each(&mut close);
-    found
+
+    fn close(&mut self) {
+        let Some(Open { dir, mut names }) = self.open.pop() else { return };
+        names.sort_unstable();
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            self.found.insert(dir);
+        }
+    }
+
+    fn end(mut self) -> BTreeSet<RelPath> {
+        while !self.open.is_empty() {
+            self.close();
+        }
+        self.found
+    }
 }
 
 /// Returns whether `dir` is `other` or above it.

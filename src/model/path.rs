@@ -10,6 +10,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::model::Escaped;
+use crate::spill::same_bytes;
 
 /// A path below a root, with `/` between its components. Never absolute, never `.` or `..`, never an empty component, no
 /// NUL, CR or LF. The root itself is the empty path.
@@ -157,9 +158,10 @@ impl Ord for RelPath {
         // Ordering by component is ordering by bytes with the separator below every byte a name can hold. NUL can't be in
         // a path, so 0 is free for it.
         let rank = |b: u8| if b == b'/' { 0 } else { b };
-        match self.0.iter().zip(other.0.iter()).position(|(a, b)| a != b) {
-            Some(i) => rank(self.0[i]).cmp(&rank(other.0[i])),
-            None => self.0.len().cmp(&other.0.len()),
+        let i = same_bytes(&self.0, &other.0);
+        match (self.0.get(i), other.0.get(i)) {
+            (Some(&a), Some(&b)) => rank(a).cmp(&rank(b)),
+            _ => self.0.len().cmp(&other.0.len()),
         }
     }
 }

@@ -79,7 +79,6 @@ pub enum Refusal {
 pub fn check(plan: &Plan, source: &Tree, destination: &Tree, options: &GuardOptions) -> Result<(), Refusal> {
     let deletions = plan.actions.iter().filter(|action| action.deed == Deed::Delete).count() as u64;
     let removals = plan.actions.iter().any(|action| action.deed == Deed::DeleteDir);
-    let files = destination.entries().filter(|entry| !entry.is_dir()).count() as u64;
     if source.is_empty() && (deletions > 0 || removals) {
         if !options.allow_empty_source {
             return Err(Refusal::EmptySource { deletions });
@@ -88,6 +87,10 @@ pub fn check(plan: &Plan, source: &Tree, destination: &Tree, options: &GuardOpti
             return Ok(());
         }
     }
+    if deletions == 0 {
+        return Ok(());
+    }
+    let files = destination.entries().filter(|entry| !entry.is_dir()).count() as u64;
     let limit = options.max_delete.unwrap_or(GuardOptions::USUAL);
     let exceeded = match limit {
         MaxDelete::Count(most) => deletions > most,

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::filter::Filter;
+use crate::filter::{Filter, IGNORE_NAME};
 use crate::model::{Entry, Kind, Old, RelPath, Tree, Unproven};
 use crate::pool::Pool;
 use crate::scan::Scanned;
@@ -162,6 +162,9 @@ fn give_back(
 /// Puts a file into the tree, if it belongs there.
 fn admit(scanned: &mut Scanned, filter: &Filter, entry: Entry) {
     if filter.admits(&entry.path, false) {
+        if entry.path.name() == IGNORE_NAME.as_bytes() {
+            scanned.ignore_files.insert(entry.path.clone());
+        }
         scanned.tree.add(entry);
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn leave_out(
         notes.push(format!("{files} left out by size or age"));
     }
     let (rules, broken) =
-        if options.ignore_files { ignore_files(&from.tree, source, retry)? } else { Default::default() };
+        if options.ignore_files { ignore_files(from, source, retry)? } else { Default::default() };
     for (dir, why) in broken {
         troubles.push(format!("{why}; everything beside it was left alone"));
         from.tree.add_doubt(dir.clone(), Unproven(why.clone()));
@@ -52,8 +52,10 @@ pub(super) fn leave_out(
             out.extend(within.filter(|path| path.parent().is_some_and(|parent| parent == dir)));
         }
     }
-    for tree in [&from.tree, &to.tree].into_iter().filter(|_| options.ignore_files) {
-        out.extend(ignored(tree, &rules, &options.filter));
+    for side in [&*from, &*to].into_iter().filter(|_| options.ignore_files) {
+        if !rules.is_empty() || !side.ignore_files.is_empty() {
+            out.extend(ignored(&side.tree, &rules, &options.filter));
+        }
     }
     for side in [from, to] {
         let there: Vec<RelPath> =
@@ -95,14 +97,14 @@ fn ignored(tree: &Tree, rules: &IgnoreFiles, filter: &Filter) -> Vec<RelPath> {
 
 /// Reads the files with rules. Of those that can't be used, returns the directory and why.
 fn ignore_files(
-    tree: &Tree,
+    from: &Scanned,
     source: &Pool,
     retry: &RetryPolicy,
 ) -> StoreResult<(IgnoreFiles, Vec<(RelPath, String)>)> {
     let mut files = IgnoreFiles::default();
     let mut broken = Vec::new();
-    let is_one = |path: &RelPath| path.name() == IGNORE_NAME.as_bytes();
-    let mut found = tree.entries().filter(|entry| entry.kind == Kind::File && is_one(&entry.path)).peekable();
+    let found = from.ignore_files.iter().filter_map(|path| from.tree.get(path));
+    let mut found = found.filter(|entry| entry.kind == Kind::File).peekable();
     if found.peek().is_none() {
         return Ok((files, broken));
     }

@@ -11,7 +11,7 @@ mod file;
 mod pack;
 mod sorter;
 
-pub use pack::{Packer, Unpacker};
+pub use pack::{Packer, Unpacker, same_bytes};
 pub use sorter::{Gathered, Merged, Runs, Sorter};
 
 use std::borrow::Cow;

@@ -40,7 +40,7 @@ impl<'o> Packer<'o> {
 
     /// Writes bytes that are likely to begin as those did that were last written so.
     pub fn similar(&mut self, bytes: &[u8]) {
-        let shared = bytes.iter().zip(self.before.iter()).take_while(|(a, b)| a == b).count();
+        let shared = same_bytes(bytes, self.before);
         self.number(shared as u64);
         self.bytes(&bytes[shared..]);
         self.before.truncate(shared);
@@ -110,4 +110,12 @@ impl<'b> Unpacker<'b> {
         self.before.extend_from_slice(own);
         Some(&self.before)
     }
+}
+
+/// Returns how many bytes are the same at the beginning of both. Paths of one directory have many, so eight are looked at together.
+pub fn same_bytes(a: &[u8], b: &[u8]) -> usize {
+    let words = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let (a_words, b_words) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    let same = a_words.iter().zip(b_words).take_while(|(a, b)| words(a) == words(b)).count() * 8;
+    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
 }

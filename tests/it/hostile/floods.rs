@@ -174,7 +174,11 @@ fn d2_25_a_tree_without_end_is_cut_off_and_deletes_nothing() {
     let report = plan_of(&trial, Limits::default(), 100_000);
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(report.exit_status(), 3);
-    assert!(report.unproven.iter().any(|(_, _, why)| why.0.contains("takes more than")), "{:?}", report.unproven);
+    assert!(
+        report.unproven.iter().any(|(_, _, why)| why.0.contains("takes more than")),
+        "{:?}",
+        report.unproven
+    );
     // What was read whole is believed.
     let entries = report.plan.scanned;
     assert!(entries < 1500, "{entries}");
