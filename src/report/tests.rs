@@ -1,7 +1,8 @@
 use super::*;
 use crate::compare::Reason;
 use crate::model::{Entry, Kind, Mtime};
-use crate::plan::{Action, MaxDelete, Phase, Spared};
+use crate::plan::{Action, Actions, MaxDelete, Phase, Spared};
+use crate::spill::{Sorter, Spill};
 
 fn path(name: impl AsRef<[u8]>) -> RelPath {
     RelPath::parse(name).unwrap()
@@ -389,6 +390,34 @@ fn many_changes_are_counted_by_directory_what_is_deleted_first() {
     let mut out = Vec::new();
     let all = Detail { all: true, ..Detail::default() };
     format_named("text").unwrap().write(&large(), all, &mut out).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap().lines().count(), 1268 + 1);
+}
+
+#[test]
+fn of_more_changes_than_memory_is_meant_for_each_directory_is_counted_by_itself() {
+    let mut report = large();
+    let mut sorter = Sorter::new(Spill::to(tempfile::env::temp_dir(), 0));
+    for action in report.plan.actions.held() {
+        sorter.push(action.clone()).unwrap();
+    }
+    let held = written(&report, "text", false);
+    report.plan.actions = Actions::sorted(sorter).unwrap();
+    assert!(report.plan.actions.as_held().is_none());
+    assert_eq!(
+        written(&report, "text", false).lines().collect::<Vec<_>>(),
+        [
+            "! blocked       can't be done: so",
+            "- gone          only at the destination",
+            "- old/          only at the destination: 60 files",
+            "~ ./            changed: 2 files, 4.0 KiB",
+            "+ images/2024/  new: 1,204 files, 2.4 GiB",
+            "(1,268 changes in 5 lines; --all prints each)",
+            held.lines().last().unwrap(),
+        ]
+    );
+    let mut out = Vec::new();
+    let all = Detail { all: true, ..Detail::default() };
+    format_named("text").unwrap().write(&report, all, &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap().lines().count(), 1268 + 1);
 }
 

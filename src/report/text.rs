@@ -111,17 +111,17 @@ fn changes(report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<(
     let actions = &report.plan.actions;
     let each = || actions.iter().zip(0..).map(|(action, i)| Change::of(action, report.outcomes.get(i)));
     let changes: Vec<Change<'_>> = match actions.as_held() {
-        Some(_) => {
+        held if held.is_some() || actions.len() <= MOST_LINES => {
             let mut changes: Vec<_> = each().collect();
             changes.sort_by(|a, b| a.path.cmp(&b.path));
             changes
         }
         // More than memory is meant for.
-        None if detail.all => {
+        _ if detail.all => {
             return each()
                 .try_for_each(|change| rows(&[row(&Folded::One(&change))], MOST_COLUMNS, detail, out));
         }
-        None => by_dir(each()),
+        _ => by_dir(each()),
     };
     if detail.all || actions.len() <= MOST_LINES {
         let lines: Vec<Row> = changes.iter().map(|change| row(&Folded::One(change))).collect();
@@ -146,14 +146,20 @@ fn by_dir<'r>(changes: impl Iterator<Item = Change<'r>>) -> Vec<Change<'r>> {
     for change in changes {
         let above = || change.path.parent().unwrap_or_else(RelPath::root);
         let dir = if change.dirs > 0 { change.path.clone() } else { above() };
-        match dirs.entry((dir.clone(), change.look.sign)) {
-            Entry::Occupied(known) => known.into_mut().add(&change),
+        match dirs.entry((dir, change.look.sign)) {
+            Entry::Occupied(mut known) => {
+                known.get_mut().path = known.key().0.clone();
+                known.get_mut().action = None;
+                known.get_mut().add(&change);
+            }
             Entry::Vacant(new) => {
-                new.insert(Change { path: dir, action: None, ..change });
+                new.insert(change);
             }
         }
     }
-    dirs.into_values().collect()
+    let mut changes: Vec<Change<'r>> = dirs.into_values().collect();
+    changes.sort_by(|a, b| a.path.cmp(&b.path));
+    changes
 }
 
 /// A line of the list.

@@ -23,6 +23,7 @@ use crate::filter::{Filter, Verdict};
 use crate::model::{Links, Mtime, RelPath, Remedy, RunId, stays_inside};
 use crate::plan::{Deed, GuardOptions, MaxDelete, Phase};
 use crate::pool::SessionCount;
+use crate::report::{Detail, format_named};
 use crate::spill::Spill;
 use crate::store::memory::{MemoryStore, Node};
 
@@ -171,6 +172,33 @@ proptest! {
         prop_assert_eq!(source.nodes(), a, "the source is never changed");
         let again = mirror(&source, &destination, &options()).unwrap();
         prop_assert_eq!(again.plan.actions, vec![].into());
+    }
+
+    #[test]
+    fn what_is_put_aside_is_planned_and_told_as_if_it_were_not(
+        a in nodes(special()), b in nodes(special()), last in any::<bool>(), delete in any::<bool>(),
+    ) {
+        let (source, destination) = (MemoryStore::new(a), MemoryStore::new(b));
+        let mut pages = Filter::default();
+        if last {
+            pages.push(Verdict::Include, "a").unwrap();
+        }
+        let told = |spill: Spill| {
+            let options = RunOptions { mode: Mode::Diff, last: pages.clone(), delete, spill, ..options() };
+            Report { seconds: 0.0, ..mirror(&source, &destination, &options).unwrap() }
+        };
+        let (held, put) = (told(Spill::never()), told(Spill::to(tempfile::env::temp_dir(), 0)));
+        prop_assert_eq!(&put.plan, &held.plan);
+        prop_assert_eq!(&put.unproven, &held.unproven);
+        for format in ["text", "json", "csv", "html"] {
+            let written = |report: &Report| {
+                let mut out = Vec::new();
+                let detail = Detail { verbose: true, ..Detail::default() };
+                format_named(format).unwrap().write(report, detail, &mut out).unwrap();
+                String::from_utf8(out).unwrap()
+            };
+            prop_assert_eq!(written(&put), written(&held));
+        }
     }
 
     #[test]
