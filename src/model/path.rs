@@ -148,7 +148,10 @@ fn check_component(name: &[u8]) -> Result<(), PathError> {
     match name {
         b"" => Err(PathError::Empty),
         b"." | b".." => Err(PathError::Dots),
-        _ if name.iter().any(|b| matches!(b, 0 | b'\r' | b'\n')) => Err(PathError::Control),
+        // To the end, since that is faster than to look at each byte whether it is the last one.
+        _ if name.iter().fold(false, |found, b| found | matches!(b, 0 | b'\r' | b'\n')) => {
+            Err(PathError::Control)
+        }
         _ => Ok(()),
     }
 }

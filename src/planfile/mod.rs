@@ -117,7 +117,7 @@ struct Last<'h> {
 /// # Errors
 /// What the output says.
 pub fn write(header: &Header, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-    let mut out = Hashing { out, hasher: blake3::Hasher::new() };
+    let mut out = Hashing { out, hasher: blake3::Hasher::new(), bytes: 0 };
     let first = First {
         oneway_plan: VERSION,
         program: header.program.clone(),
@@ -199,15 +199,26 @@ fn last_line(actions: usize, hash: blake3::Hash) -> Vec<u8> {
     line
 }
 
+/// Bytes that the last line has at the most.
+const LAST_LINE: u64 = 256;
+
+/// Why a plan isn't written that nobody would read.
+const TOO_MUCH: &str = "no plan has more than 1024 MiB; --shards cuts it into several";
+
 /// Hashes what is written.
 struct Hashing<'o> {
     out: &'o mut dyn Write,
     hasher: blake3::Hasher,
+    bytes: u64,
 }
 
 impl Write for Hashing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes + bytes.len() as u64 + LAST_LINE > MOST_BYTES {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, TOO_MUCH));
+        }
         let n = self.out.write(bytes)?;
+        self.bytes += n as u64;
         self.hasher.update(&bytes[..n]);
         Ok(n)
     }

@@ -12,9 +12,19 @@ use crate::spill::{Record, Sorted, Spill, SpillError};
 pub struct Sorter<T> {
     held: Vec<T>,
     weight: u64,
-    runs: Vec<Packed<T>>,
+    runs: Vec<Run<T>>,
     spill: Spill,
 }
+
+/// Records in order. Those of level 0 were in memory together, those of each further one are of [`MOST_RUNS`] runs.
+#[derive(Debug)]
+struct Run<T> {
+    records: Packed<T>,
+    level: u32,
+}
+
+/// More runs of one level become one, since each is an open file.
+const MOST_RUNS: usize = 32;
 
 impl<T: Record> Sorter<T> {
     /// Holds what `spill` permits, and puts the rest aside.
@@ -36,15 +46,24 @@ impl<T: Record> Sorter<T> {
     }
 
     fn end_run(&mut self) -> Result<(), SpillError> {
-        self.held.sort_unstable_by(T::order);
-        self.runs.push(Packed::write(self.held.drain(..), &self.spill)?);
+        // What comes in is in order for long stretches, which a stable sort makes use of.
+        self.held.sort_by(T::order);
+        let records = Packed::write(self.held.drain(..), &self.spill)?;
         self.weight = 0;
-        Ok(())
+        self.runs.push(Run { records, level: 0 });
+        while let Some(level) = self.full_level() {
+            let runs = self.runs.split_off(self.runs.len() - MOST_RUNS);
+            let records = Packed::write(merged(&runs), &self.spill)?;
+            self.runs.push(Run { records, level: level + 1 });
+        }
+        self.spill.check()
     }
 
-    /// Returns how many were put aside.
-    pub fn put_aside(&self) -> usize {
-        self.runs.iter().map(Packed::len).sum()
+    /// Returns the level of which there are so many runs at the end that they are to become one.
+    fn full_level(&self) -> Option<u32> {
+        let level = self.runs.last()?.level;
+        let same = self.runs.iter().rev().take_while(|run| run.level == level).count();
+        (same == MOST_RUNS).then_some(level)
     }
 
     /// Returns all of them, in their order as soon as somebody asks for it.
@@ -89,7 +108,7 @@ pub enum Gathered<T> {
 /// Records in several files, in order in each of them.
 #[derive(Debug)]
 pub struct Runs<T> {
-    runs: Vec<Packed<T>>,
+    runs: Vec<Run<T>>,
     spill: Spill,
 }
 
@@ -102,14 +121,18 @@ impl<T: Record> Runs<T> {
         &'r self,
         sift: impl FnOnce(Merged<'r, T>) -> I,
     ) -> Result<Sorted<T>, SpillError> {
-        let heads = self.runs.iter().map(Packed::records).filter_map(|mut rest| {
-            let record = rest.next()?;
-            Some(Head { record, rest })
-        });
-        let sorted = Sorted::put(sift(Merged(heads.collect())), &self.spill)?;
+        let sorted = Sorted::put(sift(merged(&self.runs)), &self.spill)?;
         self.spill.check()?;
         Ok(sorted)
     }
+}
+
+fn merged<T: Record>(runs: &[Run<T>]) -> Merged<'_, T> {
+    let heads = runs.iter().filter_map(|run| {
+        let mut rest = run.records.records();
+        Some(Head { record: rest.next()?, rest })
+    });
+    Merged(heads.collect())
 }
 
 /// Records of several files in their order.

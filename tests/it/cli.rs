@@ -45,6 +45,10 @@ fn a_size_that_is_none_is_a_usage_error() {
         let split = format!("--split-size={size}");
         sandbox.oneway(["sync", &split, &src, "ftp://127.0.0.1/"]).expect_status(2).tells(&["--split-size"]);
     }
+    for size in ["0", "16383k", "much"] {
+        let memory = format!("--memory={size}");
+        sandbox.oneway(["sync", &memory, &src, "ftp://127.0.0.1/"]).expect_status(2).tells(&["--memory"]);
+    }
 }
 
 #[test]

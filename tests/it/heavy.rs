@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::support::{Direction, assert_same_tree_and_times, for_each_daemon};
+use oneway::server::{Access, ServeOptions, Server};
+
+use crate::support::{Dir, Direction, Sandbox, assert_same_tree_and_times, for_each_daemon};
 
 #[test]
 fn five_thousand_small_files_are_pushed_and_pulled_over_eight_sessions() {
@@ -51,3 +53,48 @@ fn write_pattern(path: &Path, bytes: u64) {
 }
 
 const LIMIT: Duration = Duration::from_secs(110);
+
+/// What is put aside is decided and told as it is without that, receipts included.
+#[test]
+fn a_tree_that_memory_is_not_meant_for_is_compared_and_mirrored() {
+    const DIRS: usize = 40;
+    const FILES: usize = 13_000;
+    let sandbox = Sandbox::new();
+    let (src, dst, nothing) = (sandbox.dir("src"), sandbox.dir("dst"), sandbox.dir("nothing"));
+    let name = |number: usize| {
+        let dir = number % DIRS;
+        format!("directory-{dir}/{number} {}", "a name that takes memory ".repeat(9))
+    };
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    for dir in [&src, &dst] {
+        for number in 0..DIRS {
+            std::fs::create_dir(dir.at(&format!("directory-{number}"))).unwrap();
+        }
+        for number in 0..FILES {
+            let file = File::create(dir.at(&name(number))).expect("the sandbox has room");
+            file.set_modified(time).expect("it is ours");
+        }
+    }
+    let serve = |dir: &Dir| {
+        Server::start(ServeOptions { access: Access::Write, ..ServeOptions::new(dir.path()) }).unwrap()
+    };
+    let (server, empty) = (serve(&dst), serve(&nothing));
+    let oneway = |words: &[&str], to: &Server| {
+        let url = to.url();
+        let words = [words, &["--memory", "16M", "--format", "json", &src, &url]].concat();
+        sandbox.command(words).time_limit(LIMIT)
+    };
+    let diff = oneway(&["diff"], &empty).run().expect_status(1).summary();
+    assert_eq!((&diff["changes"]["copy"], &diff["changes"]["create_dir"]), (&FILES.into(), &DIRS.into()));
+    // Where there is no room for it, nothing is decided.
+    let nowhere = oneway(&["diff"], &empty).env("TMPDIR", "/nowhere/at/all").run().expect_status(4);
+    nowhere.tells(&["/nowhere/at/all", "--memory"]);
+    let first = oneway(&["sync"], &server).run().expect_status(0).summary();
+    assert_eq!((&first["changes"], &first["unchanged"]), (&serde_json::json!({}), &FILES.into()));
+    std::fs::write(src.at(&name(7)), "changed").unwrap();
+    std::fs::remove_file(src.at(&name(8))).unwrap();
+    let second = oneway(&["sync", "--delete"], &server).run().expect_status(0).summary();
+    assert_eq!((&second["changes"]["replace"], &second["changes"]["delete"]), (&1.into(), &1.into()));
+    assert_eq!(second["unchanged"], FILES - 2);
+    oneway(&["diff", "--delete"], &server).run().expect_status(0);
+}

@@ -30,7 +30,8 @@ use crate::commands::status::StatusArgs;
 use crate::jobs::run_args::RunArgs;
 use crate::schedule::ScheduleArgs;
 use crate::values::{
-    Sessions, TimeOffset, any_size, charset, duration, max_delete, rate, sessions, size, time_offset, timeout,
+    Sessions, TimeOffset, any_size, charset, duration, max_delete, memory, rate, sessions, size, time_offset,
+    timeout,
 };
 
 const EXIT_STATUSES: &str = "Exit status: 0 done; for diff: nothing differs. 1 diff alone: something differs. 2 usage or configuration. \
@@ -230,7 +231,7 @@ pub(crate) struct SyncArgs {
 
     /// Keep what is known of both sides in so much memory: 64M, 1G; more goes to files without names in the directory that
     /// $TMPDIR names, else /var/tmp
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256M")]
+    #[arg(long, value_name = "SIZE", value_parser = memory, default_value = "256M")]
     pub(crate) memory: NonZeroU64,
 
     /// Where it is remembered what was the same on both sides [default: a file for these two places in the user's state

@@ -46,6 +46,15 @@ pub(crate) fn size(text: &str) -> Result<NonZeroU64, String> {
     size.ok_or_else(|| format!("`{text}` is no size such as 300000, 500k, 1.5M or 1G"))
 }
 
+/// Reads a size that a run can do with.
+pub(crate) fn memory(text: &str) -> Result<NonZeroU64, String> {
+    let bytes = size(text)?;
+    if bytes.get() >= LEAST_MEMORY { Ok(bytes) } else { Err("no run can do with less than 16M".to_owned()) }
+}
+
+/// With less, what is put aside would be more than what it is put aside for.
+const LEAST_MEMORY: u64 = 16 << 20;
+
 /// Reads `20` or `50%`.
 pub(crate) fn max_delete(text: &str) -> Result<MaxDelete, String> {
     let bad = || format!("`{text}` is neither a number nor a percentage from 0% to 100%");
