@@ -68,10 +68,10 @@ fn a_tree_that_memory_is_not_meant_for_is_compared_and_mirrored() {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     for dir in [&src, &dst] {
         for number in 0..DIRS {
-            std::fs::create_dir(dir.at(&format!("directory-{number}"))).unwrap();
+            std::fs::create_dir(dir.at(format!("directory-{number}"))).unwrap();
         }
         for number in 0..FILES {
-            let file = File::create(dir.at(&name(number))).expect("the sandbox has room");
+            let file = File::create(dir.at(name(number))).expect("the sandbox has room");
             file.set_modified(time).expect("it is ours");
         }
     }
@@ -91,8 +91,8 @@ fn a_tree_that_memory_is_not_meant_for_is_compared_and_mirrored() {
     nowhere.tells(&["/nowhere/at/all", "--memory"]);
     let first = oneway(&["sync"], &server).run().expect_status(0).summary();
     assert_eq!((&first["changes"], &first["unchanged"]), (&serde_json::json!({}), &FILES.into()));
-    std::fs::write(src.at(&name(7)), "changed").unwrap();
-    std::fs::remove_file(src.at(&name(8))).unwrap();
+    std::fs::write(src.at(name(7)), "changed").unwrap();
+    std::fs::remove_file(src.at(name(8))).unwrap();
     let second = oneway(&["sync", "--delete"], &server).run().expect_status(0).summary();
     assert_eq!((&second["changes"]["replace"], &second["changes"]["delete"]), (&1.into(), &1.into()));
     assert_eq!(second["unchanged"], FILES - 2);
