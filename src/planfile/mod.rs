@@ -7,6 +7,15 @@
 
 mod check;
 mod line;
+mod manifest;
+mod outcomes;
+mod whole;
+
+pub use manifest::{
+    MANIFEST_VERSION, MOST_MANIFEST_BYTES, MOST_SHARDS, Manifest, ManifestError, PartFile, PlanId,
+};
+pub use outcomes::{Outcomes, Tally};
+pub use whole::whole;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -56,6 +56,8 @@ pub struct RunOptions {
     pub resume_from: Option<u64>,
     /// The plan is kept to be carried out later: all its files are told apart as exactly as they can be. Of use where nothing is changed.
     pub keeps_plan: bool,
+    /// Others carry out other parts of the same plan meanwhile, on this machine or elsewhere. Of use where a plan is carried out.
+    pub beside_others: bool,
     /// What is sent after everything else: whatever one of its rules matches, with all below.
     pub last: Filter,
     /// Files get their final names together, when all of them are there under temporary ones.
@@ -108,6 +110,7 @@ impl Default for RunOptions {
             owner: None,
             resume_from: Some(1 << 20),
             keeps_plan: false,
+            beside_others: false,
             last: Filter::default(),
             delay_updates: false,
             backup: None,

@@ -36,6 +36,7 @@ mod resume;
 mod scripted;
 mod serve;
 mod server;
+mod shards;
 mod single;
 mod state;
 mod stopping;

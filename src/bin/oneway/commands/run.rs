@@ -202,6 +202,7 @@ impl<'a> Runner<'a> {
             apart: &apart,
             begun: &self.begun,
             work: Work::Decide,
+            part: None,
         })
     }
 
