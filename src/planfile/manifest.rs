@@ -62,6 +62,8 @@ pub struct Manifest {
     pub sessions: Option<usize>,
     /// How many of them each share has.
     pub sessions_each: usize,
+    /// How many shares may be carried out at once, so that they have no more sessions together.
+    pub at_once: usize,
     /// Paths that were compared, each once.
     pub scanned: usize,
     /// Files that needed no change.
@@ -119,6 +121,7 @@ struct Written {
     shards: NonZeroU32,
     sessions: Option<usize>,
     sessions_each: usize,
+    at_once: usize,
     scanned: usize,
     unchanged: usize,
     parts: Vec<WrittenPart>,
@@ -172,6 +175,7 @@ impl Manifest {
             shards: self.shards,
             sessions: self.sessions,
             sessions_each: self.sessions_each,
+            at_once: self.at_once,
             scanned: self.scanned,
             unchanged: self.unchanged,
             parts: parts.collect(),
@@ -217,6 +221,7 @@ impl Manifest {
             shards: written.shards,
             sessions: written.sessions,
             sessions_each: written.sessions_each,
+            at_once: written.at_once,
             scanned: written.scanned,
             unchanged: written.unchanged,
             parts: parts.collect::<Result<_, _>>()?,
@@ -272,6 +277,7 @@ mod tests {
             shards,
             sessions: None,
             sessions_each: 5,
+            at_once: 2,
             scanned: 3,
             unchanged: 1,
             parts: parts.map(|(i, _)| file(i)).collect(),

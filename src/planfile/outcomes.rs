@@ -2,7 +2,7 @@
 //!
 //! It is written when a try at the part is over, and tells of all tries: what an earlier one did is done, whatever a later one finds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -28,6 +28,8 @@ pub struct Outcomes {
     pub notes: Vec<String>,
     /// What became of each action, in the order of the part.
     pub of: Vec<Outcome>,
+    /// The positions of those of them that have reasons of their own not to be tried.
+    pub refused: BTreeSet<usize>,
 }
 
 /// As much as is known without each action.
@@ -64,6 +66,9 @@ struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_renamed: Option<String>,
     error: Option<String>,
+    /// It was not tried, for a reason of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,21 +97,25 @@ impl Outcomes {
             .enumerate()
             .map(|(i, action)| ((&action.path, action.deed), i))
             .collect();
-        let of_try = |action: &Action| {
+        let mut refused = BTreeSet::new();
+        let mut of_try = |at: usize, action: &Action| {
             // Of one that was sent in place of a renaming, only the end may have been left.
             let rest = (action.deed == Deed::Rename).then_some(Deed::Delete);
             let deeds = [Some(action.deed), rest];
-            let i = deeds.into_iter().flatten().find_map(|deed| tried.get(&(&action.path, deed)));
-            match i.map(|&i| report.outcomes.get(i)) {
+            let i = deeds.into_iter().flatten().find_map(|deed| tried.get(&(&action.path, deed)).copied());
+            if i.is_some_and(|i| report.plan.actions[i].obstacle.is_some()) {
+                refused.insert(at);
+            }
+            match i.map(|i| report.outcomes.get(i)) {
                 None => Outcome::found_done(action.bytes()),
                 Some(Some(outcome)) => outcome.clone(),
                 Some(None) => Outcome::untried("nothing was changed"),
             }
         };
         let mut former_of = former.as_ref().map(|former| former.of.iter());
-        let of = actions.iter().map(|action| {
+        let of = actions.iter().enumerate().map(|(at, action)| {
             let earlier = former_of.as_mut().and_then(Iterator::next);
-            earlier.filter(|earlier| !earlier.is_failed()).cloned().unwrap_or_else(|| of_try(action))
+            earlier.filter(|earlier| !earlier.is_failed()).cloned().unwrap_or_else(|| of_try(at, action))
         });
         let of = of.collect();
         let (mut notes, began) = former.map_or((Vec::new(), began), |former| (former.notes, former.began));
@@ -115,7 +124,7 @@ impl Outcomes {
                 notes.push(note.clone());
             }
         }
-        Self { began, ended, notes, of }
+        Self { began, ended, notes, of, refused }
     }
 
     /// Returns what of a part is left to do.
@@ -143,11 +152,11 @@ impl Outcomes {
         };
         let mut line = Vec::new();
         write_value(&mut line, &first)?;
-        for (action, outcome) in actions.iter().zip(&self.of) {
+        for (i, (action, outcome)) in actions.iter().zip(&self.of).enumerate() {
             line.push(b'\n');
             out.write_all(&line)?;
             line.clear();
-            write_value(&mut line, &Line::of(action, outcome))?;
+            write_value(&mut line, &Line::of(action, outcome, self.refused.contains(&i)))?;
         }
         line.push(b'\n');
         out.write_all(&line)?;
@@ -167,14 +176,17 @@ impl Outcomes {
         if first.actions != actions.len() {
             return Err(wrong(1, format!("the part has {} actions", actions.len())));
         }
-        let mut of = Vec::with_capacity(actions.len());
+        let (mut of, mut refused) = (Vec::with_capacity(actions.len()), BTreeSet::new());
         for (i, (line, action)) in lines.split(|&b| b == b'\n').skip(1).zip(actions).enumerate() {
             let line: Line = serde_json::from_slice(line).map_err(|e| wrong(i + 2, e.to_string()))?;
+            if line.refused {
+                refused.insert(i);
+            }
             of.push(
                 line.into_outcome(action).ok_or_else(|| wrong(i + 2, "the part has another".to_owned()))?,
             );
         }
-        Ok(Self { began: time(&first.began)?, ended: time(&first.ended)?, notes: first.notes, of })
+        Ok(Self { began: time(&first.began)?, ended: time(&first.ended)?, notes: first.notes, of, refused })
     }
 }
 
@@ -213,7 +225,7 @@ fn frame(bytes: &[u8], plan: PlanId, part: Part) -> Result<(First, &[u8]), PlanF
 }
 
 impl Line {
-    fn of(action: &Action, outcome: &Outcome) -> Self {
+    fn of(action: &Action, outcome: &Outcome, refused: bool) -> Self {
         Self {
             event: match outcome {
                 outcome if outcome.is_done() => Event::Done,
@@ -228,6 +240,7 @@ impl Line {
             time_set: outcome.time_set,
             not_renamed: outcome.not_renamed.clone(),
             error: outcome.error.clone(),
+            refused,
         }
     }
 

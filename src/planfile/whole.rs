@@ -14,11 +14,18 @@ pub fn whole(manifest: &Manifest, parts: Vec<(Part, Vec<Action>, Option<Outcomes
     let mut report = Report { early: None, ..Report::of_nothing(Mode::Sync, &source, &destination, 0) };
     report.plan = Plan { scanned: manifest.scanned, unchanged: manifest.unchanged, ..Plan::default() };
     let mut span = None;
-    for (part, actions, outcomes) in parts {
+    for (part, mut actions, outcomes) in parts {
         match outcomes {
             Some(outcomes) => {
                 let (began, ended) = (outcomes.began, outcomes.ended);
                 span = Some(span.map_or((began, ended), |(first, last)| (began.min(first), ended.max(last))));
+                for i in outcomes.refused {
+                    if let Some((action, Outcome { error: Some(error), .. })) =
+                        actions.get_mut(i).zip(outcomes.of.get(i))
+                    {
+                        action.refuse(error.clone());
+                    }
+                }
                 report.outcomes.extend(outcomes.of);
                 for note in outcomes.notes {
                     if !report.notes.contains(&note) {

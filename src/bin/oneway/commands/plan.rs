@@ -59,7 +59,11 @@ fn make(args: &MakeArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let begun = HashSet::new();
-    let task = Task { apart: &apart, ..Task::of(sync_args, Mode::DryRun, &begun, Work::Keep) };
+    let found = match &target {
+        Target::File(_) => None,
+        Target::Dir(dir) => Some(dir.found()),
+    };
+    let task = Task { apart: &apart, ..Task::of(sync_args, Mode::DryRun, &begun, Work::Keep(found)) };
     sync::logged(sync_args, Mode::DryRun, || {
         let Mirrored { report, status, writes_latin_1, .. } = sync::mirror(&task)?;
         if !is_whole(&report) {

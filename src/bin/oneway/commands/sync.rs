@@ -65,8 +65,8 @@ pub(crate) struct PartOf {
 pub(crate) enum Work {
     /// It is decided.
     Decide,
-    /// It is decided, and kept for later.
-    Keep,
+    /// It is decided, and kept for later; with what is the same on both sides, where a file is named.
+    Keep(Option<PathBuf>),
     /// It was decided before: all of a plan, or a share of it.
     Apply(Plan, Option<Shard>),
 }
@@ -216,15 +216,18 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
     let begun = Utc::now();
     // Machines may have one home directory, where one of several at once would spoil what the others write.
     let is_recorded = mode == Mode::Sync && task.part.is_none() && (task.job.is_some() || !args.no_state);
-    let record = is_recorded.then(|| Record::begin(task.job, source.name(), destination.name())).flatten();
+    let record =
+        is_recorded.then(|| Record::begin(task.job, source.name(), destination.name(), None)).flatten();
 
     let mut early = Vec::new();
     let signals = Signals::watch(&cancel)?;
     let progress = Progress::new(args.show.progress, args.show.quiet, &cancel);
     let logged = Logged::new(&progress);
-    options.keeps_plan = matches!(task.work, Work::Keep);
+    if let Work::Keep(found) = &task.work {
+        (options.keeps_plan, options.found) = (true, found.clone());
+    }
     let result = match &task.work {
-        Work::Decide | Work::Keep => run_mirror(&source, &destination, &options, &logged),
+        Work::Decide | Work::Keep(_) => run_mirror(&source, &destination, &options, &logged),
         Work::Apply(plan, shard) => apply(&source, &destination, plan.clone(), *shard, &options, &logged),
     };
     progress.finish();

@@ -5,9 +5,12 @@
 //! first.plan shard-0001.plan … last.plan
 //! outcomes/first.jsonl …       what became of each part
 //! receipts/first.sqlite …      what it remembers
+//! receipts/unchanged.sqlite    what the plan found the same on both sides
+//! merged/…                     where all of that was taken over
 //! locks/first.lock …           one process at a time does it
 //! ```
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufWriter, Write};
 use std::num::NonZeroU32;
@@ -32,6 +35,8 @@ const LOCK: &str = "plan.lock";
 const OUTCOMES: &str = "outcomes";
 const RECEIPTS: &str = "receipts";
 const LOCKS: &str = "locks";
+const MERGED: &str = "merged";
+const FOUND: &str = "unchanged.sqlite";
 
 fn plan_name(part: Part) -> String {
     format!("{}.plan", part.name())
@@ -73,6 +78,31 @@ impl PlanDir {
 
     pub(super) fn receipts(&self, part: Part) -> PathBuf {
         self.path.join(RECEIPTS).join(format!("{}.sqlite", part.name()))
+    }
+
+    /// What the plan found the same on both sides.
+    pub(super) fn found(&self) -> PathBuf {
+        self.path.join(RECEIPTS).join(FOUND)
+    }
+
+    /// Where it stands that `what`, a word, was taken over.
+    fn merged_file(&self, what: &str) -> PathBuf {
+        self.path.join(MERGED).join(what)
+    }
+
+    pub(super) fn is_merged(&self, what: &str) -> bool {
+        self.merged_file(what).exists()
+    }
+
+    /// Remembers that `what`, a word, was taken over.
+    ///
+    /// # Errors
+    /// Why it can't.
+    pub(super) fn keep_merged(&self, what: &str) -> anyhow::Result<()> {
+        make_dir(&self.path.join(MERGED))?;
+        let file = self.merged_file(what);
+        let made = File::options().write(true).create(true).truncate(false).mode(0o600).open(&file);
+        made.map(drop).with_context(|| format!("cannot write {}", file.display()))
     }
 
     pub(super) fn lock(&self, part: Part) -> PathBuf {
@@ -218,21 +248,18 @@ impl NewDir {
             Ok(meta) => {
                 is_mine(&meta).map_err(|e| wrong(&e.to_string()))?;
                 let names = fs::read_dir(path).map_err(|e| wrong(&e.to_string()))?;
-                for name in names {
-                    let name = name.map_err(|e| wrong(&e.to_string()))?.file_name();
-                    match name.to_str() {
-                        Some(MANIFEST) => {
-                            return Err(wrong("there is a plan in it; name another directory").into());
-                        }
-                        Some(name) if is_of_plan(name) => {}
-                        _ => {
-                            let name = escape(name.as_encoded_bytes());
-                            return Err(wrong(&format!(
-                                "it holds `{name}`; name an empty directory, or a new one"
-                            ))
-                            .into());
-                        }
-                    }
+                let names: Vec<OsString> = names.flatten().map(|entry| entry.file_name()).collect();
+                if names.iter().any(|name| name == MANIFEST) {
+                    return Err(wrong("there is a plan in it; name another directory").into());
+                }
+                // Only where one was begun and never ended, what has such a name is nobody's.
+                let is_begun = names.iter().any(|name| name == LOCK);
+                let is_ours = |name: &&OsString| is_begun && name.to_str().is_some_and(is_of_plan);
+                if let Some(name) = names.iter().find(|name| !is_ours(name)) {
+                    let name = escape(name.as_encoded_bytes());
+                    return Err(
+                        wrong(&format!("it holds `{name}`; name an empty directory, or a new one")).into()
+                    );
                 }
                 false
             }
@@ -259,11 +286,20 @@ impl NewDir {
             dir.is_done = true;
             return Err(wrong("another `oneway plan` has just written to it").into());
         }
+        match fs::remove_dir_all(path.join(RECEIPTS)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(wrong(&e.to_string()).into()),
+            _ => make_dir(&path.join(RECEIPTS))?,
+        }
         Ok(dir)
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A file for what the plan finds the same on both sides.
+    pub(super) fn found(&self) -> PathBuf {
+        self.path.join(RECEIPTS).join(FOUND)
     }
 
     /// Writes the parts, and the manifest when all of them are there. The manifest gets what is known of each part's file.
@@ -315,7 +351,7 @@ impl Drop for NewDir {
             {
                 if name.to_str().is_some_and(is_of_plan) {
                     let path = self.path.join(&name);
-                    let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir(&path));
+                    let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
                 }
             }
             if self.is_made {

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::process::ExitCode;
 
-use oneway::model::{Kind, Likeness, Receipts, RelPath};
+use oneway::model::{Kind, Likeness, Receipt, Receipts, RelPath};
 use oneway::plan::{Action, Deed, Part};
-use oneway::planfile::{Manifest, whole};
+use oneway::planfile::{Manifest, Outcomes, whole};
 use oneway::report::Report;
 use oneway::run::StateOptions;
 use oneway::state::{Pair, State};
@@ -17,7 +17,7 @@ use crate::commands::plan::sync_args;
 use crate::commands::reports::Reports;
 use crate::commands::{connect, lock, state, sync};
 use crate::exit::{self, UsageError};
-use crate::history::record::Closing;
+use crate::history::record::{Closing, Record};
 use crate::ui::say::complain;
 
 pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
@@ -42,26 +42,63 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let reports = Reports::open(&args, &HashSet::new())?;
-    let state = state::options(&args, &source, &destination);
+    let state = match state::options(&args, &source, &destination) {
+        Some(StateOptions::File { file, pair }) => Some((file, pair)),
+        Some(StateOptions::OnServer) | None => None,
+    };
+    let mark = mark(&parts, state.as_ref().map(|(file, _)| &**file));
+    let is_new = !dir.is_merged(&mark);
     let mut report = whole(&dir.manifest, parts);
-    if let Some(StateOptions::File { file, pair }) = state {
-        match remember(&dir, &report, &file, &pair) {
-            Ok(()) => {}
-            Err(e) => report.troubles.push(format!("{e:#}; what the parts did is not remembered")),
-        }
+    if let Some((file, pair)) = state.filter(|_| is_new)
+        && let Err(e) = remember(&dir, &report, &file, &pair)
+    {
+        report.troubles.push(format!("{e:#}; not all that the parts did is remembered"));
     }
+    let record = (is_new && !args.no_state)
+        .then(|| Record::begin(None, &report.source, &report.destination, report.at))
+        .flatten();
     sync::complain_of(&report, None);
-    let status = sync::publish(&report, reports);
+    let mut status = sync::publish(&report, reports);
+    if is_new
+        && report.troubles.is_empty()
+        && let Err(e) = dir.keep_merged(&mark)
+    {
+        complain!("error: {e:#}");
+        status = exit::worse(status, exit::INCOMPLETE);
+    }
     let closing = Closing { report: &report, status, more: &[], metrics_file: args.metrics_file.as_deref() };
-    Ok(ExitCode::from(closing.close(None, None)))
+    Ok(ExitCode::from(closing.close(record, None)))
 }
 
-/// Writes what the parts learned to where a run remembers it. To do so twice changes nothing more.
+type Parts = [(Part, Vec<Action>, Option<Outcomes>)];
+
+/// Returns a word for what is taken over, and where to. What was remembered since must not give way to what is older.
+fn mark(parts: &Parts, state: Option<&Path>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(rustix::system::uname().nodename().to_bytes_with_nul());
+    if let Some(state) = state {
+        let state = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
+        hasher.update(state.as_os_str().as_encoded_bytes());
+    }
+    for (part, _, outcomes) in parts {
+        if let Some(outcomes) = outcomes {
+            let ended = outcomes.ended.timestamp_millis();
+            hasher.update(format!("\0{} {ended}", part.name()).as_bytes());
+        }
+    }
+    hasher.finalize().to_hex()[..24].to_owned()
+}
+
+/// Writes what the parts learned to where a run remembers it.
 fn remember(dir: &PlanDir, report: &Report, file: &Path, pair: &Pair) -> anyhow::Result<()> {
     let (state, known, aside) = State::open(file, pair)?;
     if let Some(aside) = aside {
         complain!("warning: {aside}");
     }
+    let put = |path: &RelPath, receipt: Receipt| match known.get(path) {
+        Some(known) if *known == receipt => Ok(()),
+        _ => state.record(path, Some(receipt)),
+    };
     for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
         // A link that takes the place of a file, too, ends what was known of that.
         let is_gone = matches!(action.deed, Deed::Delete | Deed::Rename) || action.kind() == Kind::Symlink;
@@ -69,20 +106,22 @@ fn remember(dir: &PlanDir, report: &Report, file: &Path, pair: &Pair) -> anyhow:
             state.record(&action.path, None)?;
         }
     }
-    let kept: HashMap<&RelPath, &Action> =
+    let planned: HashMap<&RelPath, &Action> =
         report.plan.actions.iter().map(|action| (&action.entry().path, action)).collect();
-    for part in Part::all(dir.manifest.shards) {
-        let receipts = State::peek(&dir.receipts(part), pair)?;
-        for (path, mut receipt) in receipts {
-            let Some(action) = kept.get(&path) else { continue };
-            receipt.hash = receipt.hash.or_else(|| hash_before(action, &known));
-            if known.get(&path) != Some(&receipt) {
-                state.record(&path, Some(receipt))?;
-            }
+    for (path, receipt) in State::peek(&dir.found(), pair)? {
+        if !planned.contains_key(&path) {
+            put(&path, receipt)?;
         }
     }
-    state.flush()?;
-    Ok(())
+    for part in Part::all(dir.manifest.shards) {
+        for (path, mut receipt) in State::peek(&dir.receipts(part), pair)? {
+            // Nothing else is its to know.
+            let Some(action) = planned.get(&path) else { continue };
+            receipt.hash = receipt.hash.or_else(|| hash_before(action, &known));
+            put(&path, receipt)?;
+        }
+    }
+    Ok(state.flush()?)
 }
 
 /// Returns the hash of a content that only got another name or time, as it was known before.

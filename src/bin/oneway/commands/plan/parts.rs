@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use oneway::plan::{Action, Part, Plan, cut};
@@ -62,6 +63,7 @@ pub(super) fn keep(
     let parts = cut(plan, shards);
     let sessions = args.connection.sessions.0;
     let each = share_of(sessions, shards);
+    let at_once = at_once(sessions, shards);
     let bytes = |actions: &Vec<Action>| actions.iter().map(Action::bytes).fold(0, u64::saturating_add);
     let largest = parts[1..parts.len() - 1].iter().max_by_key(|actions| bytes(actions));
     let largest = largest.map_or((0, 0), |actions| (actions.len(), bytes(actions)));
@@ -75,6 +77,7 @@ pub(super) fn keep(
         shards,
         sessions,
         sessions_each: each,
+        at_once,
         scanned,
         unchanged,
         parts: Vec::new(),
@@ -84,7 +87,7 @@ pub(super) fn keep(
     let sessions = if each == 1 { "1 session".to_owned() } else { format!("{each} sessions") };
     Ok(format!(
         "{all} in {shown}, in {shards} shares, the largest of {} and {}; each has {sessions}; `oneway apply {shown} --stage first` \
-         begins, --shard 1 to {shards} follow at once, then --stage last",
+         begins, --shard 1 to {shards} follow, {at_once} of them at once, then --stage last",
         changes(largest.0),
         human_bytes(largest.1)
     ))
@@ -107,6 +110,12 @@ fn plan_id() -> PlanId {
 fn share_of(sessions: Option<usize>, shards: NonZeroU32) -> usize {
     let all = sessions.unwrap_or(SessionCount::AUTO.most);
     (all / shards.get() as usize).max(1)
+}
+
+/// Returns how many shares may be carried out at once.
+fn at_once(sessions: Option<usize>, shards: NonZeroU32) -> usize {
+    let all = sessions.unwrap_or(SessionCount::AUTO.most);
+    (all / share_of(sessions, shards)).min(shards.get() as usize)
 }
 
 /// Carries out a plan for several machines, or a part of it.
@@ -150,6 +159,7 @@ pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
         if parts.is_empty() {
             return nothing_to_do(&common, mode, &dir, Part::all(shards), &HashSet::new());
         }
+        let started = Instant::now();
         let mut begun = HashSet::new();
         let mut worst = 0;
         for part in parts {
@@ -160,13 +170,19 @@ pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
             if !quiet && chosen.is_none() {
                 complain!("note: {}", part.title(shards));
             }
-            let args = of_part(Some(part))?;
+            let mut args = of_part(Some(part))?;
+            if let Some(time) = args.max_duration.as_mut() {
+                // It is that of all parts together; the next one stops at once where nothing is left of it.
+                *time = time.saturating_sub(started.elapsed()).max(Duration::from_millis(1));
+            }
             let files = Reports::files(&args);
-            let status = Applying { dir: &dir, part, args, mode, alone: chosen.is_none() }.apply(&begun)?;
+            let (status, stopped) =
+                Applying { dir: &dir, part, args, mode, alone: chosen.is_none() }.apply(&begun)?;
             begun.extend(files);
             worst = exit::worse(worst, status);
             // What of one share fails keeps no other from being done.
-            if status != 0 && !(status == exit::INCOMPLETE && matches!(part, Part::Shard(_))) {
+            let may_go_on = status == exit::INCOMPLETE && matches!(part, Part::Shard(_)) && !stopped;
+            if status != 0 && !may_go_on {
                 break;
             }
         }
@@ -289,8 +305,8 @@ struct Applying<'a> {
 }
 
 impl Applying<'_> {
-    /// Does what is left of it, and returns the exit status.
-    fn apply(mut self, begun: &HashSet<PathBuf>) -> anyhow::Result<u8> {
+    /// Does what is left of it, and returns the exit status, and whether somebody stopped it.
+    fn apply(mut self, begun: &HashSet<PathBuf>) -> anyhow::Result<(u8, bool)> {
         let Self { dir, part, mode, .. } = self;
         let shards = dir.manifest.shards;
         if mode == Mode::Sync {
@@ -302,15 +318,16 @@ impl Applying<'_> {
             Ok(lock) => lock,
             Err(busy) => {
                 complain!("error: {busy}");
-                return Ok(exit::BUSY);
+                return Ok((exit::BUSY, false));
             }
         };
         if let Some(why) = self.comes_too_early()? {
             complain!("error: refused: {why}");
-            return Ok(exit::REFUSED);
+            return Ok((exit::REFUSED, false));
         }
         if dir.left(part)? == 0 {
-            return nothing_to_do(&self.args, mode, dir, [part].into_iter(), begun);
+            let status = nothing_to_do(&self.args, mode, dir, [part].into_iter(), begun)?;
+            return Ok((status, false));
         }
         let actions = dir.actions(part)?;
         let former = dir.outcomes(part, &actions)?;
@@ -339,7 +356,7 @@ impl Applying<'_> {
         }
         let metrics_file = args.metrics_file.as_deref();
         let closing = Closing { report: &report, status, more: &[], metrics_file };
-        Ok(closing.close(None, None))
+        Ok((closing.close(None, None), report.stopped.is_some()))
     }
 
     /// Returns why it can't be done yet; `None` when it can.
