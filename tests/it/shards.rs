@@ -208,13 +208,14 @@ fn a_server_that_lists_minutes_is_asked_nothing_more_than_after_a_sync() {
     let sandbox = Sandbox::new();
     let Some(daemon) = Daemon::vsftpd(&sandbox) else { return };
     let src = sandbox.dir("src");
-    // As after a first sync by another program: there, with the right times.
+    // As after a first sync by another program: there, with the right times, of which the listing tells the minutes.
+    let settled = (chrono::Utc::now() - chrono::Duration::days(20)).format("%Y-%m-%dT%H:%M:07Z").to_string();
     let [synced, shared] = ["synced", "shared"].map(|name| daemon.root().dir(name));
     for i in 0..20 {
         for dir in [&src, &synced, &shared] {
             let name = format!("same/f{i}");
             dir.write(&name, format!("same {i}"));
-            dir.set_time(&name, "2026-03-04T05:06:07Z");
+            dir.set_time(&name, &settled);
         }
         src.write(format!("d{}/f{i}", i % 3), vec![b'x'; 1000 * i]);
     }
@@ -250,11 +251,12 @@ fn a_server_that_lists_minutes_is_asked_nothing_more_than_after_a_sync() {
     merge();
     let questions = |url: &str| {
         let output = sandbox.oneway(["diff", "--delete", "-vv", &src, url]).expect_status(0);
-        let asked = output.stderr.lines().filter(|line| line.contains("MDTM ")).count();
+        let asked = output.stderr.lines().filter(|line| line.contains("> MDTM /")).count();
         (asked, output.stdout.split(',').nth(1).map(str::to_owned))
     };
     let (after_sync, after_merge) = (questions(&synced), questions(&shared));
     assert_eq!(after_merge, after_sync);
+    assert_eq!(after_merge, (20, Some(" 40 unchanged".to_owned())), "only what was just sent is asked for");
     // What was remembered later is not undone by an older plan.
     src.write("d1/f1", "newer");
     sandbox.oneway(["sync", &src, &shared]).expect_status(0);
