@@ -92,7 +92,7 @@ impl Memory {
         match State::open(found, pair) {
             Ok((state, ..)) => self.keeper = Keeper::File(state),
             Err(e) => {
-                self.note(format!("{}; what is the same on both sides is not remembered", with_causes(&e)))
+                self.note(format!("{}; what is the same on both sides is not remembered", with_causes(&e)));
             }
         }
     }

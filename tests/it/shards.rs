@@ -171,6 +171,8 @@ fn a_share_that_is_killed_is_gone_on_with_beside_the_others_and_all_else_is_kept
         .expect_status(6)
         .tells(&["another run to ", "is under way"]);
     sandbox.oneway(["apply", DIR, "--stage", "last"]).expect_status(5);
+    let merged = sandbox.oneway(["plan", "merge", DIR]).expect_status(3);
+    merged.tells(&["shard 3/3 was not applied", "to be remembered by another merge, later"]);
     for shard in &shards {
         shard.signal("KILL");
     }

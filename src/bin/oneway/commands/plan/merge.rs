@@ -33,26 +33,31 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
         let outcomes = dir.outcomes(part, &actions)?;
         parts.push((part, actions, outcomes));
     }
-    // Nobody else may write there meanwhile.
-    let _locks = match lock::take(&lock::files(&args, &destination), &destination) {
-        Ok(locks) => locks,
-        Err(busy) => {
-            complain!("error: {busy}");
-            return Ok(ExitCode::from(exit::BUSY));
-        }
-    };
     let reports = Reports::open(&args, &HashSet::new())?;
     let state = match state::options(&args, &source, &destination) {
         Some(StateOptions::File { file, pair }) => Some((file, pair)),
         Some(StateOptions::OnServer) | None => None,
     };
     let mark = mark(&parts, state.as_ref().map(|(file, _)| &**file));
-    let is_new = !dir.is_merged(&mark);
     let mut report = whole(&dir.manifest, parts);
-    if let Some((file, pair)) = state.filter(|_| is_new)
-        && let Err(e) = remember(&dir, &report, &file, &pair)
-    {
-        report.troubles.push(format!("{e:#}; not all that the parts did is remembered"));
+    let mut is_new = !dir.is_merged(&mark);
+    // Nobody else may write there meanwhile.
+    let locks =
+        if is_new { lock::take(&lock::files(&args, &destination), &destination) } else { Ok(Vec::new()) };
+    match (&locks, state) {
+        (Err(busy), _) => {
+            is_new = false;
+            let busy = busy.trim_end_matches("; nothing was done");
+            report
+                .troubles
+                .push(format!("{busy}; what the parts did is to be remembered by another merge, later"));
+        }
+        (Ok(_), Some((file, pair))) if is_new => {
+            if let Err(e) = remember(&dir, &report, &file, &pair) {
+                report.troubles.push(format!("{e:#}; not all that the parts did is remembered"));
+            }
+        }
+        (Ok(_), _) => {}
     }
     let record = (is_new && !args.no_state)
         .then(|| Record::begin(None, &report.source, &report.destination, report.at))
