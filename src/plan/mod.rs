@@ -31,7 +31,7 @@ pub use actions::Actions;
 pub use condition::{Condition, ConditionError, parse_bytes};
 pub use guard::{GuardOptions, MaxDelete, Refusal, check, check_conditions};
 pub use last::come_last;
-pub use parts::{Part, cut};
+pub use parts::{Part, PartSize, Parts, cut};
 pub use renames::{Candidates, candidates, rename};
 pub use shard::{Shard, ShardError, keep_share};
 pub use standing::{Now, Standing, directories, is_same, standings};

@@ -6,13 +6,15 @@
 //! last    --last, deletions, what takes the place of a directory, and what can't be done
 //! ```
 
-use std::cmp::Reverse;
+use std::borrow::Cow;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeSet, BinaryHeap};
 use std::num::NonZeroU32;
 
 use crate::model::RelPath;
 use crate::plan::action::order;
-use crate::plan::{Action, Phase, Plan};
+use crate::plan::{Action, Actions, Phase};
+use crate::spill::{Packer, Record, Sorted, Sorter, Spill, SpillError, Unpacker};
 
 /// One part of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,13 +69,43 @@ const EACH_FILE: u64 = 64 << 10;
 /// So many runs of files there are for each share, at least, so that their ends are even.
 const RUNS: u64 = 32;
 
-/// Cuts a plan: returns the actions of each part, in the order of [`Part::all`], each in the order of execution.
+/// How much a part is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartSize {
+    /// How many actions it has.
+    pub actions: usize,
+    /// How many bytes of files it sends.
+    pub bytes: u64,
+}
+
+/// A plan that was cut.
+#[derive(Debug)]
+pub struct Parts {
+    sizes: Vec<PartSize>,
+    actions: Sorted<Placed>,
+}
+
+impl Parts {
+    /// Returns how much each part is, in the order of [`Part::all`].
+    pub fn sizes(&self) -> &[PartSize] {
+        &self.sizes
+    }
+
+    /// Returns the actions of all parts, one part after the other, each in the order of execution.
+    pub fn actions(&self) -> impl Iterator<Item = Action> {
+        self.actions.iter().map(|placed| placed.into_owned().action)
+    }
+}
+
+/// Cuts a plan. What memory is not meant for goes where `spill` says.
 ///
 /// Shares are even by bytes and by files. What lies together stays together as far as that allows, since each share lists the
 /// directories it has to do with.
-pub fn cut(plan: Plan, shards: NonZeroU32) -> Vec<Vec<Action>> {
-    let blocked: BTreeSet<RelPath> = plan
-        .actions
+///
+/// # Errors
+/// When that can't be written, or not be had back.
+pub fn cut(actions: &Actions, shards: NonZeroU32, spill: &Spill) -> Result<Parts, SpillError> {
+    let blocked: BTreeSet<RelPath> = actions
         .iter()
         .filter(|action| action.obstacle.is_some() && action.phase <= Phase::Folders)
         .map(|action| action.path.clone())
@@ -82,66 +114,152 @@ pub fn cut(plan: Plan, shards: NonZeroU32) -> Vec<Vec<Action>> {
         !blocked.is_empty()
             && std::iter::successors(Some(path.clone()), RelPath::parent).any(|dir| blocked.contains(&dir))
     };
-    let (mut first, mut shared, mut last) = (Vec::new(), Vec::new(), Vec::new());
-    for action in plan.actions {
-        let part = match action.phase {
+    let last = shards.get() + 1;
+    let half = spill.share(1, 2);
+    let (mut shared, mut placed) = (Sorter::new(half.clone()), Placing::new(shards, half));
+    for action in actions {
+        let action = action.into_owned();
+        match action.phase {
             // What fails for sure keeps others from being done where it would in one run: before what comes last.
-            _ if action.obstacle.is_some() || is_blocked(&action.entry().path) => &mut last,
-            Phase::Room | Phase::Folders => &mut first,
-            Phase::Renames | Phase::Times | Phase::Files | Phase::Permissions => &mut shared,
-            Phase::Last | Phase::Deletions | Phase::Removals | Phase::Late => &mut last,
-        };
-        part.push(action);
+            _ if action.obstacle.is_some() || is_blocked(&action.entry().path) => placed.put(last, action)?,
+            Phase::Room | Phase::Folders => placed.put(0, action)?,
+            Phase::Renames | Phase::Times | Phase::Files | Phase::Permissions => {
+                shared.push(ByPath(action))?;
+            }
+            Phase::Last | Phase::Deletions | Phase::Removals | Phase::Late => placed.put(last, action)?,
+        }
     }
-    let mut parts = vec![first];
-    parts.extend(shares(shared, shards));
-    parts.push(last);
-    for part in &mut parts {
-        part.sort_unstable_by(order);
+    let shared = shared.sorted()?;
+    let runs = runs(&shared, shards);
+    let mut shared = shared.iter();
+    for (share, Run { actions, .. }) in spread(&runs, shards).into_iter().zip(&runs) {
+        for ByPath(action) in shared.by_ref().take(*actions).map(Cow::into_owned) {
+            placed.put(share + 1, action)?;
+        }
     }
-    parts
+    spill.check()?;
+    let Placing { sizes, actions } = placed;
+    Ok(Parts { sizes, actions: actions.sorted()? })
 }
 
 fn weight(action: &Action) -> u64 {
     action.bytes().saturating_add(EACH_FILE)
 }
 
-/// Cuts the files, in the order of their paths, into runs that are small beside a share, and gives each run, the largest first, to
-/// the share that has the least.
-fn shares(mut actions: Vec<Action>, shards: NonZeroU32) -> Vec<Vec<Action>> {
-    actions.sort_unstable_by(|a, b| a.entry().path.cmp(&b.entry().path).then_with(|| order(a, b)));
-    let total = actions.iter().map(weight).fold(0, u64::saturating_add);
+/// Neighbours that go to one share.
+#[derive(Clone, Copy)]
+struct Run {
+    weight: u64,
+    actions: usize,
+}
+
+/// Cuts the files, in the order of their paths, into runs that are small beside a share.
+fn runs(shared: &Sorted<ByPath>, shards: NonZeroU32) -> Vec<Run> {
+    let total = shared.iter().map(|action| weight(&action.0)).fold(0, u64::saturating_add);
     let most = total / u64::from(shards.get()) / RUNS;
-    // Of each run, its weight and its number of actions.
-    let mut runs: Vec<(u64, usize)> = Vec::new();
-    // What is about one file stays together.
-    for file in actions.chunk_by(|a, b| a.entry().path == b.entry().path) {
-        let weight = file.iter().map(weight).fold(0, u64::saturating_add);
+    let mut runs: Vec<Run> = Vec::new();
+    let mut shared = shared.iter().peekable();
+    while let Some(first) = shared.next() {
+        // What is about one file stays together.
+        let mut file = Run { weight: weight(&first.0), actions: 1 };
+        while let Some(next) = shared.next_if(|next| next.0.entry().path == first.0.entry().path) {
+            file.weight = file.weight.saturating_add(weight(&next.0));
+            file.actions += 1;
+        }
         match runs.last_mut() {
-            Some((run, count)) if run.saturating_add(weight) <= most => {
-                *run += weight;
-                *count += file.len();
+            Some(run) if run.weight.saturating_add(file.weight) <= most => {
+                run.weight += file.weight;
+                run.actions += file.actions;
             }
-            _ => runs.push((weight, file.len())),
+            _ => runs.push(file),
         }
     }
+    runs
+}
+
+/// Gives each run, the largest first, to the share that has the least, and returns which, from 0 on.
+fn spread(runs: &[Run], shards: NonZeroU32) -> Vec<u32> {
     let mut by_weight: Vec<usize> = (0..runs.len()).collect();
-    by_weight.sort_by_key(|&run| Reverse(runs[run].0));
+    by_weight.sort_by_key(|&run| Reverse(runs[run].weight));
     let mut loads: BinaryHeap<Reverse<(u64, u32)>> =
         (0..shards.get()).map(|share| Reverse((0, share))).collect();
     let mut share_of = vec![0; runs.len()];
     for run in by_weight {
         let Some(mut least) = loads.peek_mut() else { break };
         let Reverse((load, share)) = &mut *least;
-        *load = load.saturating_add(runs[run].0);
+        *load = load.saturating_add(runs[run].weight);
         share_of[run] = *share;
     }
-    let mut shares: Vec<Vec<Action>> = (0..shards.get()).map(|_| Vec::new()).collect();
-    let mut actions = actions.into_iter();
-    for ((_, count), share) in runs.into_iter().zip(share_of) {
-        shares[share as usize].extend(actions.by_ref().take(count));
+    share_of
+}
+
+/// Gathers actions with the numbers of their parts.
+struct Placing {
+    sizes: Vec<PartSize>,
+    actions: Sorter<Placed>,
+}
+
+impl Placing {
+    fn new(shards: NonZeroU32, spill: Spill) -> Self {
+        let sizes = Part::all(shards).map(|_| PartSize::default()).collect();
+        Self { sizes, actions: Sorter::new(spill) }
     }
-    shares
+
+    fn put(&mut self, part: u32, action: Action) -> Result<(), SpillError> {
+        let size = &mut self.sizes[part as usize];
+        size.actions += 1;
+        size.bytes = size.bytes.saturating_add(action.bytes());
+        self.actions.push(Placed { part, action })
+    }
+}
+
+/// An action with the number of its part.
+#[derive(Clone, Debug)]
+struct Placed {
+    part: u32,
+    action: Action,
+}
+
+impl Record for Placed {
+    fn order(&self, other: &Self) -> Ordering {
+        self.part.cmp(&other.part).then_with(|| order(&self.action, &other.action))
+    }
+
+    fn weight(&self) -> usize {
+        self.action.weight()
+    }
+
+    fn pack(&self, packer: &mut Packer<'_>) {
+        packer.number(self.part.into());
+        self.action.pack(packer);
+    }
+
+    fn unpack(unpacker: &mut Unpacker<'_>) -> Option<Self> {
+        let part = u32::try_from(unpacker.number()?).ok()?;
+        Some(Self { part, action: Action::unpack(unpacker)? })
+    }
+}
+
+/// An action among its neighbours.
+#[derive(Clone, Debug)]
+struct ByPath(Action);
+
+impl Record for ByPath {
+    fn order(&self, other: &Self) -> Ordering {
+        self.0.entry().path.cmp(&other.0.entry().path).then_with(|| order(&self.0, &other.0))
+    }
+
+    fn weight(&self) -> usize {
+        self.0.weight()
+    }
+
+    fn pack(&self, packer: &mut Packer<'_>) {
+        self.0.pack(packer);
+    }
+
+    fn unpack(unpacker: &mut Unpacker<'_>) -> Option<Self> {
+        Action::unpack(unpacker).map(Self)
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +289,15 @@ mod tests {
         Action { path: path(name), deed, phase, reason: Reason::Missing, source, destination, obstacle: None }
     }
 
+    fn parts_of(actions: Vec<Action>, shards: u32, spill: &Spill) -> Vec<Vec<Action>> {
+        let parts = cut(&actions.into(), NonZeroU32::new(shards).unwrap(), spill).unwrap();
+        let mut actions = parts.actions();
+        let parts: Vec<Vec<Action>> =
+            parts.sizes().iter().map(|size| actions.by_ref().take(size.actions).collect()).collect();
+        assert_eq!(actions.count(), 0);
+        parts
+    }
+
     fn named(parts: &[Vec<Action>]) -> Vec<Vec<String>> {
         let name = |action: &Action| format!("{} {}", action.deed.as_str(), action.path);
         parts.iter().map(|part| part.iter().map(name).collect()).collect()
@@ -192,7 +319,7 @@ mod tests {
             action("gone", Deed::Delete, Phase::Deletions, 1),
             action("late", Deed::Replace, Phase::Late, 1),
         ];
-        let parts = cut(Plan { actions, ..Plan::default() }, NonZeroU32::MIN);
+        let parts = parts_of(actions, 1, &Spill::never());
         assert_eq!(
             named(&parts),
             [
@@ -213,7 +340,7 @@ mod tests {
     fn a_directory_is_not_spread_over_more_shares_than_it_must_be() {
         let file = |dir: usize, i: usize| action(&format!("d{dir:03}/f{i}"), Deed::Copy, Phase::Files, 1000);
         let actions = (0..1000).flat_map(|dir| (0..10).map(move |i| file(dir, i))).collect();
-        let parts = cut(Plan { actions, ..Plan::default() }, NonZeroU32::new(4).unwrap());
+        let parts = parts_of(actions, 4, &Spill::never());
         let mut dirs = 0;
         for share in &parts[1..5] {
             assert!((2400..=2600).contains(&share.len()), "{}", share.len());
@@ -252,13 +379,15 @@ mod tests {
         #[test]
         fn parts_have_each_action_once_and_shares_are_even(actions in actions(), shards in 1..20u32) {
             let shards = NonZeroU32::new(shards).unwrap();
-            let parts = cut(Plan { actions: actions.clone(), ..Plan::default() }, shards);
+            let parts = parts_of(actions.clone(), shards.get(), &Spill::never());
             prop_assert_eq!(parts.len(), Part::all(shards).count());
             let mut all: Vec<Action> = parts.iter().flatten().cloned().collect();
             all.sort_by(order);
             prop_assert_eq!(&all, &actions);
-            let again = cut(Plan { actions, ..Plan::default() }, shards);
-            prop_assert_eq!(&again, &parts, "it is the same each time");
+            // Where next to nothing may be in memory, they are the same.
+            let dir = tempfile::tempdir().unwrap();
+            let spill = Spill::to(dir.path().to_owned(), 2000);
+            prop_assert_eq!(&parts_of(actions, shards.get(), &spill), &parts);
             let shares = &parts[1..parts.len() - 1];
             let loads: Vec<u64> =
                 shares.iter().map(|share| share.iter().map(weight).fold(0, u64::saturating_add)).collect();

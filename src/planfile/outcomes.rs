@@ -93,6 +93,7 @@ impl Outcomes {
         let tried: HashMap<(&RelPath, Deed), usize> = report
             .plan
             .actions
+            .held()
             .iter()
             .enumerate()
             .map(|(i, action)| ((&action.path, action.deed), i))
@@ -302,8 +303,8 @@ mod tests {
     }
 
     fn report(tried: Vec<(Action, Outcome)>) -> Report {
-        let (actions, outcomes) = tried.into_iter().unzip();
-        let plan = Plan { actions, ..Plan::default() };
+        let (actions, outcomes): (Vec<Action>, _) = tried.into_iter().unzip();
+        let plan = Plan { actions: actions.into(), ..Plan::default() };
         Report { plan, outcomes, early: None, ..Report::of_nothing(Mode::Sync, "s", "d", 0) }
     }
 

@@ -13,7 +13,7 @@ pub fn whole(manifest: &Manifest, parts: Vec<(Part, Vec<Action>, Option<Outcomes
         [&manifest.source, &manifest.destination].map(|place| escape(place.as_bytes()));
     let mut report = Report { early: None, ..Report::of_nothing(Mode::Sync, &source, &destination, 0) };
     report.plan = Plan { scanned: manifest.scanned, unchanged: manifest.unchanged, ..Plan::default() };
-    let mut span = None;
+    let (mut all, mut span) = (Vec::new(), None);
     for (part, mut actions, outcomes) in parts {
         match outcomes {
             Some(outcomes) => {
@@ -38,8 +38,9 @@ pub fn whole(manifest: &Manifest, parts: Vec<(Part, Vec<Action>, Option<Outcomes
                 report.outcomes.extend(actions.iter().map(|_| untried.clone()));
             }
         }
-        report.plan.actions.extend(actions);
+        all.extend(actions);
     }
+    report.plan.actions = all.into();
     report.at = span.map(|(began, _)| began);
     let span = span.and_then(|(began, ended)| (ended - began).to_std().ok());
     report.seconds = span.unwrap_or_default().as_secs_f64();

@@ -87,9 +87,9 @@ impl Memory {
     }
 
     /// Keeps what is learned from now on in another file, and nothing in its own.
-    pub(super) fn keep_apart(&mut self, found: &Path, options: Option<&StateOptions>) {
+    pub(super) fn keep_apart(&mut self, found: &Path, options: Option<&StateOptions>, spill: &Spill) {
         let Some(StateOptions::File { pair, .. }) = options else { return };
-        match State::open(found, pair) {
+        match State::open(found, pair, spill) {
             Ok((state, ..)) => self.keeper = Keeper::File(state),
             Err(e) => {
                 self.note(format!("{}; what is the same on both sides is not remembered", with_causes(&e)));

@@ -39,7 +39,7 @@ fn tried(
     options: &RunOptions,
 ) -> Option<Outcomes> {
     let left = former.as_ref().map_or_else(|| actions.to_vec(), |former| former.left_of(actions.to_vec()));
-    let plan = Plan { actions: left, ..Plan::default() };
+    let plan = Plan { actions: left.into(), ..Plan::default() };
     let options = RunOptions {
         owner: Some(ID.owner(part)),
         beside_others: matches!(part, Part::Shard(_)),
@@ -91,8 +91,11 @@ proptest! {
         prop_assume!(sync.failed() == 0);
         let plan = kept(&source, &destination, &options);
         let manifest = manifest(shards, &plan);
-        let all = plan.actions.clone();
-        let parts = cut(plan, shards);
+        let all = plan.actions.held().to_vec();
+        let cut = cut(&plan.actions, shards, &Spill::never()).unwrap();
+        let mut actions = cut.actions();
+        let parts: Vec<Vec<Action>> =
+            cut.sizes().iter().map(|size| actions.by_ref().take(size.actions).collect()).collect();
         let mut came: Vec<Option<Outcomes>> = parts.iter().map(|_| None).collect();
         let sides = (&source, &destination);
         came[0] = tried(sides, Part::First, &parts[0], None, &options);
@@ -146,7 +149,7 @@ proptest! {
             keys.sort();
             keys
         };
-        prop_assert_eq!(sorted(&report.plan.actions), sorted(&all), "each action is in it once");
+        prop_assert_eq!(sorted(report.plan.actions.held()), sorted(&all), "each action is in it once");
         if !was_killed {
             prop_assert_eq!(report.bytes(), sync.bytes());
         }
@@ -173,13 +176,13 @@ fn what_stepped_aside_in_a_share_is_not_touched_by_another() {
     let there = [(path("mine"), file("old")), (old.clone(), file("old"))];
     let destination = MemoryStore::new(there);
     let mine: Vec<Action> =
-        plan.actions.iter().filter(|action| action.path == path("mine")).cloned().collect();
+        plan.actions.held().iter().filter(|action| action.path == path("mine")).cloned().collect();
     let outcomes = tried((&source, &destination), Part::Shard(1), &mine, None, &options());
     assert!(is_done(outcomes.as_ref()), "{outcomes:?}");
     assert!(destination.nodes().contains_key(&old) && !destination.nodes().contains_key(&path("other")));
     // Who begins it anew knows whose it is.
     let other: Vec<Action> =
-        plan.actions.iter().filter(|action| action.path == path("other")).cloned().collect();
+        plan.actions.held().iter().filter(|action| action.path == path("other")).cloned().collect();
     let outcomes = tried((&source, &destination), Part::Shard(2), &other, None, &options());
     assert!(is_done(outcomes.as_ref()), "{outcomes:?}");
     assert_eq!(comparable(&destination.nodes()), comparable(&source.nodes()));

@@ -339,12 +339,17 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         delay_updates: args.delay_updates,
         rate: args.bwlimit,
         split_bytes: args.split_size.map(NonZeroU64::get),
-        spill: Spill::to(large_files(), args.memory.get()),
+        spill: spill(args),
         retries: args.connection.retries,
         resume_from: usual.resume_from.filter(|_| !args.no_resume),
         cancel: cancel.clone(),
         ..usual
     })
+}
+
+/// Returns where goes what memory is not meant for.
+pub(crate) fn spill(args: &SyncArgs) -> Spill {
+    Spill::to(large_files(), args.memory.get())
 }
 
 /// Returns where files go that are too large for memory, so that none of the usual place for temporary ones, which is often memory, too.

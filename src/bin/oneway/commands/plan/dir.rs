@@ -13,16 +13,16 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufWriter, Write};
-use std::num::NonZeroU32;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use oneway::model::escape;
-use oneway::plan::{Action, Part, Plan};
+use oneway::plan::{Action, Part, Parts};
 use oneway::planfile::{
     self, Header, MOST_BYTES, MOST_MANIFEST_BYTES, Manifest, Outcomes, PartFile, PlanFileError, Tally,
 };
+use oneway::spill::Spill;
 use oneway::state::{Holder, Lock, LockError};
 
 use crate::commands::plan::file::{self, is_mine};
@@ -130,14 +130,14 @@ impl PlanDir {
             )
             .into());
         }
-        let (header, plan) = planfile::read(&bytes).map_err(|e| wrong(e.to_string()))?;
+        let (header, mut plan) = planfile::read(&bytes).map_err(|e| wrong(e.to_string()))?;
         let is_of_it = header.source == manifest.source
             && header.destination == manifest.destination
             && plan.actions.len() == known.actions;
         if !is_of_it {
             return Err(wrong("it is of another plan; make the plan again".to_owned()).into());
         }
-        Ok(plan.actions)
+        Ok(std::mem::take(plan.actions.held_mut()))
     }
 
     /// Reads what became of a part; `None` where no try at it has ended.
@@ -310,27 +310,29 @@ impl NewDir {
         mut self,
         header: &Header,
         mut manifest: Manifest,
-        parts: Vec<Vec<Action>>,
+        parts: &Parts,
+        spill: &Spill,
     ) -> anyhow::Result<()> {
-        let shards: NonZeroU32 = manifest.shards;
+        let mut actions = parts.actions();
         manifest.parts.clear();
-        for (part, actions) in Part::all(shards).zip(parts) {
-            let plan = Plan { actions, ..Plan::default() };
+        for (part, size) in Part::all(manifest.shards).zip(parts.sizes()) {
             let file = self.path.join(plan_name(part));
             let mut hashing = Hashing { hasher: blake3::Hasher::new(), bytes: 0 };
             write_whole(&file.with_extension("plan.part"), &file, |out| {
-                planfile::write(header, &plan, &mut hashing.to(out))
+                let its = actions.by_ref().take(size.actions);
+                planfile::write_actions(header, size.actions, its, &mut hashing.to(out))
             })?;
             if hashing.bytes > MOST_BYTES {
                 let most = MOST_BYTES >> 20;
                 anyhow::bail!("{} would have more than {most} MiB; take more shards", plan_name(part));
             }
             manifest.parts.push(PartFile {
-                actions: plan.actions.len(),
-                bytes: plan.actions.iter().map(Action::bytes).fold(0, u64::saturating_add),
+                actions: size.actions,
+                bytes: size.bytes,
                 blake3: *hashing.hasher.finalize().as_bytes(),
             });
         }
+        spill.check()?;
         let dir = PlanDir { path: self.path.clone(), manifest };
         dir.make_room()?;
         write_whole(&self.path.join(DRAFT), &self.path.join(MANIFEST), |out| {

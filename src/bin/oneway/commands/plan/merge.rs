@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::process::ExitCode;
 
-use oneway::model::{Kind, Likeness, Receipt, Receipts, RelPath};
+use oneway::model::{Kept, Kind, Likeness, Receipt, RelPath, Remembered};
 use oneway::plan::{Action, Deed, Part};
 use oneway::planfile::{Manifest, Outcomes, whole};
 use oneway::report::Report;
 use oneway::run::StateOptions;
+use oneway::spill::Spill;
 use oneway::state::{Pair, State};
 
 use crate::args::MergeArgs;
@@ -53,7 +54,7 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
                 .push(format!("{busy}; what the parts did is to be remembered by another merge, later"));
         }
         (Ok(_), Some((file, pair))) if is_new => {
-            if let Err(e) = remember(&dir, &report, &file, &pair) {
+            if let Err(e) = remember(&dir, &report, (&file, &pair), &sync::spill(&args)) {
                 report.troubles.push(format!("{e:#}; not all that the parts did is remembered"));
             }
         }
@@ -95,42 +96,48 @@ fn mark(parts: &Parts, state: Option<&Path>) -> String {
 }
 
 /// Writes what the parts learned to where a run remembers it.
-fn remember(dir: &PlanDir, report: &Report, file: &Path, pair: &Pair) -> anyhow::Result<()> {
-    let (state, known, aside) = State::open(file, pair)?;
+fn remember(
+    dir: &PlanDir,
+    report: &Report,
+    (file, pair): (&Path, &Pair),
+    spill: &Spill,
+) -> anyhow::Result<()> {
+    let (state, known, aside) = State::open(file, pair, spill)?;
     if let Some(aside) = aside {
         complain!("warning: {aside}");
     }
     let put = |path: &RelPath, receipt: Receipt| match known.get(path) {
-        Some(known) if *known == receipt => Ok(()),
+        Some(known) if known == receipt => Ok(()),
         _ => state.record(path, Some(receipt)),
     };
-    for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
+    for (action, outcome) in report.plan.actions.held().iter().zip(&report.outcomes) {
         // A link that takes the place of a file, too, ends what was known of that.
         let is_gone = matches!(action.deed, Deed::Delete | Deed::Rename) || action.kind() == Kind::Symlink;
-        if outcome.is_done() && is_gone && known.contains_key(&action.path) {
+        if outcome.is_done() && is_gone && known.get(&action.path).is_some() {
             state.record(&action.path, None)?;
         }
     }
     let planned: HashMap<&RelPath, &Action> =
-        report.plan.actions.iter().map(|action| (&action.entry().path, action)).collect();
-    for (path, receipt) in State::peek(&dir.found(), pair)? {
+        report.plan.actions.held().iter().map(|action| (&action.entry().path, action)).collect();
+    for Kept { path, receipt } in State::peek(&dir.found(), pair, spill)?.iter() {
         if !planned.contains_key(&path) {
             put(&path, receipt)?;
         }
     }
     for part in Part::all(dir.manifest.shards) {
-        for (path, mut receipt) in State::peek(&dir.receipts(part), pair)? {
+        for Kept { path, mut receipt } in State::peek(&dir.receipts(part), pair, spill)?.iter() {
             // Nothing else is its to know.
             let Some(action) = planned.get(&path) else { continue };
             receipt.hash = receipt.hash.or_else(|| hash_before(action, &known));
             put(&path, receipt)?;
         }
     }
+    spill.check()?;
     Ok(state.flush()?)
 }
 
 /// Returns the hash of a content that only got another name or time, as it was known before.
-fn hash_before(action: &Action, known: &Receipts) -> Option<[u8; 32]> {
+fn hash_before(action: &Action, known: &Remembered) -> Option<[u8; 32]> {
     let before = known.get(&action.path).filter(|_| matches!(action.deed, Deed::Rename | Deed::Touch))?;
     let there = action.destination.as_deref()?;
     before.hash.filter(|_| before.destination.compare(there) == Likeness::Same)

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use oneway::plan::{Action, Part, Plan, cut};
+use oneway::plan::{Part, Plan, cut};
 use oneway::planfile::{Header, Manifest, Outcomes, PlanId};
 use oneway::pool::SessionCount;
 use oneway::report::{Mode, Report, human_bytes};
@@ -60,13 +60,14 @@ pub(super) fn keep(
 ) -> anyhow::Result<String> {
     let all = changes(plan.actions.len());
     let (scanned, unchanged) = (plan.scanned, plan.unchanged);
-    let parts = cut(plan, shards);
+    let spill = sync::spill(args);
+    let parts = cut(&plan.actions, shards, &spill)?;
+    drop(plan);
     let sessions = args.connection.sessions.0;
     let each = share_of(sessions, shards);
     let at_once = at_once(sessions, shards);
-    let bytes = |actions: &Vec<Action>| actions.iter().map(Action::bytes).fold(0, u64::saturating_add);
-    let largest = parts[1..parts.len() - 1].iter().max_by_key(|actions| bytes(actions));
-    let largest = largest.map_or((0, 0), |actions| (actions.len(), bytes(actions)));
+    let shares = &parts.sizes()[1..=shards.get() as usize];
+    let largest = shares.iter().max_by_key(|size| (size.bytes, size.actions)).copied().unwrap_or_default();
     let manifest = Manifest {
         program: header.program.clone(),
         made: header.made,
@@ -83,13 +84,13 @@ pub(super) fn keep(
         parts: Vec::new(),
     };
     let shown = dir.path().display().to_string();
-    dir.finish(header, manifest, parts)?;
+    dir.finish(header, manifest, &parts, &spill)?;
     let sessions = if each == 1 { "1 session".to_owned() } else { format!("{each} sessions") };
     Ok(format!(
         "{all} in {shown}, in {shards} shares, the largest of {} and {}; each has {sessions}; `oneway apply {shown} --stage first` \
          begins, --shard 1 to {shards} follow, {at_once} of them at once, then --stage last",
-        changes(largest.0),
-        human_bytes(largest.1)
+        changes(largest.actions),
+        human_bytes(largest.bytes)
     ))
 }
 
@@ -264,14 +265,15 @@ fn left(dir: &PlanDir) -> anyhow::Result<Vec<Part>> {
 
 /// Says what all of the plan would do that isn't done yet.
 fn all_dry(dir: &PlanDir, args: &SyncArgs) -> anyhow::Result<u8> {
-    let mut plan = Plan::default();
+    let mut all = Vec::new();
     for part in Part::all(dir.manifest.shards) {
         let actions = dir.actions(part)?;
-        plan.actions.extend(match dir.outcomes(part, &actions)? {
+        all.extend(match dir.outcomes(part, &actions)? {
             Some(outcomes) => outcomes.left_of(actions),
             None => actions,
         });
     }
+    let mut plan = Plan { actions: all.into(), ..Plan::default() };
     plan.sort();
     let begun = HashSet::new();
     let apart = [dir.path().to_owned()];
@@ -341,7 +343,7 @@ impl Applying<'_> {
             owner: dir.manifest.id.owner(part),
             beside: matches!(part, Part::Shard(_)).then(|| dir.manifest.id.text()),
         };
-        let plan = Plan { actions: left, ..Plan::default() };
+        let plan = Plan { actions: left.into(), ..Plan::default() };
         let apart = [dir.path().to_owned()];
         let task =
             Task { apart: &apart, part: Some(place), ..Task::of(args, mode, begun, Work::Apply(plan, None)) };
