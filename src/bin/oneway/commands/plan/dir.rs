@@ -165,6 +165,10 @@ impl PlanDir {
     ) -> anyhow::Result<Option<T>> {
         let file = self.outcomes_file(part);
         let wrong = |text: String| UsageError(format!("cannot read {}: {text}", file.display()));
+        // A machine that has looked before may believe for a while that it isn't there; to open the directory makes NFS look again.
+        if !file.exists() {
+            drop(fs::read_dir(self.path.join(OUTCOMES)));
+        }
         match file::read(&file, MOST_BYTES) {
             Ok(bytes) => {
                 let read = read(&bytes);
