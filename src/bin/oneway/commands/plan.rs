@@ -1,8 +1,10 @@
 //! `oneway plan` and `oneway apply`.
 
+mod chosen;
 mod dir;
 mod file;
 mod merge;
+mod new_dir;
 mod parts;
 
 use std::collections::{BTreeMap, HashSet};
@@ -17,8 +19,8 @@ use oneway::planfile::{self, Header, MOST_BYTES, OptionValue};
 use oneway::report::{Mode, Report};
 
 use crate::args::{ApplyArgs, MakeArgs, PlanArgs, ShardArg, SyncArgs, is_kept};
-use crate::commands::plan::dir::NewDir;
 use crate::commands::plan::file::Draft;
+use crate::commands::plan::new_dir::NewDir;
 use crate::commands::sync::{self, Mirrored, Task, Work};
 use crate::commands::{backup, connect};
 use crate::exit::{self, UsageError};

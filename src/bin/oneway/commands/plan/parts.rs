@@ -1,7 +1,6 @@
 //! A plan for several machines: cut into parts that are carried out one by one, or side by side.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
@@ -14,9 +13,11 @@ use oneway::planfile::{Header, Manifest, Outcomes, PlanId};
 use oneway::pool::SessionCount;
 use oneway::report::{Mode, Report, human_bytes};
 
-use crate::args::{ApplyArgs, ShardArg, Stage, SyncArgs};
+use crate::args::{ApplyArgs, SyncArgs};
 use crate::commands::lock;
-use crate::commands::plan::dir::{NewDir, PlanDir};
+use crate::commands::plan::chosen::chosen;
+use crate::commands::plan::dir::PlanDir;
+use crate::commands::plan::new_dir::NewDir;
 use crate::commands::plan::{changes, say_where, sync_args};
 use crate::commands::reports::Reports;
 use crate::commands::sync::{self, Mirrored, PartOf, Task, Work};
@@ -201,56 +202,6 @@ fn with_share(mut args: SyncArgs, part: Option<Part>, dir: &PlanDir) -> SyncArgs
     }
     args
 }
-
-/// Returns the part that is asked for; `None` for all of them.
-fn chosen(
-    args: &ApplyArgs,
-    shards: NonZeroU32,
-    environment: impl Fn(&str) -> Option<OsString>,
-) -> Result<Option<Part>, String> {
-    let number = match (args.stage, args.shard) {
-        (Some(Stage::First), _) => return Ok(Some(Part::First)),
-        (Some(Stage::Last), _) => return Ok(Some(Part::Last)),
-        (None, Some(ShardArg::Of(shard))) if shard.of() != shards => {
-            return Err(format!("--shard {shard}: this plan has {shards} shares, not {}", shard.of()));
-        }
-        (None, Some(ShardArg::Of(shard))) => shard.number(),
-        (None, Some(ShardArg::Number(number))) if !(1..=shards.get()).contains(&number) => {
-            return Err(format!("--shard {number}: this plan has {shards} shares, from 1 on"));
-        }
-        (None, Some(ShardArg::Number(number))) => number,
-        (None, None) => match of_environment(shards, environment)? {
-            Some(number) => number,
-            None => return Ok(None),
-        },
-    };
-    Ok(Some(Part::Shard(number)))
-}
-
-/// Returns the share that whoever starts many of them names; `None` where nobody does.
-fn of_environment(
-    shards: NonZeroU32,
-    environment: impl Fn(&str) -> Option<OsString>,
-) -> Result<Option<u32>, String> {
-    let slurm = (SLURM, 0, format!("sbatch --array=1-{shards}"));
-    let kubernetes = (KUBERNETES, 1, format!("completionMode: Indexed and completions: {shards}"));
-    for (name, later, right) in [slurm, kubernetes] {
-        let Some(value) = environment(name).filter(|value| !value.is_empty()) else { continue };
-        let text = value.to_str().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
-        let number = text.and_then(|text| text.parse::<u32>().ok()?.checked_add(later));
-        let Some(number) = number.filter(|number| (1..=shards.get()).contains(number)) else {
-            let value = oneway::model::escape(value.as_encoded_bytes());
-            return Err(format!("${name} is {value}, and this plan has {shards} shares; write {right}"));
-        };
-        return Ok(Some(number));
-    }
-    Ok(None)
-}
-
-/// The number of a task of an array, from what number on it was told to.
-const SLURM: &str = "SLURM_ARRAY_TASK_ID";
-/// The number of a pod of a job, from 0 on.
-const KUBERNETES: &str = "JOB_COMPLETION_INDEX";
 
 /// Returns the parts that have something left to do.
 fn left(dir: &PlanDir) -> anyhow::Result<Vec<Part>> {
