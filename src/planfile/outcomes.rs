@@ -139,7 +139,7 @@ impl Outcomes {
     /// # Errors
     /// What the output says.
     pub fn write(&self, plan: PlanId, part: Part, actions: &[Action], out: &mut dyn Write) -> io::Result<()> {
-        let mut out = Hashing { out, hasher: blake3::Hasher::new() };
+        let mut out = Hashing { out, hasher: blake3::Hasher::new(), bytes: 0 };
         let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
         let first = First {
             oneway_outcomes: VERSION,

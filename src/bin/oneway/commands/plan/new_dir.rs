@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use oneway::model::escape;
 use oneway::plan::{Part, Parts};
-use oneway::planfile::{self, Header, MOST_BYTES, Manifest, PartFile};
+use oneway::planfile::{self, Header, Manifest, PartFile};
 use oneway::spill::Spill;
 use oneway::state::{Holder, Lock, LockError};
 
@@ -109,19 +110,16 @@ impl NewDir {
         manifest.parts.clear();
         for (part, size) in Part::all(manifest.shards).zip(parts.sizes()) {
             let file = self.path.join(plan_name(part));
-            let mut hashing = Hashing { hasher: blake3::Hasher::new(), bytes: 0 };
-            write_whole(&file.with_extension("plan.part"), &file, |out| {
+            let mut hasher = blake3::Hasher::new();
+            let written = write_whole(&file.with_extension("plan.part"), &file, |out| {
                 let its = actions.by_ref().take(size.actions);
-                planfile::write_actions(header, size.actions, its, &mut hashing.to(out))
-            })?;
-            if hashing.bytes > MOST_BYTES {
-                let most = MOST_BYTES >> 20;
-                anyhow::bail!("{} would have more than {most} MiB; take more shards", plan_name(part));
-            }
+                planfile::write_actions(header, size.actions, its, &mut Hashing { out, hasher: &mut hasher })
+            });
+            written.with_context(|| plan_name(part))?;
             manifest.parts.push(PartFile {
                 actions: size.actions,
                 bytes: size.bytes,
-                blake3: *hashing.hasher.finalize().as_bytes(),
+                blake3: *hasher.finalize().as_bytes(),
             });
         }
         spill.check()?;
@@ -168,28 +166,16 @@ fn is_of_plan(name: &str) -> bool {
         || stem.is_some_and(|stem| stem == Part::First.name() || stem == Part::Last.name() || is_share(stem))
 }
 
-/// Hashes and counts what is written.
-struct Hashing {
-    hasher: blake3::Hasher,
-    bytes: u64,
-}
-
-impl Hashing {
-    fn to<'h>(&'h mut self, out: &'h mut dyn Write) -> impl Write + 'h {
-        HashingTo { hashing: self, out }
-    }
-}
-
-struct HashingTo<'h> {
-    hashing: &'h mut Hashing,
+/// Hashes what is written.
+struct Hashing<'h> {
     out: &'h mut dyn Write,
+    hasher: &'h mut blake3::Hasher,
 }
 
-impl Write for HashingTo<'_> {
+impl Write for Hashing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n = self.out.write(bytes)?;
-        self.hashing.hasher.update(&bytes[..n]);
-        self.hashing.bytes += n as u64;
+        self.hasher.update(&bytes[..n]);
         Ok(n)
     }
 
