@@ -105,6 +105,8 @@ const MERGE: &str = "merge";
 impl Args for PlanArgs {
     fn augment_args(command: Command) -> Command {
         let shards = Arg::new("shards").long("shards").value_name("N").display_order(0);
+        // Not under the last heading of those of `sync`.
+        let shards = shards.help_heading(None::<&str>);
         let shards = shards.value_parser(|text: &str| number_of_shards(text));
         SyncArgs::augment_args(command)
             .mut_arg("output", |arg| {
@@ -160,7 +162,7 @@ fn number_of_shards(text: &str) -> Result<NonZeroU32, String> {
 
 /// Options of `sync` that `plan merge` has: of its report, and where it remembers.
 const MERGING: &[&str] =
-    &["format", "output", "report", "all", "quiet", "verbose", "state", "no-state", "metrics-file"];
+    &["format", "output", "report", "all", "quiet", "verbose", "state", "no-state", "memory", "metrics-file"];
 
 #[derive(Debug)]
 pub(crate) struct MergeArgs {
