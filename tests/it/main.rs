@@ -12,6 +12,7 @@ mod browser;
 mod cli;
 mod daemons;
 mod docs;
+mod engines;
 mod explain;
 mod faults;
 mod filters;
