@@ -102,6 +102,10 @@ fn mirror(
     let dry = options.mode != Mode::Sync || refusal.is_some();
     let decision = Decision { plan, refusal, dry, times_kept: measure.times_kept };
     let course = Mirroring { measure, filter: &options.filter };
+    if let Some(found) = options.found.as_ref().filter(|_| dry) {
+        looked.memory.keep_apart(found, options.state.as_ref(), &options.spill);
+        course.before(&looked.memory, &looked.from, &looked.to);
+    }
     Ok(carry_out((&ends, lock), options, looked, decision, &course, observer))
 }
 

@@ -122,6 +122,16 @@ impl Outcome {
         }
     }
 
+    /// Returns the outcome of what was done by a try that nobody has heard the end of.
+    pub fn found_done(bytes: u64) -> Self {
+        Self::done(bytes, 0.0, 1)
+    }
+
+    /// Returns the outcome of what was never begun.
+    pub fn untried(why: impl Into<String>) -> Self {
+        Self::failed(why, 0)
+    }
+
     /// Returns whether it was done.
     pub fn is_done(&self) -> bool {
         self.error.is_none()

@@ -114,6 +114,16 @@ impl Remembered {
         }
     }
 
+    /// Returns each receipt with its path.
+    pub fn iter(&self) -> Box<dyn Iterator<Item = Kept> + '_> {
+        match self {
+            Self::Held(receipts) => Box::new(
+                receipts.iter().map(|(path, receipt)| Kept { path: path.clone(), receipt: *receipt }),
+            ),
+            Self::Put(sorted) => Box::new(sorted.iter().map(Cow::into_owned)),
+        }
+    }
+
     /// Returns the path of each receipt.
     pub fn paths(&self) -> Box<dyn Iterator<Item = Cow<'_, RelPath>> + '_> {
         match self {

@@ -48,6 +48,16 @@ impl Display for Shard {
 }
 
 impl Shard {
+    /// Returns its number, from 1 on.
+    pub fn number(self) -> u32 {
+        self.number
+    }
+
+    /// Returns how many there are.
+    pub fn of(self) -> NonZeroU32 {
+        self.of
+    }
+
     fn has(self, path: &RelPath) -> bool {
         let hash = blake3::hash(path.as_bytes());
         let first: [u8; 8] = hash.as_bytes()[..8].try_into().expect("there are 32");

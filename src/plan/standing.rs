@@ -160,7 +160,7 @@ impl Judge<'_> {
         }
         if self.is_sent(new) {
             return Ok(match self.there(&action.path) {
-                None => Standing::Done,
+                None => self.is_gone(&action.path)?,
                 Some(_) => self.destination_is_same(action).map(|()| Standing::Left)?,
             });
         }
@@ -201,7 +201,7 @@ impl Judge<'_> {
             }
         }
         match self.there(&action.path) {
-            None => Ok(Standing::Done),
+            None => self.is_gone(&action.path),
             Some(there) if there.is_dir() => Ok(Standing::Done),
             Some(_) => {
                 self.destination_is_same(action)?;

@@ -7,7 +7,17 @@
 
 mod check;
 mod line;
+mod manifest;
+mod outcomes;
+mod whole;
 
+pub use manifest::{
+    MANIFEST_VERSION, MOST_MANIFEST_BYTES, MOST_SHARDS, Manifest, ManifestError, PartFile, PlanId,
+};
+pub use outcomes::{Outcomes, Tally};
+pub use whole::whole;
+
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -15,7 +25,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
 use crate::planfile::line::Line;
 use crate::report::write_value;
 
@@ -117,6 +127,19 @@ struct Last<'h> {
 /// # Errors
 /// What the output says.
 pub fn write(header: &Header, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    write_actions(header, plan.actions.len(), plan.actions.iter(), out)
+}
+
+/// Writes a plan of these actions, so many.
+///
+/// # Errors
+/// What the output says.
+pub fn write_actions(
+    header: &Header,
+    count: usize,
+    actions: impl Iterator<Item = impl Borrow<Action>>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut out = Hashing { out, hasher: blake3::Hasher::new(), bytes: 0 };
     let first = First {
         oneway_plan: VERSION,
@@ -125,19 +148,19 @@ pub fn write(header: &Header, plan: &Plan, out: &mut dyn Write) -> io::Result<()
         source: header.source.clone(),
         destination: header.destination.clone(),
         options: header.options.clone(),
-        actions: plan.actions.len(),
+        actions: count,
     };
     let mut line = Vec::new();
     write_value(&mut line, &first)?;
-    for action in &plan.actions {
+    for action in actions {
         line.push(b'\n');
         out.write_all(&line)?;
         line.clear();
-        write_value(&mut line, &Line::of(&action))?;
+        write_value(&mut line, &Line::of(action.borrow()))?;
     }
     line.push(b'\n');
     out.write_all(&line)?;
-    out.out.write_all(&last_line(plan.actions.len(), out.hasher.finalize()))
+    out.out.write_all(&last_line(count, out.hasher.finalize()))
 }
 
 /// Reads a plan, in the order of its execution.

@@ -14,7 +14,7 @@ use crate::report::{Mode, Report};
 use crate::run::carry::{Course, Decision, carry_out};
 use crate::run::ends::Ends;
 use crate::run::exact::sharpen_trees;
-use crate::run::look::{Looked, Measure, scan_side};
+use crate::run::look::{Looked, Measure, Within, scan_side};
 use crate::run::memory::Memory;
 use crate::run::remote_lock::Loss;
 use crate::run::{RunOptions, apart, backup, folding, heal, leftovers};
@@ -51,7 +51,10 @@ fn carry_on(
     let options = &*apart(options, &ends)?;
     let left = shard.map(|shard| (shard, keep_share(&mut plan, shard)));
     let dirs = directories(&plan);
-    let mut looked = Looked::at(&ends, options, Some(&dirs), observer, None)?;
+    let has_others = left.is_some() || options.beside_others;
+    let paths: Option<BTreeSet<&RelPath>> = has_others.then(|| paths(&plan));
+    let within = Within { dirs: &dirs, paths: paths.as_ref() };
+    let mut looked = Looked::at(&ends, options, Some(&within), observer, None)?;
     let measure = measure(&mut looked, &plan, &ends, options)?;
     sharpen_trees(&plan, &ends, (&mut looked.from.tree, &mut looked.to.tree))?;
     let Looked { from, to, memory, .. } = &looked;
@@ -78,10 +81,14 @@ fn carry_on(
     Ok(carry_out((&ends, lock), options, looked, decision, &course, observer))
 }
 
+/// Returns the paths that a plan is about.
+fn paths(plan: &Plan) -> BTreeSet<&RelPath> {
+    plan.actions.held().iter().flat_map(|action| [&action.path, &action.entry().path]).collect()
+}
+
 /// Asks only about files of the plan what decides whether they are the same.
 fn measure(looked: &mut Looked, plan: &Plan, ends: &Ends, options: &RunOptions) -> StoreResult<Measure> {
-    let planned: BTreeSet<&RelPath> =
-        plan.actions.held().iter().flat_map(|action| [&action.path, &action.entry().path]).collect();
+    let planned = paths(plan);
     let is_planned = |entry: &Entry| planned.contains(&entry.path);
     let (few_from, few_to) = (looked.from.tree.only(is_planned), looked.to.tree.only(is_planned));
     let mut all_from = std::mem::replace(&mut looked.from.tree, few_from);

@@ -53,7 +53,8 @@ impl Stray {
     }
 }
 
-/// Gives old files their names back, or removes them. `source` is where long names are looked up.
+/// Gives old files their names back, or removes them. `source` is where long names are looked up. Where others are at work on other paths
+/// than these `own` ones, what stepped aside from those is theirs.
 ///
 /// # Errors
 /// When there is no session.
@@ -61,7 +62,7 @@ pub(super) fn destination(
     pool: &Pool,
     scanned: &mut Scanned,
     source: &Tree,
-    filter: &Filter,
+    (filter, own): (&Filter, Option<&BTreeSet<&RelPath>>),
     dry: bool,
 ) -> StoreResult<Healed> {
     let strays = Stray::take_all(scanned);
@@ -82,6 +83,7 @@ pub(super) fn destination(
             let there = listing.entries.iter().map(|entry| &entry.path);
             let meant = children(source, &dir);
             match stray.path(&dir, there.chain(&meant)) {
+                path if own.is_some_and(|own| !path.as_ref().is_some_and(|path| own.contains(path))) => {}
                 Some(path) if there_is(&listing, &path, Kind::File) => over.push(stray.entry.path),
                 Some(path) if listing.entries.iter().any(|entry| entry.path == path) => healed
                     .notes

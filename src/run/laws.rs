@@ -6,6 +6,8 @@ mod leftovers;
 mod names;
 // It may import more than a run.
 #[cfg(test)]
+mod parts;
+#[cfg(test)]
 mod plans;
 mod renames;
 mod server_state;

@@ -28,6 +28,14 @@ pub(super) struct Looked {
     pub(super) troubles: Vec<String>,
 }
 
+/// What of both sides a plan that was made before is about.
+pub(super) struct Within<'w> {
+    /// Its directories, with those above them; no others are listed beside the root.
+    pub(super) dirs: &'w BTreeSet<RelPath>,
+    /// Its paths, where others are at work on other paths beside them; `None` where nobody is.
+    pub(super) paths: Option<&'w BTreeSet<&'w RelPath>>,
+}
+
 /// How files are compared, with what the destination can do.
 pub(super) struct Measure {
     pub(super) compare: CompareOptions,
@@ -39,14 +47,14 @@ pub(super) struct Measure {
 }
 
 impl Looked {
-    /// Looks at both sides; at no directory beside the root that is not `within`, where that is said.
+    /// Looks at both sides; at nothing that is not `within`, where that is said.
     ///
     /// # Errors
     /// When a side can't be reached, or its root not be listed.
     pub(super) fn at(
         ends: &Ends,
         options: &RunOptions,
-        within: Option<&BTreeSet<RelPath>>,
+        within: Option<&Within<'_>>,
         observer: &dyn Observer,
         mut witness: Option<&mut Witness<'_>>,
     ) -> StoreResult<Self> {
@@ -56,7 +64,8 @@ impl Looked {
             // Before the scan: whoever scans takes it that every session there may be is at its disposal.
             let fetched =
                 (server == Some(side)).then(|| server_state::fetch(pool, side, retry)).transpose()?;
-            Ok((fetched, scan_side(pool, side, options, within, observer)?))
+            let dirs = within.map(|within| within.dirs);
+            Ok((fetched, scan_side(pool, side, options, dirs, observer)?))
         };
         let scans = || both(|| look(source, Side::Source), || look(destination, Side::Destination));
         let dry = options.mode != Mode::Sync;
@@ -71,7 +80,8 @@ impl Looked {
         if let Some(witness) = &mut witness {
             witness.see([&from, &to], [source, destination]);
         }
-        let healed = heal::destination(destination, &mut to, &from.tree, &options.filter, dry)?;
+        let own = within.and_then(|within| within.paths);
+        let healed = heal::destination(destination, &mut to, &from.tree, (&options.filter, own), dry)?;
         heal::doubt_source(&mut from, &options.filter);
         // What a plan is about was not left out when it was made.
         let left_out = match within {

@@ -1,6 +1,7 @@
 //! What a run remembers for the next: receipts of what was found or made the same.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -83,6 +84,17 @@ impl Memory {
             Err(e) => memory.note(format!("{}; this run is not remembered", with_causes(&e))),
         }
         memory
+    }
+
+    /// Keeps what is learned from now on in another file, and nothing in its own.
+    pub(super) fn keep_apart(&mut self, found: &Path, options: Option<&StateOptions>, spill: &Spill) {
+        let Some(StateOptions::File { pair, .. }) = options else { return };
+        match State::open(found, pair, spill) {
+            Ok((state, ..)) => self.keeper = Keeper::File(state),
+            Err(e) => {
+                self.note(format!("{}; what is the same on both sides is not remembered", with_causes(&e)));
+            }
+        }
     }
 
     /// Takes over what is kept on a server.

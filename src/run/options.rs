@@ -56,6 +56,11 @@ pub struct RunOptions {
     pub resume_from: Option<u64>,
     /// The plan is kept to be carried out later: all its files are told apart as exactly as they can be. Of use where nothing is changed.
     pub keeps_plan: bool,
+    /// A file that gets the receipts of what a plan leaves alone, as a run would keep them, where they are kept in a file of this machine;
+    /// `None` forgets them. Of use where nothing is changed.
+    pub found: Option<PathBuf>,
+    /// Others carry out other parts of the same plan meanwhile, on this machine or elsewhere. Of use where a plan is carried out.
+    pub beside_others: bool,
     /// What is sent after everything else: whatever one of its rules matches, with all below.
     pub last: Filter,
     /// Files get their final names together, when all of them are there under temporary ones.
@@ -108,6 +113,8 @@ impl Default for RunOptions {
             owner: None,
             resume_from: Some(1 << 20),
             keeps_plan: false,
+            found: None,
+            beside_others: false,
             last: Filter::default(),
             delay_updates: false,
             backup: None,

@@ -17,6 +17,8 @@ use thiserror::Error;
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    /// Others of a group may hold it, too.
+    shared: bool,
 }
 
 /// Who holds a lock, as far as they have written it down.
@@ -50,26 +52,43 @@ impl Lock {
     /// # Errors
     /// Who has it, or why it can't be had.
     pub fn take(path: &Path, holder: &Holder) -> Result<Self, LockError> {
-        if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir)?;
-        }
-        // Not through a link, so that nobody who may write into the directory chooses which file is written to; and a FIFO that lies
-        // there keeps nobody waiting.
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file =
-            File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)).map_err(io::Error::from)?);
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file").into());
-        }
+        let file = open(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Held(read_soon(&file))),
             Err(TryLockError::Error(e)) => return Err(e.into()),
         }
-        let lock = Self { file };
+        let lock = Self { file, shared: false };
         // Only people would miss it.
         let _ = lock.write(&holder.to_text());
         Ok(lock)
+    }
+
+    /// Takes the lock of the file at `path` together with others of `group`, a word without a line break. Whoever takes it for himself, and
+    /// other groups, are kept out as long as any of them has it. Waits for nobody, but for others that are about to find out the same.
+    ///
+    /// # Errors
+    /// Who has it, or why it can't be had.
+    pub fn share(path: &Path, group: &str) -> Result<Self, LockError> {
+        let lock = Self { file: open(path)?, shared: true };
+        let text = format!("{GROUP} {group}\n");
+        for _ in 0..SHARING_TRIES {
+            // The first one says whose it is, which nobody can change as long as anybody shares it.
+            match lock.file.try_lock() {
+                Ok(()) => lock.write(&text)?,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(e)) => return Err(e.into()),
+            }
+            match lock.file.try_lock_shared() {
+                Ok(()) if read_bytes(&lock.file)? == text.as_bytes() => return Ok(lock),
+                // Of another group, or of one that is over: to be tried again when nobody has it.
+                Ok(()) => lock.file.unlock()?,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(e)) => return Err(e.into()),
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(LockError::Held(read(&lock.file).unwrap_or_default()))
     }
 
     fn write(&self, text: &str) -> io::Result<()> {
@@ -82,9 +101,27 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // What was said is over. The file isn't removed: somebody may be about to lock it, and would lock nothing.
-        let _ = self.write("");
+        // What was said is over, unless others share it. The file isn't removed: somebody may be about to lock it, and would lock nothing.
+        if !self.shared {
+            let _ = self.write("");
+        }
     }
+}
+
+/// Opens a file to be locked, which is made if need be.
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
+    // Not through a link, so that nobody who may write into the directory chooses which file is written to; and a FIFO that lies
+    // there keeps nobody waiting.
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file =
+        File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)).map_err(io::Error::from)?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    Ok(file)
 }
 
 /// Reads who holds the lock. They may be about to write it.
@@ -99,11 +136,15 @@ fn read_soon(file: &File) -> Holder {
     Holder::default()
 }
 
-fn read(mut file: &File) -> io::Result<Holder> {
+fn read(file: &File) -> io::Result<Holder> {
+    Ok(Holder::from_bytes(&read_bytes(file)?))
+}
+
+fn read_bytes(mut file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.rewind()?;
     file.take(LONGEST).read_to_end(&mut bytes)?;
-    Ok(Holder::from_bytes(&bytes))
+    Ok(bytes)
 }
 
 impl Holder {
@@ -137,6 +178,9 @@ impl Holder {
 /// No holder says more than this, in bytes.
 const LONGEST: u64 = 4096;
 const TRIES: u32 = 5;
+/// Begins the line of those who share a lock.
+const GROUP: &str = "group";
+const SHARING_TRIES: u32 = 25;
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
@@ -160,6 +204,36 @@ mod tests {
         drop(first);
         assert_eq!(std::fs::read(&path).unwrap(), b"");
         drop(Lock::take(&path, &Holder::default()).unwrap());
+    }
+
+    #[test]
+    fn a_group_shares_it_and_keeps_all_others_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.lock");
+        let first = Lock::share(&path, "one").unwrap();
+        let second = Lock::share(&path, "one").unwrap();
+        assert!(matches!(Lock::take(&path, &holder()), Err(LockError::Held(_))));
+        assert!(matches!(Lock::share(&path, "other"), Err(LockError::Held(_))));
+        drop(first);
+        assert!(matches!(Lock::take(&path, &holder()), Err(LockError::Held(_))));
+        drop(second);
+        let alone = Lock::take(&path, &holder()).unwrap();
+        let Err(LockError::Held(other)) = Lock::share(&path, "other") else { panic!("two at once") };
+        assert_eq!(other, holder());
+        drop(alone);
+        let _other = Lock::share(&path, "other").unwrap();
+        assert!(matches!(Lock::share(&path, "one"), Err(LockError::Held(_))));
+    }
+
+    #[test]
+    fn many_of_a_group_that_come_at_once_all_get_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.lock");
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| Lock::share(&path, "one"))).collect();
+            let locks: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            assert!(locks.iter().all(Result::is_ok), "{locks:?}");
+        });
     }
 
     #[test]

@@ -214,7 +214,10 @@ fn what_is_no_plan_is_refused_in_one_line() {
     let broken = "this plan is cut short, or was changed since it was made; make it again";
     for (words, told) in [
         (&["apply", "missing"][..], "cannot read missing: No such file"),
-        (&["apply", "."], "cannot read .: Is a directory"),
+        (
+            &["apply", "."],
+            "cannot read the plan in .: there is none, or not all of it: no plan.json, which is written last",
+        ),
         (&["apply", "another's"], "cannot read another's: it belongs to user 12345"),
         (&["apply", "empty"], "empty: this is no plan that `oneway plan` made"),
         (&["apply", "other"], "other: this is no plan that `oneway plan` made"),

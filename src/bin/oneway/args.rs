@@ -15,7 +15,7 @@ use oneway::plan::{Condition, MaxDelete};
 use oneway::store::Charset;
 
 pub(crate) use choices::{Compare, Format, LinksHow, Listing, LsFormat, TlsWhen, When};
-pub(crate) use planned::{ApplyArgs, PlanArgs, is_kept};
+pub(crate) use planned::{ApplyArgs, MakeArgs, MergeArgs, PlanArgs, ShardArg, Stage, is_kept};
 pub(crate) use single::{
     CompletionsArgs, CpArgs, LsArgs, ManArgs, MkdirArgs, MvArgs, RmArgs, ShellArgs, SingleArgs, UndoArgs,
 };
@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Sync(SyncArgs),
     /// Say what `sync` with the same options would do; exit status 1 when something differs
     Diff(SyncArgs),
-    /// Keep what `diff` says as a file, for somebody to look at and for `apply` to carry out
+    /// Keep what `diff` says as a file, for somebody to look at and for `apply` to carry out; or cut into shares for several machines
     Plan(PlanArgs),
     /// Carry out a plan: what still is as it was when the plan was made, and nothing else
     Apply(ApplyArgs),

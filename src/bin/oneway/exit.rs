@@ -15,7 +15,7 @@ pub(crate) const INCOMPLETE: u8 = 3;
 /// Could not connect, log in, or list.
 pub(crate) const UNREACHABLE: u8 = 4;
 /// Refused for safety.
-const REFUSED: u8 = 5;
+pub(crate) const REFUSED: u8 = 5;
 /// Another run has it.
 pub(crate) const BUSY: u8 = 6;
 

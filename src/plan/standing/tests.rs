@@ -65,6 +65,32 @@ fn what_is_as_it_was_is_due_and_what_is_as_it_is_to_be_is_done() {
 }
 
 #[test]
+fn what_is_not_listed_is_not_done_by_that() {
+    let (source, destination) = (["d", "d/to", "d/to/x=1", "new/f=1"], ["d", "d/to=1", "old/f=1"]);
+    let mut plan = planned(&source, &destination);
+    let entry =
+        |name: &str| Some(Box::new(tree(&[&format!("{name}=1")]).get(&path(name)).unwrap().into_owned()));
+    plan.actions.held_mut().retain(|action| action.path == path("d/to") && action.deed == Deed::Delete);
+    plan.actions.held_mut().push(Action {
+        path: path("old/f"),
+        deed: Deed::Rename,
+        phase: Phase::Renames,
+        reason: Reason::Missing,
+        source: entry("new/f"),
+        destination: entry("old/f"),
+        obstacle: None,
+    });
+    let mut there = tree(&["d", "new/f=1", "old"]);
+    let done = ["delete d/to: done", "rename old/f: done"];
+    assert_eq!(stand(&plan, &tree(&source), &there), done);
+    for dir in ["d", "old"] {
+        there.add_doubt(path(dir), Unproven("cut".into()));
+    }
+    let lines = stand(&plan, &tree(&source), &there);
+    assert!(lines.iter().all(|line| line.contains("stale: ") && line.ends_with("cut")), "{lines:#?}");
+}
+
+#[test]
 fn what_was_assumed_and_what_is_there_is_said() {
     let (source, destination) = (["d", "d/e", "d/e/x=1", "f=123", "n=1"], ["f=1", "gone=22", "o", "o/p=1"]);
     let plan = planned(&source, &destination);

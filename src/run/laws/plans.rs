@@ -8,7 +8,7 @@ use crate::execute::Outcome;
 use crate::plan::{Action, Plan, Shard};
 use crate::planfile::{self, Header};
 
-fn kept(source: &MemoryStore, destination: &MemoryStore, options: &RunOptions) -> Plan {
+pub(super) fn kept(source: &MemoryStore, destination: &MemoryStore, options: &RunOptions) -> Plan {
     let options = RunOptions { mode: Mode::DryRun, keeps_plan: true, ..options.clone() };
     let (from, to) = (source.operations(), destination.journal());
     let report = mirror(source, destination, &options).unwrap();
@@ -42,7 +42,7 @@ fn carry_out(
     apply(&store(source), &store(destination), plan.clone(), shard, options, &Silent)
 }
 
-fn copied(delay_updates: bool, last: &str) -> RunOptions {
+pub(super) fn copied(delay_updates: bool, last: &str) -> RunOptions {
     let mut pages = Filter::default();
     pages.push(Verdict::Include, last).unwrap();
     RunOptions { links: Links::Copy, delay_updates, last: pages, owner: Some(7), ..options() }

@@ -429,7 +429,7 @@ fn greets(stream: TcpStream, name: &str) -> bool {
     greeted
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
     listener.local_addr().expect("it is bound").port()
 }

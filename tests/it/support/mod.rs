@@ -8,16 +8,20 @@ mod dir;
 mod proftpd;
 mod sandbox;
 mod script;
+mod slurm;
 mod terminal;
 mod tls;
 mod tree;
 mod vsftpd;
 
 pub(crate) use certificate::Certificate;
-pub(crate) use daemon::{Daemon, Direction, PASSWORD, Software, for_each_daemon, for_each_known_daemon};
+pub(crate) use daemon::{
+    Daemon, Direction, PASSWORD, Software, USER, for_each_daemon, for_each_known_daemon,
+};
 pub(crate) use dir::{Dir, Files, LONG_AGO};
 pub(crate) use sandbox::{Output, Run, Running, Sandbox, can_trace};
 pub(crate) use script::{ScriptServer, Transcript};
+pub(crate) use slurm::{Cluster, wait_until};
 pub(crate) use tls::{SelfSigned, TlsSocket, VERSIONS};
 pub(crate) use tree::{assert_same_tree, assert_same_tree_and_times, differences, snapshot};
 

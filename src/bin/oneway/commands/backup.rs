@@ -8,14 +8,16 @@ use oneway::run::backup::Backup;
 
 use crate::exit::UsageError;
 
-/// Returns the directory of this run in DIR, and what it is called.
+/// Returns the directory of this run, or of this `part` of a plan, in DIR, and what it is called.
 ///
 /// # Errors
 /// When DIR is no path, or can't be printed for `undo`.
-pub(crate) fn place(dir: &OsStr, destination: &Place) -> anyhow::Result<(Place, Backup)> {
+pub(crate) fn place(dir: &OsStr, destination: &Place, part: Option<&str>) -> anyhow::Result<(Place, Backup)> {
     let now = chrono::Utc::now();
     let random = RandomState::new().hash_one(now.timestamp_nanos_opt()) & 0xffff;
-    let run = format!("{}-{random:04x}", now.format("%Y-%m-%dT%H-%M-%SZ"));
+    // Many parts may begin in one second.
+    let part = part.map_or_else(String::new, |part| format!("-{part}"));
+    let run = format!("{}-{random:04x}{part}", now.format("%Y-%m-%dT%H-%M-%SZ"));
     let dir = destination.beside(dir).map_err(|e| UsageError(format!("--backup-dir: {e}")))?;
     let place = dir.below(&run);
     let backup = Backup { name: name("--backup-dir", &place)?, destination: name("DST", destination)? };

@@ -47,15 +47,44 @@ pub(crate) fn take(files: &[PathBuf], destination: &Place) -> Result<Vec<Lock>, 
     if files.is_empty() {
         unlocked("there is no state directory, since neither $XDG_STATE_HOME nor $HOME names one");
     }
-    let mut locks = Vec::new();
-    for file in files {
-        match Lock::take(file, &holder) {
-            Ok(lock) => locks.push(lock),
-            Err(LockError::Held(other)) => return Err(sentence(&other, &destination.identity(), now)),
-            Err(LockError::Unusable(e)) => unlocked(&format!("cannot lock {}: {e}", shown(file))),
+    let busy = |other: &Holder| sentence(other, &destination.identity(), now);
+    files.iter().filter_map(|file| one(file, Lock::take(file, &holder), busy).transpose()).collect()
+}
+
+/// Takes the locks together with other parts of `plan`, in the same way.
+///
+/// # Errors
+/// Who has one of them, as a sentence.
+pub(crate) fn share(files: &[PathBuf], destination: &Place, plan: &str) -> Result<Vec<Lock>, String> {
+    let busy = |other: &Holder| sentence(other, &destination.identity(), Utc::now());
+    files.iter().filter_map(|file| one(file, Lock::share(file, plan), busy).transpose()).collect()
+}
+
+/// Takes one lock, that of a part of a plan, in the same way.
+///
+/// # Errors
+/// Who has it, as a sentence.
+pub(crate) fn of_part(file: &Path, part: &str) -> Result<Option<Lock>, String> {
+    let now = Utc::now();
+    let holder = Holder { pid: Some(std::process::id()), since: Some(now) };
+    one(file, Lock::take(file, &holder), |other| {
+        format!("another apply of {part} is under way{}; nothing was done", told(other, now))
+    })
+}
+
+fn one(
+    file: &Path,
+    taken: Result<Lock, LockError>,
+    busy: impl Fn(&Holder) -> String,
+) -> Result<Option<Lock>, String> {
+    match taken {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Held(other)) => Err(busy(&other)),
+        Err(LockError::Unusable(e)) => {
+            unlocked(&format!("cannot lock {}: {e}", shown(file)));
+            Ok(None)
         }
     }
-    Ok(locks)
 }
 
 /// Returns how a destination is locked on its server.
@@ -73,6 +102,11 @@ fn shown(file: &Path) -> impl std::fmt::Display {
 }
 
 fn sentence(other: &Holder, destination: &str, now: DateTime<Utc>) -> String {
+    format!("another run to {destination} is under way{}; nothing was done", told(other, now))
+}
+
+/// Says of somebody who has a lock what is known, behind a colon.
+fn told(other: &Holder, now: DateTime<Utc>) -> String {
     let mut told = Vec::new();
     if let Some(pid) = other.pid {
         told.push(format!("pid {pid}"));
@@ -81,8 +115,7 @@ fn sentence(other: &Holder, destination: &str, now: DateTime<Utc>) -> String {
         let at = since.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S");
         told.push(format!("since {at} ({})", ago(now - since)));
     }
-    let told = if told.is_empty() { String::new() } else { format!(": {}", told.join(", ")) };
-    format!("another run to {destination} is under way{told}; nothing was done")
+    if told.is_empty() { String::new() } else { format!(": {}", told.join(", ")) }
 }
 
 /// Returns how long ago something was, in its largest unit.

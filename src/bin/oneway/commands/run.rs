@@ -202,6 +202,7 @@ impl<'a> Runner<'a> {
             apart: &apart,
             begun: &self.begun,
             work: Work::Decide,
+            part: None,
         })
     }
 
@@ -227,8 +228,9 @@ impl<'a> Runner<'a> {
         let status =
             Reports::open(args, &self.begun).map_or(status, |reports| sync::publish(&report, reports));
         let is_recorded = report.mode == Mode::Sync;
-        let record =
-            is_recorded.then(|| Record::begin(Some(&prepared.job.name), &source, &destination)).flatten();
+        let record = is_recorded
+            .then(|| Record::begin(Some(&prepared.job.name), &source, &destination, None))
+            .flatten();
         Mirrored { report, status, record, writes_latin_1: false }
     }
 }

@@ -47,14 +47,26 @@ pub(crate) struct Task<'a> {
     /// Files whose reports this one goes behind.
     pub(crate) begun: &'a HashSet<PathBuf>,
     pub(crate) work: Work,
+    /// The part of a plan for several machines that it is; `None` where it is none.
+    pub(crate) part: Option<PartOf>,
+}
+
+/// What a part of a plan for several machines does otherwise than a run of its own.
+pub(crate) struct PartOf {
+    /// What it is called.
+    pub(crate) name: String,
+    /// Whose its temporary files are, on whatever machine it is carried out.
+    pub(crate) owner: u64,
+    /// The plan, where other parts of it are carried out meanwhile; `None` where none are.
+    pub(crate) beside: Option<String>,
 }
 
 /// Whether it is decided what to do, or was before.
 pub(crate) enum Work {
     /// It is decided.
     Decide,
-    /// It is decided, and kept for later.
-    Keep,
+    /// It is decided, and kept for later; with what is the same on both sides, where a file is named.
+    Keep(Option<PathBuf>),
     /// It was decided before: all of a plan, or a share of it.
     Apply(Plan, Option<Shard>),
 }
@@ -63,7 +75,7 @@ impl<'a> Task<'a> {
     /// What was typed, and is no job of a file.
     pub(crate) fn of(args: &'a SyncArgs, mode: Mode, begun: &'a HashSet<PathBuf>, work: Work) -> Self {
         let passwords = [None, None];
-        Self { args, mode, job: None, source_args: None, passwords, apart: &[], begun, work }
+        Self { args, mode, job: None, source_args: None, passwords, apart: &[], begun, work, part: None }
     }
 }
 
@@ -134,13 +146,19 @@ pub(crate) fn set_up(task: &Task<'_>, cancel: &Cancel) -> anyhow::Result<SetUp> 
         let text = "--adopt has nowhere to remember what it takes over; name a file with --state";
         return Err(UsageError(text.to_owned()).into());
     }
-    let owner = Some(state::owner(&source, &destination));
-    let mut options = RunOptions { state, owner, ..options(args, mode, cancel)? };
+    let part = task.part.as_ref();
+    let owner = Some(part.map_or_else(|| state::owner(&source, &destination), |part| part.owner));
+    let beside_others = part.is_some_and(|part| part.beside.is_some());
+    let mut options = RunOptions { state, owner, beside_others, ..options(args, mode, cancel)? };
     let state_file = match &options.state {
         Some(StateOptions::File { file, .. }) => Some(file.clone()),
         Some(StateOptions::OnServer) | None => None,
     };
-    let lock_files = lock::files(args, &destination);
+    let lock_files = match part {
+        // Its receipts are its own, and it is locked by whoever carries it out.
+        Some(_) => lock::of_destination(&destination).into_iter().collect(),
+        None => lock::files(args, &destination),
+    };
     let others = lock_files.iter().cloned().chain(Reports::files(args)).chain(task.apart.iter().cloned());
     let others: Vec<PathBuf> =
         others.chain(args.metrics_file.clone()).chain(args.write.log_file.clone()).collect();
@@ -158,7 +176,7 @@ pub(crate) fn set_up(task: &Task<'_>, cancel: &Cancel) -> anyhow::Result<SetUp> 
     let source = source.store(&sides[0]).map_err(|e| connect::refused("SRC", &e))?;
     let destination = match args.backup_dir.as_deref() {
         Some(dir) => {
-            let (place, backup) = backup::place(dir, &destination)?;
+            let (place, backup) = backup::place(dir, &destination, part.map(|part| part.name.as_str()))?;
             options.backup = Some(backup);
             destination.store_with_aside(place, &sides[1])
         }
@@ -173,7 +191,11 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
     let Task { args, mode, .. } = *task;
     let cancel = Cancel::new();
     let SetUp { source, destination, mut options, target, lock_files } = set_up(task, &cancel)?;
-    let _locks = match if mode == Mode::Sync { lock::take(&lock_files, &target) } else { Ok(Vec::new()) } {
+    let take = || match task.part.as_ref().and_then(|part| part.beside.as_ref()) {
+        Some(plan) => lock::share(&lock_files, &target, plan),
+        None => lock::take(&lock_files, &target),
+    };
+    let _locks = match if mode == Mode::Sync { take() } else { Ok(Vec::new()) } {
         Ok(locks) => locks,
         Err(busy) => {
             complain!("error: {busy}");
@@ -192,16 +214,20 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
     };
     let reports = Reports::open(args, task.begun)?;
     let begun = Utc::now();
-    let is_recorded = mode == Mode::Sync && (task.job.is_some() || !args.no_state);
-    let record = is_recorded.then(|| Record::begin(task.job, source.name(), destination.name())).flatten();
+    // Machines may have one home directory, where one of several at once would spoil what the others write.
+    let is_recorded = mode == Mode::Sync && task.part.is_none() && (task.job.is_some() || !args.no_state);
+    let record =
+        is_recorded.then(|| Record::begin(task.job, source.name(), destination.name(), None)).flatten();
 
     let mut early = Vec::new();
     let signals = Signals::watch(&cancel)?;
     let progress = Progress::new(args.show.progress, args.show.quiet, &cancel);
     let logged = Logged::new(&progress);
-    options.keeps_plan = matches!(task.work, Work::Keep);
+    if let Work::Keep(found) = &task.work {
+        (options.keeps_plan, options.found) = (true, found.clone());
+    }
     let result = match &task.work {
-        Work::Decide | Work::Keep => run_mirror(&source, &destination, &options, &logged),
+        Work::Decide | Work::Keep(_) => run_mirror(&source, &destination, &options, &logged),
         Work::Apply(plan, shard) => apply(&source, &destination, plan.clone(), *shard, &options, &logged),
     };
     progress.finish();
@@ -313,12 +339,17 @@ fn options(args: &SyncArgs, mode: Mode, cancel: &Cancel) -> anyhow::Result<RunOp
         delay_updates: args.delay_updates,
         rate: args.bwlimit,
         split_bytes: args.split_size.map(NonZeroU64::get),
-        spill: Spill::to(large_files(), args.memory.get()),
+        spill: spill(args),
         retries: args.connection.retries,
         resume_from: usual.resume_from.filter(|_| !args.no_resume),
         cancel: cancel.clone(),
         ..usual
     })
+}
+
+/// Returns where goes what memory is not meant for.
+pub(crate) fn spill(args: &SyncArgs) -> Spill {
+    Spill::to(large_files(), args.memory.get())
 }
 
 /// Returns where files go that are too large for memory, so that none of the usual place for temporary ones, which is often memory, too.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use oneway::model::escape;
 use oneway::report::{Mode, Report, warnings};
 use oneway::state::StateError;
@@ -23,15 +23,20 @@ const MOST_CHANGES: usize = 1000;
 const MOST_MESSAGES: usize = 200;
 
 impl Record {
-    /// `None` where there is no place for it.
-    pub(crate) fn begin(job: Option<&str>, source: &str, destination: &str) -> Option<Self> {
+    /// `at` is when it began, where that is some time ago. `None` where there is no place for it.
+    pub(crate) fn begin(
+        job: Option<&str>,
+        source: &str,
+        destination: &str,
+        at: Option<DateTime<Utc>>,
+    ) -> Option<Self> {
         let file = file()?;
         let beginning = Beginning {
             job: job.map(str::to_owned),
             source: source.to_owned(),
             destination: destination.to_owned(),
             pid: std::process::id(),
-            at: Utc::now(),
+            at: at.unwrap_or_else(Utc::now),
         };
         let begun = History::open(&file).and_then(|(mut history, aside)| {
             if let Some(aside) = aside {

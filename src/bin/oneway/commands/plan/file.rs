@@ -1,12 +1,11 @@
 //! The file of a plan: written whole or not at all, read no further than a plan can be long.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use oneway::planfile::MOST_BYTES;
 
 use crate::exit::UsageError;
 
@@ -65,17 +64,24 @@ impl Drop for Draft {
     }
 }
 
-/// Reads a file, and a little more than any plan has of one that is longer. Who can write it says what is done with the rights of whoever
+/// Reads a file, and a little more than `most` bytes of one that is longer. Who can write it says what is done with the rights of whoever
 /// carries it out, so another user's is not read.
-pub(crate) fn read(file: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(file: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = File::open(file)?;
-    let owner = file.metadata()?.uid();
-    if owner != rustix::process::geteuid().as_raw() && owner != 0 {
-        let text =
-            format!("it belongs to user {owner}, who says in it what is done as you; a copy of it is yours");
-        return Err(io::Error::other(text));
-    }
+    is_mine(&file.metadata()?)?;
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    file.take(most + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// # Errors
+/// That it belongs to another user than this one and root.
+pub(crate) fn is_mine(meta: &Metadata) -> io::Result<()> {
+    let owner = meta.uid();
+    if owner == rustix::process::geteuid().as_raw() || owner == 0 {
+        return Ok(());
+    }
+    let text =
+        format!("it belongs to user {owner}, who says in it what is done as you; a copy of it is yours");
+    Err(io::Error::other(text))
 }

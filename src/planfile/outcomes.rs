@@ -1,0 +1,403 @@
+//! What became of one part of a plan for several machines, as a file: JSON lines as those of a plan, one for each of its actions.
+//!
+//! It is written when a try at the part is over, and tells of all tries: what an earlier one did is done, whatever a later one finds.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Write};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::execute::Outcome;
+use crate::model::RelPath;
+use crate::plan::{Action, Deed, Part};
+use crate::planfile::{Hashing, MOST_BYTES, PlanFileError, PlanId, last_line};
+use crate::report::{Report, percent, write_value};
+
+/// The format that is written here, and the only one that is read.
+const VERSION: u32 = 1;
+
+/// What became of a part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcomes {
+    /// When the first try began.
+    pub began: DateTime<Utc>,
+    /// When the last one ended.
+    pub ended: DateTime<Utc>,
+    /// What people should know of them.
+    pub notes: Vec<String>,
+    /// What became of each action, in the order of the part.
+    pub of: Vec<Outcome>,
+    /// The positions of those of them that have reasons of their own not to be tried.
+    pub refused: BTreeSet<usize>,
+}
+
+/// As much as is known without each action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// How many actions are not done, but for those of files that are no more.
+    pub left: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct First {
+    oneway_outcomes: u32,
+    plan: String,
+    part: String,
+    actions: usize,
+    left: usize,
+    began: String,
+    ended: String,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    event: Event,
+    path: String,
+    action: String,
+    bytes: u64,
+    seconds: f64,
+    tries: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    time_set: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_renamed: Option<String>,
+    error: Option<String>,
+    /// It was not tried, for a reason of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Event {
+    Done,
+    Failed,
+    Vanished,
+}
+
+impl Outcomes {
+    /// Adds a try at what was left of a part: `left` is that, `report` what came of it between `began` and `ended`. `former` is what was
+    /// known before.
+    ///
+    /// What the try found done was done by one that was killed, and counts as done by the plan.
+    pub fn of_try(
+        actions: &[Action],
+        former: Option<Self>,
+        report: &Report,
+        (began, ended): (DateTime<Utc>, DateTime<Utc>),
+    ) -> Self {
+        let tried: HashMap<(&RelPath, Deed), usize> = report
+            .plan
+            .actions
+            .held()
+            .iter()
+            .enumerate()
+            .map(|(i, action)| ((&action.path, action.deed), i))
+            .collect();
+        let mut refused = BTreeSet::new();
+        let mut of_try = |at: usize, action: &Action| {
+            // Of one that was sent in place of a renaming, only the end may have been left.
+            let rest = (action.deed == Deed::Rename).then_some(Deed::Delete);
+            let deeds = [Some(action.deed), rest];
+            let i = deeds.into_iter().flatten().find_map(|deed| tried.get(&(&action.path, deed)).copied());
+            if i.is_some_and(|i| report.plan.actions[i].obstacle.is_some()) {
+                refused.insert(at);
+            }
+            match i.map(|i| report.outcomes.get(i)) {
+                None => Outcome::found_done(action.bytes()),
+                Some(Some(outcome)) => outcome.clone(),
+                Some(None) => Outcome::untried("nothing was changed"),
+            }
+        };
+        let mut former_of = former.as_ref().map(|former| former.of.iter());
+        let of = actions.iter().enumerate().map(|(at, action)| {
+            let earlier = former_of.as_mut().and_then(Iterator::next);
+            earlier.filter(|earlier| !earlier.is_failed()).cloned().unwrap_or_else(|| of_try(at, action))
+        });
+        let of = of.collect();
+        let (mut notes, began) = former.map_or((Vec::new(), began), |former| (former.notes, former.began));
+        for note in report.notes.iter().chain(&report.troubles).chain(&report.unfollowed) {
+            if !notes.contains(note) {
+                notes.push(note.clone());
+            }
+        }
+        Self { began, ended, notes, of, refused }
+    }
+
+    /// Returns what of a part is left to do.
+    pub fn left_of(&self, actions: Vec<Action>) -> Vec<Action> {
+        let left = actions.into_iter().zip(&self.of).filter(|(_, outcome)| outcome.is_failed());
+        left.map(|(action, _)| action).collect()
+    }
+
+    /// Writes them as a file.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn write(&self, plan: PlanId, part: Part, actions: &[Action], out: &mut dyn Write) -> io::Result<()> {
+        let mut out = Hashing { out, hasher: blake3::Hasher::new(), bytes: 0 };
+        let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let first = First {
+            oneway_outcomes: VERSION,
+            plan: plan.text(),
+            part: part.name(),
+            actions: self.of.len(),
+            left: self.of.iter().filter(|outcome| outcome.is_failed()).count(),
+            began: time(self.began),
+            ended: time(self.ended),
+            notes: self.notes.clone(),
+        };
+        let mut line = Vec::new();
+        write_value(&mut line, &first)?;
+        for (i, (action, outcome)) in actions.iter().zip(&self.of).enumerate() {
+            line.push(b'\n');
+            out.write_all(&line)?;
+            line.clear();
+            write_value(&mut line, &Line::of(action, outcome, self.refused.contains(&i)))?;
+        }
+        line.push(b'\n');
+        out.write_all(&line)?;
+        out.out.write_all(&last_line(self.of.len(), out.hasher.finalize()))
+    }
+
+    /// Reads those of a part.
+    ///
+    /// # Errors
+    /// Why the bytes are none of this part.
+    pub fn read(bytes: &[u8], plan: PlanId, part: Part, actions: &[Action]) -> Result<Self, PlanFileError> {
+        let (first, lines) = frame(bytes, plan, part)?;
+        let wrong = |line: usize, why: String| PlanFileError::Line { line, why };
+        let time = |text: &str| {
+            DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).map_err(|e| wrong(1, e.to_string()))
+        };
+        if first.actions != actions.len() {
+            return Err(wrong(1, format!("the part has {} actions", actions.len())));
+        }
+        let (mut of, mut refused) = (Vec::with_capacity(actions.len()), BTreeSet::new());
+        for (i, (line, action)) in lines.split(|&b| b == b'\n').skip(1).zip(actions).enumerate() {
+            let line: Line = serde_json::from_slice(line).map_err(|e| wrong(i + 2, e.to_string()))?;
+            if line.refused {
+                refused.insert(i);
+            }
+            of.push(
+                line.into_outcome(action).ok_or_else(|| wrong(i + 2, "the part has another".to_owned()))?,
+            );
+        }
+        Ok(Self { began: time(&first.began)?, ended: time(&first.ended)?, notes: first.notes, of, refused })
+    }
+}
+
+impl Tally {
+    /// Reads no more than that of the file with the outcomes of a part.
+    ///
+    /// # Errors
+    /// Why the bytes are none of this part.
+    pub fn read(bytes: &[u8], plan: PlanId, part: Part) -> Result<Self, PlanFileError> {
+        frame(bytes, plan, part).map(|(first, _)| Self { left: first.left })
+    }
+}
+
+/// Returns the first line, and all but the last.
+fn frame(bytes: &[u8], plan: PlanId, part: Part) -> Result<(First, &[u8]), PlanFileError> {
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(PlanFileError::TooLarge);
+    }
+    let whole = bytes.strip_suffix(b"\n").ok_or(PlanFileError::Broken)?;
+    let start = whole.iter().rposition(|&b| b == b'\n').ok_or(PlanFileError::Broken)? + 1;
+    let (before, last) = bytes.split_at(start);
+    let lines = before[..before.len() - 1].split(|&b| b == b'\n').count() - 1;
+    if last != last_line(lines, blake3::hash(before)) {
+        return Err(PlanFileError::Broken);
+    }
+    let wrong = |why: String| PlanFileError::Line { line: 1, why };
+    let first = before.split(|&b| b == b'\n').next().unwrap_or_default();
+    let first: First = serde_json::from_slice(first).map_err(|e| wrong(e.to_string()))?;
+    if first.oneway_outcomes != VERSION {
+        return Err(wrong(format!("they are of format {}", first.oneway_outcomes)));
+    }
+    if first.plan != plan.text() || first.part != part.name() || first.actions != lines {
+        return Err(wrong("they are of another plan or part".to_owned()));
+    }
+    Ok((first, &before[..before.len() - 1]))
+}
+
+impl Line {
+    fn of(action: &Action, outcome: &Outcome, refused: bool) -> Self {
+        Self {
+            event: match outcome {
+                outcome if outcome.is_done() => Event::Done,
+                outcome if outcome.vanished => Event::Vanished,
+                _ => Event::Failed,
+            },
+            path: percent(action.path.as_bytes()).0,
+            action: action.deed.as_str().to_owned(),
+            bytes: outcome.bytes,
+            seconds: (outcome.seconds * 1e6).round() / 1e6,
+            tries: outcome.tries,
+            time_set: outcome.time_set,
+            not_renamed: outcome.not_renamed.clone(),
+            error: outcome.error.clone(),
+            refused,
+        }
+    }
+
+    /// `None` when it is of another action, or says what none does.
+    fn into_outcome(self, action: &Action) -> Option<Outcome> {
+        let is_its = self.path == percent(action.path.as_bytes()).0 && self.action == action.deed.as_str();
+        let is_sound = (self.event == Event::Done) == self.error.is_none() && self.seconds.is_finite();
+        (is_its && is_sound).then_some(Outcome {
+            vanished: self.event == Event::Vanished,
+            bytes: self.bytes,
+            seconds: self.seconds,
+            tries: self.tries,
+            time_set: self.time_set,
+            not_renamed: self.not_renamed,
+            error: self.error,
+            ..Outcome::found_done(0)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::compare::Reason;
+    use crate::model::Entry;
+    use crate::plan::{Phase, Plan};
+    use crate::report::Mode;
+
+    const PLAN: PlanId = PlanId([3; 16]);
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn action(name: &[u8], deed: Deed) -> Action {
+        let entry = Some(Box::new(Entry::file(RelPath::parse(name).unwrap(), 5, None)));
+        let (source, destination) = if deed == Deed::Copy { (entry, None) } else { (entry.clone(), entry) };
+        let path = RelPath::parse(name).unwrap();
+        Action {
+            path,
+            deed,
+            phase: Phase::Files,
+            reason: Reason::Missing,
+            source,
+            destination,
+            obstacle: None,
+        }
+    }
+
+    fn actions() -> Vec<Action> {
+        vec![
+            action(b"a", Deed::Copy),
+            action(b"caf\xe9%", Deed::Copy),
+            action(b"moved", Deed::Rename),
+            action(b"z", Deed::Replace),
+        ]
+    }
+
+    fn report(tried: Vec<(Action, Outcome)>) -> Report {
+        let (actions, outcomes): (Vec<Action>, _) = tried.into_iter().unzip();
+        let plan = Plan { actions: actions.into(), ..Plan::default() };
+        Report { plan, outcomes, early: None, ..Report::of_nothing(Mode::Sync, "s", "d", 0) }
+    }
+
+    fn some() -> Outcomes {
+        let stale = Action { obstacle: Some("stale: x".into()), ..action(b"z", Deed::Replace) };
+        let delete = Action { deed: Deed::Delete, source: None, ..action(b"moved", Deed::Rename) };
+        let tried = vec![
+            (action(b"a", Deed::Copy), Outcome { bytes: 5, time_set: Some(true), ..Outcome::found_done(0) }),
+            (delete, Outcome::untried("stopped")),
+            (stale, Outcome::untried("stale: x")),
+        ];
+        let report = Report { notes: vec!["n".into(), "n".into()], ..report(tried) };
+        Outcomes::of_try(&actions(), None, &report, (at("2026-11-22T01:00:00Z"), at("2026-11-22T01:00:01Z")))
+    }
+
+    #[test]
+    fn each_action_has_the_outcome_of_the_try_that_did_it() {
+        let first = some();
+        let errors = |outcomes: &Outcomes| -> Vec<Option<String>> {
+            outcomes.of.iter().map(|outcome| outcome.error.clone()).collect()
+        };
+        // What isn't in the report was found done; of a rename that was sent, the removal of the old name was left.
+        assert_eq!(errors(&first), [None, None, Some("stopped".into()), Some("stale: x".into())]);
+        assert_eq!((first.of[1].bytes, first.of[1].tries), (5, 1));
+        assert_eq!((first.refused.clone().into_iter().collect::<Vec<_>>(), first.notes.len()), (vec![3], 1));
+        let left: Vec<Deed> = first.left_of(actions()).iter().map(|action| action.deed).collect();
+        assert_eq!(left, [Deed::Rename, Deed::Replace]);
+        // The next one finds one of them done, and fails at the other in another way.
+        let tried = vec![(action(b"z", Deed::Replace), Outcome::untried("no"))];
+        let times = (at("2026-11-22T02:00:00Z"), at("2026-11-22T02:00:01Z"));
+        let second = Outcomes::of_try(&actions(), Some(first.clone()), &report(tried), times);
+        assert_eq!(errors(&second), [None, None, None, Some("no".into())]);
+        assert_eq!(
+            (second.of[0].clone(), second.began, second.ended),
+            (first.of[0].clone(), first.began, times.1)
+        );
+        assert!(second.refused.is_empty());
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_of_this_part_alone() {
+        let outcomes = some();
+        let mut bytes = Vec::new();
+        outcomes.write(PLAN, Part::Shard(2), &actions(), &mut bytes).unwrap();
+        assert_eq!(Outcomes::read(&bytes, PLAN, Part::Shard(2), &actions()), Ok(outcomes));
+        assert_eq!(Tally::read(&bytes, PLAN, Part::Shard(2)), Ok(Tally { left: 2 }));
+        assert!(Outcomes::read(&bytes, PLAN, Part::Shard(1), &actions()).is_err());
+        assert!(Outcomes::read(&bytes, PlanId([4; 16]), Part::Shard(2), &actions()).is_err());
+        assert!(Outcomes::read(&bytes, PLAN, Part::Shard(2), &actions()[1..]).is_err());
+        let mut others = actions();
+        others.swap(0, 1);
+        assert!(Outcomes::read(&bytes, PLAN, Part::Shard(2), &others).is_err());
+        let text = String::from_utf8(bytes).unwrap();
+        let edited = text.replace("\"event\":\"failed\"", "\"event\":\"vanished\"");
+        assert_ne!(edited, text);
+        for broken in [&edited[..], &text[..text.len() - 30], &text[1..], ""] {
+            let read = Outcomes::read(broken.as_bytes(), PLAN, Part::Shard(2), &actions());
+            assert_eq!(read, Err(PlanFileError::Broken));
+        }
+    }
+
+    #[test]
+    fn a_forger_says_nothing_that_no_try_comes_to() {
+        for line in [
+            r#"{"event":"done","path":"a","action":"copy","bytes":5,"seconds":0.0,"tries":1,"error":"no"}"#,
+            r#"{"event":"failed","path":"a","action":"copy","bytes":5,"seconds":0.0,"tries":1,"error":null}"#,
+            r#"{"event":"done","path":"b","action":"copy","bytes":5,"seconds":0.0,"tries":1,"error":null}"#,
+            r#"{"event":"done","path":"a","action":"delete","bytes":5,"seconds":0.0,"tries":1,"error":null}"#,
+            r#"{"event":"done","path":"a","action":"copy","bytes":-5,"seconds":0.0,"tries":1,"error":null}"#,
+        ] {
+            let part = [action(b"a", Deed::Copy)];
+            let mut bytes = Vec::new();
+            some().write(PLAN, Part::First, &[], &mut bytes).unwrap();
+            let first = String::from_utf8(bytes).unwrap();
+            let first = first.lines().next().unwrap().replace("\"actions\":4", "\"actions\":1");
+            let mut bytes = format!("{first}\n{line}\n").into_bytes();
+            let last = last_line(1, blake3::hash(&bytes));
+            bytes.extend(last);
+            let read = Outcomes::read(&bytes, PLAN, Part::First, &part);
+            assert!(matches!(read, Err(PlanFileError::Line { line: 2, .. })), "{line}: {read:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read(bytes: Vec<u8>, line in ".{0,60}") {
+            let mut sealed = [line.as_bytes(), b"\n"].concat();
+            let last = last_line(0, blake3::hash(&sealed));
+            sealed.extend(last);
+            for bytes in [bytes, sealed] {
+                let _ = Outcomes::read(&bytes, PLAN, Part::First, &[]);
+                let _ = Tally::read(&bytes, PLAN, Part::First);
+            }
+        }
+    }
+}
