@@ -53,6 +53,9 @@ impl RelPath {
     /// Says which rule the bytes break. The empty path is an error here; the root has [`RelPath::root`].
     pub fn parse(bytes: impl AsRef<[u8]>) -> Result<Self, PathError> {
         let bytes = bytes.as_ref();
+        if is_plain(bytes) {
+            return Ok(Self(bytes.into()));
+        }
         if bytes.first() == Some(&b'/') {
             return Err(PathError::Absolute);
         }
@@ -142,6 +145,16 @@ impl RelPath {
     pub fn is_within(&self, dir: &Self) -> bool {
         dir.is_root() || (self.0.starts_with(&dir.0) && matches!(self.0.get(dir.0.len()), None | Some(b'/')))
     }
+}
+
+/// Returns whether these bytes are a path, of which nothing needs a closer look. Most are, and each is looked at as a whole for that.
+fn is_plain(bytes: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
+    let is_odd = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
+    !matches!(first, b'/' | b'.')
+        && *last != b'/'
+        && !bytes.iter().fold(false, |found, b| found | matches!(b, 0 | b'\r' | b'\n'))
+        && !bytes.windows(2).fold(false, |found, pair| found | is_odd(pair))
 }
 
 fn check_component(name: &[u8]) -> Result<(), PathError> {

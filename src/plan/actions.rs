@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
+use std::sync::OnceLock;
 
 use crate::compare::Reason;
 use crate::model::{Entry, RelPath, pack_rest, unpack_rest};
@@ -12,7 +14,21 @@ use crate::spill::{Iter, Packer, Record, Sorted, Sorter, Spill, SpillError, Unpa
 
 /// The actions of a plan. Those of one that is to be carried out are in memory; of one that is only told, some may be elsewhere.
 #[derive(Clone, Debug, Default)]
-pub struct Actions(Sorted<Action>);
+pub struct Actions {
+    all: Sorted<Action>,
+    tally: OnceLock<Tally>,
+}
+
+/// How many actions there are, and of how many bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Of each deed, without those that can't be done.
+    pub due: BTreeMap<Deed, usize>,
+    /// Of each deed, all of them.
+    pub all: BTreeMap<Deed, usize>,
+    /// What is to be sent.
+    pub bytes: u64,
+}
 
 impl Actions {
     /// Returns actions that were gathered in any order, in theirs.
@@ -20,27 +36,43 @@ impl Actions {
     /// # Errors
     /// When those that memory is not meant for can't be written.
     pub fn sorted(actions: Sorter<Action>) -> Result<Self, SpillError> {
-        Ok(Self(actions.sorted()?))
+        Ok(Self { all: actions.sorted()?, tally: OnceLock::new() })
     }
 
     /// Returns how many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
+    }
+
+    /// Counts them, once.
+    pub fn tally(&self) -> &Tally {
+        self.tally.get_or_init(|| {
+            let mut tally = Tally::default();
+            for action in self {
+                *tally.all.entry(action.deed).or_default() += 1;
+                if action.obstacle.is_none() {
+                    *tally.due.entry(action.deed).or_default() += 1;
+                }
+                // A listing may claim any size, and so many of them more than there can be.
+                tally.bytes = tally.bytes.saturating_add(action.bytes());
+            }
+            tally
+        })
     }
 
     /// Returns each of them, in their order.
     pub fn iter(&self) -> Iter<'_, Action> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// Returns them in memory; `None` where they are not.
     pub fn as_held(&self) -> Option<&[Action]> {
-        self.0.as_held()
+        self.all.as_held()
     }
 
     /// Returns them, to be carried out.
@@ -48,7 +80,7 @@ impl Actions {
     /// # Panics
     /// Where they are not in memory: those were planned to be told alone.
     pub fn held(&self) -> &[Action] {
-        self.0.as_held().expect(HELD)
+        self.all.as_held().expect(HELD)
     }
 
     /// Returns them, to be carried out and changed.
@@ -56,7 +88,8 @@ impl Actions {
     /// # Panics
     /// As [`Actions::held`].
     pub fn held_mut(&mut self) -> &mut Vec<Action> {
-        self.0.as_held_mut().expect(HELD)
+        self.tally.take();
+        self.all.as_held_mut().expect(HELD)
     }
 
     /// Changes each of them, or takes it out, adds `more`, and puts all into their order again.
@@ -69,14 +102,15 @@ impl Actions {
         more: impl IntoIterator<Item = Action>,
         mut change: impl FnMut(&mut Action) -> bool,
     ) -> Result<(), SpillError> {
-        if let Some(held) = self.0.as_held_mut() {
+        self.tally.take();
+        if let Some(held) = self.all.as_held_mut() {
             held.retain_mut(change);
             held.extend(more);
             held.sort_unstable_by(order);
             return Ok(());
         }
         let mut revised = Sorter::new(spill.clone());
-        for action in &self.0 {
+        for action in &self.all {
             let mut action = action.into_owned();
             if change(&mut action) {
                 revised.push(action)?;
@@ -86,7 +120,7 @@ impl Actions {
             revised.push(action)?;
         }
         spill.check()?;
-        self.0 = revised.sorted()?;
+        self.all = revised.sorted()?;
         Ok(())
     }
 }
@@ -96,7 +130,7 @@ const HELD: &str = "what is carried out is in memory";
 impl From<Vec<Action>> for Actions {
     /// Takes actions that are in their order.
     fn from(actions: Vec<Action>) -> Self {
-        Self(Sorted::held(actions))
+        Self { all: Sorted::held(actions), tally: OnceLock::new() }
     }
 }
 

@@ -77,8 +77,9 @@ pub enum Refusal {
 /// # Errors
 /// The first guard it doesn't pass.
 pub fn check(plan: &Plan, source: &Tree, destination: &Tree, options: &GuardOptions) -> Result<(), Refusal> {
-    let deletions = plan.actions.iter().filter(|action| action.deed == Deed::Delete).count() as u64;
-    let removals = plan.actions.iter().any(|action| action.deed == Deed::DeleteDir);
+    let counts = &plan.actions.tally().all;
+    let deletions = counts.get(&Deed::Delete).copied().unwrap_or_default() as u64;
+    let removals = counts.contains_key(&Deed::DeleteDir);
     if source.is_empty() && (deletions > 0 || removals) {
         if !options.allow_empty_source {
             return Err(Refusal::EmptySource { deletions });

@@ -27,7 +27,7 @@ mod shard;
 mod standing;
 
 pub use action::{Action, Deed, LeftOut, Phase, Skipped, Spared};
-pub use actions::Actions;
+pub use actions::{Actions, Tally};
 pub use condition::{Condition, ConditionError, parse_bytes};
 pub use guard::{GuardOptions, MaxDelete, Refusal, check, check_conditions};
 pub use last::come_last;

@@ -169,6 +169,9 @@ impl Report {
 
     /// Returns the number of changes by deed: done ones of a run, planned ones of a dry run.
     pub fn changes(&self) -> impl Iterator<Item = (Deed, usize)> {
+        if self.mode != Mode::Sync {
+            return self.plan.actions.tally().due.clone().into_iter();
+        }
         let mut counts = BTreeMap::new();
         for (i, action) in self.plan.actions.iter().enumerate() {
             if self.counts(i, &action) {
@@ -182,7 +185,7 @@ impl Report {
     pub fn bytes(&self) -> u64 {
         match self.mode {
             Mode::Sync => total(self.outcomes.iter().map(|outcome| outcome.bytes)),
-            Mode::DryRun | Mode::Diff => total(self.plan.actions.iter().map(|action| action.bytes())),
+            Mode::DryRun | Mode::Diff => self.plan.actions.tally().bytes,
         }
     }
 

@@ -132,6 +132,25 @@ impl State {
         Ok(())
     }
 
+    /// Returns whether what has this name was taken over from elsewhere.
+    ///
+    /// # Errors
+    /// Why it can't be known.
+    pub fn has_taken(&self, what: &str) -> Result<bool, StateError> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        schema::has_taken(&waiting.connection, what).map_err(|e| StateError::sqlite("read", &self.path, e))
+    }
+
+    /// Writes what waits, and that what has this name was taken over from elsewhere with it.
+    ///
+    /// # Errors
+    /// Why it can't be written.
+    pub fn take(&self, what: &str) -> Result<(), StateError> {
+        self.flush()?;
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        schema::take(&waiting.connection, what).map_err(|e| StateError::sqlite("write", &self.path, e))
+    }
+
     /// Writes what waits.
     ///
     /// # Errors

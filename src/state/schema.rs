@@ -71,6 +71,23 @@ fn make(connection: &mut Connection, pair: &Pair) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
+/// What was taken over from elsewhere. Most files have taken over nothing, and have no such table.
+const TAKEN: &str = "CREATE TABLE IF NOT EXISTS taken (what TEXT PRIMARY KEY) WITHOUT ROWID";
+
+/// Returns whether what has this name was taken over.
+pub(super) fn has_taken(connection: &Connection, what: &str) -> rusqlite::Result<bool> {
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'taken'";
+    let tables: i64 = connection.query_row(tables, [], |row| row.get(0))?;
+    let found = "SELECT count(*) FROM taken WHERE what = ?1";
+    Ok(tables > 0 && connection.query_row(found, [what], |row| row.get::<_, i64>(0))? > 0)
+}
+
+/// Remembers that what has this name was taken over.
+pub(super) fn take(connection: &Connection, what: &str) -> rusqlite::Result<()> {
+    connection.execute(TAKEN, [])?;
+    connection.execute("INSERT OR IGNORE INTO taken VALUES (?1)", [what]).map(drop)
+}
+
 /// Leaves the file in a form that can be read without writing beside it. In vain while another run has it open.
 pub(super) fn close(connection: &Connection) {
     let _ = connection.pragma_update(None, "journal_mode", "DELETE");

@@ -240,3 +240,18 @@ fn receipts_that_memory_is_not_meant_for_are_the_same_ones() {
         assert_eq!(put.get(&path("nobody")), None);
     }
 }
+
+#[test]
+fn what_was_taken_over_is_known_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("s.sqlite");
+    let state = open(&file);
+    assert!(!state.has_taken("a").unwrap());
+    state.record(&path("f"), Some(receipt(1))).unwrap();
+    state.take("a").unwrap();
+    state.take("a").unwrap();
+    drop(state);
+    let (state, receipts) = opened(&file);
+    assert!(state.has_taken("a").unwrap() && !state.has_taken("b").unwrap());
+    assert_eq!(receipts.len(), 1);
+}

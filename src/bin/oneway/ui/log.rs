@@ -164,7 +164,7 @@ impl<'o> Logged<'o> {
                 });
             }
             Event::Planned { plan, .. } => {
-                let bytes = plan.actions.iter().map(|action| action.bytes()).fold(0, u64::saturating_add);
+                let bytes = plan.actions.tally().bytes;
                 let changes = plan.actions.len();
                 let text = format_args!("{} changes, {} to send", grouped(changes), human_bytes(bytes));
                 write(Level::Info, "planned", text, || {

@@ -188,11 +188,11 @@ impl State {
     }
 
     fn plan(&self, actions: &Actions) {
-        let files = actions.iter().filter(|action| is_transfer(action)).count();
+        let count = |deed| actions.tally().all.get(&deed).copied().unwrap_or_default();
+        let files = count(Deed::Copy) + count(Deed::Replace);
         self.all_files.store(files, Ordering::Relaxed);
         self.all_others.store(actions.len() - files, Ordering::Relaxed);
-        let bytes = actions.iter().map(|action| action.bytes()).fold(0, u64::saturating_add);
-        self.all_bytes.store(bytes, Ordering::Relaxed);
+        self.all_bytes.store(actions.tally().bytes, Ordering::Relaxed);
         self.stage.store(DOING, Ordering::Relaxed);
     }
 

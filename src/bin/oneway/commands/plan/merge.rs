@@ -39,7 +39,8 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
         Some(StateOptions::File { file, pair }) => Some((file, pair)),
         Some(StateOptions::OnServer) | None => None,
     };
-    let mark = mark(&parts, state.as_ref().map(|(file, _)| &**file));
+    let what = mark(&dir.manifest, &parts);
+    let mark = mark_here(&what, state.as_ref().map(|(file, _)| &**file));
     let mut report = whole(&dir.manifest, parts);
     let mut is_new = !dir.is_merged(&mark);
     // Nobody else may write there meanwhile.
@@ -54,7 +55,7 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
                 .push(format!("{busy}; what the parts did is to be remembered by another merge, later"));
         }
         (Ok(_), Some((file, pair))) if is_new => {
-            if let Err(e) = remember(&dir, &report, (&file, &pair), &sync::spill(&args)) {
+            if let Err(e) = remember(&dir, &what, &report, (&file, &pair), &sync::spill(&args)) {
                 report.troubles.push(format!("{e:#}; not all that the parts did is remembered"));
             }
         }
@@ -78,14 +79,10 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
 
 type Parts = [(Part, Vec<Action>, Option<Outcomes>)];
 
-/// Returns a word for what is taken over, and where to. What was remembered since must not give way to what is older.
-fn mark(parts: &Parts, state: Option<&Path>) -> String {
+/// Returns a word for what is taken over. A state file that has it must not have it again: what was remembered since is newer.
+fn mark(manifest: &Manifest, parts: &Parts) -> String {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(rustix::system::uname().nodename().to_bytes_with_nul());
-    if let Some(state) = state {
-        let state = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
-        hasher.update(state.as_os_str().as_encoded_bytes());
-    }
+    hasher.update(manifest.id.text().as_bytes());
     for (part, _, outcomes) in parts {
         if let Some(outcomes) = outcomes {
             let ended = outcomes.ended.timestamp_millis();
@@ -95,9 +92,22 @@ fn mark(parts: &Parts, state: Option<&Path>) -> String {
     hasher.finalize().to_hex()[..24].to_owned()
 }
 
+/// Returns a word for that and where it is taken over: each machine has a history.
+fn mark_here(what: &str, state: Option<&Path>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(what.as_bytes());
+    hasher.update(rustix::system::uname().nodename().to_bytes_with_nul());
+    if let Some(state) = state {
+        let state = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
+        hasher.update(state.as_os_str().as_encoded_bytes());
+    }
+    hasher.finalize().to_hex()[..24].to_owned()
+}
+
 /// Writes what the parts learned to where a run remembers it.
 fn remember(
     dir: &PlanDir,
+    what: &str,
     report: &Report,
     (file, pair): (&Path, &Pair),
     spill: &Spill,
@@ -105,6 +115,10 @@ fn remember(
     let (state, known, aside) = State::open(file, pair, spill)?;
     if let Some(aside) = aside {
         complain!("warning: {aside}");
+    }
+    // By another name of this machine, or from another one.
+    if state.has_taken(what)? {
+        return Ok(());
     }
     let put = |path: &RelPath, receipt: Receipt| match known.get(path) {
         Some(known) if known == receipt => Ok(()),
@@ -133,7 +147,7 @@ fn remember(
         }
     }
     spill.check()?;
-    Ok(state.flush()?)
+    Ok(state.take(what)?)
 }
 
 /// Returns the hash of a content that only got another name or time, as it was known before.
