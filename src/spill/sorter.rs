@@ -46,8 +46,8 @@ impl<T: Record> Sorter<T> {
     }
 
     fn end_run(&mut self) -> Result<(), SpillError> {
-        // What comes in is in order for long stretches, which a stable sort makes use of.
-        self.held.sort_by(T::order);
+        // In place: a stable sort needs half as much memory once more, and is no faster.
+        self.held.sort_unstable_by(T::order);
         let records = Packed::write(self.held.drain(..), &self.spill)?;
         self.weight = 0;
         self.runs.push(Run { records, level: 0 });
