@@ -1,0 +1,147 @@
+"""What was measured: as a table, as a CSV file, and from that as a plot."""
+
+import csv
+import re
+import sys
+from dataclasses import dataclass, field, fields
+from typing import Optional
+
+import plot
+import works
+
+# What times per entry are compared with.
+COMPARED_WITH = 100_000
+
+
+@dataclass
+class Row:
+    """A work with so many entries: seconds and bytes; `None` is what was not measured."""
+
+    work: str
+    entries: int
+    wall: Optional[float] = None
+    user: Optional[float] = None
+    system: Optional[float] = None
+    server: Optional[float] = None
+    peak: Optional[int] = None
+    anonymous: Optional[int] = None
+    of_files: Optional[int] = None
+    # Bytes of the report, plan or state that the work wrote.
+    written: Optional[int] = None
+    changes: int = 0
+    failures: list = field(default_factory=list)
+
+    @classmethod
+    def of(cls, work, entries, took, failures):
+        row = cls(work.name, entries, failures=failures)
+        shape = works.shape(work, entries)
+        row.changes = sum(work.expected(shape.but(**(work.differences or {}))).changes.values())
+        if took:
+            for name in ["wall", "user", "system", "server", "peak", "anonymous", "of_files"]:
+                setattr(row, name, getattr(took, name))
+        return row
+
+    @property
+    def micros(self):
+        """Microseconds per entry."""
+        return self.wall / self.entries * 1e6
+
+    @property
+    def title(self):
+        return next((work.title for work in works.WORKS if work.name == self.work), self.work)
+
+    @property
+    def written_each(self):
+        """Bytes written for each change; of a state, for each file."""
+        count = self.changes or self.entries
+        return self.written / count if self.written else None
+
+
+def table(rows):
+    """Returns all rows as Markdown."""
+    lines = [
+        "| work | entries | wall | µs/entry | ÷ 10⁵ | client user + system | servers | peak memory | anonymous | of files | written |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
+    ]
+    for row in rows:
+        cells = [row.title, f"{row.entries:,}"]
+        if row.failures or row.wall is None:
+            cells += [f"**failed**: {'; '.join(row.failures)}", *[""] * 8]
+        else:
+            cells += [
+                f"{row.wall:.2f} s",
+                f"{row.micros:.2f}",
+                ratio(row, rows),
+                f"{row.user:.2f} + {row.system:.2f} s",
+                f"{row.server:.2f} s",
+                *(f"{size / 1e6:.0f} MB" for size in [row.peak, row.anonymous, row.of_files]),
+                written(row),
+            ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def ratio(row, rows):
+    """Returns the time per entry by that of the same work with a hundred thousand entries."""
+    others = (other for other in rows if other.work == row.work and other.entries == COMPARED_WITH and other.wall)
+    other = next(others, None)
+    return f"{row.micros / other.micros:.2f}" if other else "–"
+
+
+def written(row):
+    if row.written is None:
+        return ""
+    each = f"{row.written_each:.0f} B a {'change' if row.changes else 'file'}"
+    return f"{row.written / 1e6:.1f} MB, {each}"
+
+
+def line(row):
+    """Returns a row for people who wait."""
+    if row.failures or row.wall is None:
+        return f"{row.work:18} {row.entries:>12,}  failed: {'; '.join(row.failures)}"
+    return (
+        f"{row.work:18} {row.entries:>12,} {row.wall:9.2f} s {row.micros:7.2f} µs/entry"
+        f"  client {row.user:.2f}+{row.system:.2f} s, servers {row.server:.2f} s, {row.peak / 1e6:.0f} MB  {written(row)}"
+    )
+
+
+COLUMNS = [each.name for each in fields(Row) if each.name != "failures"]
+
+
+def write(file, rows):
+    """Writes the rows that are right as CSV."""
+    with open(file, "w", newline="") as out:
+        lines = csv.writer(out, lineterminator="\n")
+        lines.writerow(COLUMNS)
+        for row in rows:
+            if not row.failures:
+                values = (getattr(row, name) for name in COLUMNS)
+                lines.writerow([f"{value:.3f}" if isinstance(value, float) else value for value in values])
+
+
+def read(file):
+    with open(file, newline="") as lines:
+        return [Row(**{name: number(name, text) for name, text in each.items()}) for each in csv.DictReader(lines)]
+
+
+def number(name, text):
+    if name == "work":
+        return text
+    if not text:
+        return None
+    return float(text) if name in ["wall", "user", "system", "server"] else int(text)
+
+
+def publish(page, rows, head=None):
+    """Puts the table between the markers of a page, and the figures and their plot beside it. Without a head, the page's stays."""
+    write(page.with_suffix(".csv"), rows)
+    page.with_suffix(".svg").write_text(plot.svg([row for row in rows if not row.failures]))
+    text, count = re.subn(
+        r"(<!-- figures -->\n)(.*?)(\| work \|.*?)?(<!-- /figures -->)",
+        lambda found: f"{found[1]}{found[2] if head is None else f'{chr(10)}{head}{chr(10)}'}{table(rows)}\n{found[4]}",
+        page.read_text(),
+        flags=re.DOTALL,
+    )
+    if count != 1:
+        sys.exit(f"{page} has no place for figures between `<!-- figures -->` and `<!-- /figures -->`")
+    page.write_text(text)
