@@ -4,6 +4,7 @@
 """
 
 from dataclasses import asdict, dataclass, replace
+from typing import Optional
 
 # As in server/tree.rs.
 SHARES_OF = 10_000
@@ -60,21 +61,23 @@ class Shape:
 
 @dataclass(frozen=True)
 class Expected:
-    """What the summary of a run has to say. `changes` are all that are more than 0."""
+    """What the summary of a run has to say. `changes` are all that are more than 0; `bytes` are `None` where the server's own count of
+    its tree tells."""
 
     changes: dict
     scanned: int
-    bytes: int
+    unchanged: int
+    bytes: Optional[int]
 
 
 def same(shape):
     """Both sides have this tree."""
-    return Expected({}, shape.entries, 0)
+    return Expected({}, shape.entries, shape.files, 0)
 
 
 def all_new(shape):
-    """The destination has nothing. Bytes are not computed here: that takes minutes for ten million files."""
-    return Expected({"create_dir": shape.dirs, "copy": shape.files}, shape.entries, None)
+    """The destination has nothing. Bytes are not computed here, which would take minutes for ten million files."""
+    return Expected({"create_dir": shape.dirs, "copy": shape.files}, shape.entries, 0, None)
 
 
 def differing(shape):
@@ -85,7 +88,8 @@ def differing(shape):
     )
     changes = {"copy": missing, "replace": resized + redated, "delete": extra}
     sent = sum(size_of(shape, number) for number in numbers(shape.files, 0, ends[2]))
-    return Expected({deed: n for deed, n in changes.items() if n}, shape.entries + extra, sent)
+    changes = {deed: n for deed, n in changes.items() if n}
+    return Expected(changes, shape.entries + extra, shape.files - count(shape.files, 0, ends[2]), sent)
 
 
 def count(files, start, end):

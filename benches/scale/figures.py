@@ -47,6 +47,11 @@ class Row:
         return self.wall / self.entries * 1e6
 
     @property
+    def cpu_micros(self):
+        """Microseconds of the client's processor time per entry, which a busy machine changes less."""
+        return (self.user + self.system) / self.entries * 1e6
+
+    @property
     def title(self):
         return next((work.title for work in works.WORKS if work.name == self.work), self.work)
 
@@ -60,19 +65,21 @@ class Row:
 def table(rows):
     """Returns all rows as Markdown."""
     lines = [
-        "| work | entries | wall | µs/entry | ÷ 10⁵ | client user + system | servers | peak memory | anonymous | of files | written |",
-        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
+        "| work | entries | wall | µs/entry | ÷ 10⁵ | client user + system | µs/entry | ÷ 10⁵ | servers | peak memory | anonymous | of files | written |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for row in rows:
         cells = [row.title, f"{row.entries:,}"]
         if row.failures or row.wall is None:
-            cells += [f"**failed**: {'; '.join(row.failures)}", *[""] * 8]
+            cells += [f"**failed**: {'; '.join(row.failures)}", *[""] * 10]
         else:
             cells += [
                 f"{row.wall:.2f} s",
                 f"{row.micros:.2f}",
-                ratio(row, rows),
+                ratio(row, rows, Row.micros.fget),
                 f"{row.user:.2f} + {row.system:.2f} s",
+                f"{row.cpu_micros:.2f}",
+                ratio(row, rows, Row.cpu_micros.fget),
                 f"{row.server:.2f} s",
                 *(f"{size / 1e6:.0f} MB" for size in [row.peak, row.anonymous, row.of_files]),
                 written(row),
@@ -81,11 +88,11 @@ def table(rows):
     return "\n".join(lines) + "\n"
 
 
-def ratio(row, rows):
-    """Returns the time per entry by that of the same work with a hundred thousand entries."""
+def ratio(row, rows, figure):
+    """Returns a figure by that of the same work with a hundred thousand entries."""
     others = (other for other in rows if other.work == row.work and other.entries == COMPARED_WITH and other.wall)
     other = next(others, None)
-    return f"{row.micros / other.micros:.2f}" if other else "–"
+    return f"{figure(row) / figure(other):.2f}" if other else "–"
 
 
 def written(row):

@@ -6,6 +6,7 @@ is not told.
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -52,7 +53,9 @@ def measure(oneway, options):
         made = time.monotonic()
         make_tree(place / "tree", entries, options.dirs)
         print(f"{entries:,} entries made in {time.monotonic() - made:.0f} s", file=sys.stderr)
-        with servers.start("vsftpd", line.Line("127.0.0.1"), place, place / "tree", None) as server:
+        way_there = line.far(options.rtt, options.link) if options.rtt else line.loopback()
+        with way_there as there, servers.start("vsftpd", there, place, place / "tree", None) as server:
+            print(f"round trip {server.round_trip * 1000:.2f} ms", file=sys.stderr)
             client = Client(oneway, place, server, options)
             client.run(WAYS[0])
             print("| run | wall | µs/entry | client user + system | vsftpd user + system | processors busy | peak memory |")
@@ -83,7 +86,7 @@ class Client:
         if way.words[0] == "sync":
             self.state.unlink(missing_ok=True)
         words = [word.format(state=self.state) for word in way.words]
-        url = f"ftp://{servers.USER}@127.0.0.1:{self.server.port}/"
+        url = f"ftp://{servers.USER}@{self.server.host}:{self.server.port}/"
         report = ["--report", f"json={self.report}", "--progress", "never"]
         return [self.oneway, *words, self.place / "tree", url, *report, *self.options.words]
 
@@ -107,14 +110,14 @@ class Client:
         subprocess.run([*record, *self.argv(way)], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         print(f"\n### {way.title}\n")
         for title, words in [
-            ("by program", ["--sort", "comm"]),
+            ("by program and library", ["--sort", "comm,dso"]),
             ("of oneway", ["--comm", "oneway", "--sort", "dso,symbol"]),
             ("of vsftpd", ["--comm", "vsftpd", "--sort", "dso,symbol"]),
         ]:
             said = subprocess.run(
                 ["perf", "report", "-q", "--stdio", "--percent-limit", "0.7", "-i", data, *words], capture_output=True, text=True
             )
-            lines = [each.rstrip() for each in said.stdout.splitlines() if each.strip()]
+            lines = [re.sub(r"[-\s]*$", "", each) for each in said.stdout.splitlines() if each.strip()]
             print(f"{title}:", "", *lines[:28], "", sep="\n", flush=True)
         self.server.wait_until_idle()
 

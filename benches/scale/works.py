@@ -30,9 +30,13 @@ class Work:
     is_wide: bool = False
     # The file whose size is told for each change, or for each file.
     writes: Optional[str] = None
-    # It goes on with the servers and the state of the one before it.
+    # It goes on with the servers, the state and the plan of the one before it.
     goes_on: bool = False
-    # The largest tree that it's of use for.
+    # It is told no places, since its plan has them.
+    has_places: bool = True
+    # Bytes of the largest file.
+    largest: int = 100_000
+    # The largest tree that it's of use for, where files are really made.
     most: float = 1e9
 
 
@@ -44,6 +48,17 @@ WORKS = [
     Work("missing", "diff, all missing", DIFF, expected.all_new, 1, None, writes="report"),
     Work("plan-one-percent", "plan, 1 % differs", (*PLAN, "--delete"), expected.differing, 0, ONE_PER_CENT, writes="plan"),
     Work("plan-missing", "plan, all missing", PLAN, expected.all_new, 0, None, writes="plan"),
+    Work(
+        "apply-missing",
+        "apply -n, all missing",
+        ("apply", "-n", "--no-state", "{plan}"),
+        expected.all_new,
+        0,
+        None,
+        goes_on=True,
+        has_places=False,
+    ),
+    Work("pull", "sync, all missing, to 100 B each", ("sync", "--no-state"), expected.all_new, 0, None, largest=100, most=1e6),
     Work("remember", "sync, the same, first", ("sync", "--state", "{state}"), expected.same, 0, {}, writes="state"),
     Work(
         "remembered",
@@ -62,7 +77,7 @@ WORKS = [
 
 def shape(work, entries):
     """Returns the source's tree."""
-    return Shape(entries, wide=entries - 1 if work.is_wide else 0)
+    return Shape(entries, wide=entries - 1 if work.is_wide else 0, largest=work.largest)
 
 
 def failures(work, shape, took, report, total_bytes):
@@ -83,14 +98,9 @@ def failures(work, shape, took, report, total_bytes):
         ("scanned", summary["scanned"], wanted.scanned),
         ("bytes", summary["bytes"], wanted_bytes),
         ("failed", summary["failed"], 0),
-        ("unchanged", summary["unchanged"], unchanged(shape, wanted)),
+        ("unchanged", summary["unchanged"], wanted.unchanged),
     ]
     return wrong + [f"{name} {found}, not {right}" for name, found, right in pairs if found != right]
-
-
-def unchanged(shape, wanted):
-    """Returns how many files stay as they are."""
-    return shape.files - sum(n for deed, n in wanted.changes.items() if deed in ["copy", "replace"])
 
 
 def summary_of(report):
