@@ -1,4 +1,4 @@
-"""Figures as a picture: time for each entry and peak memory over the number of entries, both axes logarithmic.
+"""Figures as a picture: time and processor time for each entry, and peak memory, over the number of entries, both axes logarithmic.
 
 One file that is read in light and in dark: the colours follow `prefers-color-scheme`, where a page doesn't say otherwise.
 """
@@ -8,54 +8,57 @@ from html import escape
 
 import works
 
-# Works in the order of the legend. Colours go by place in it, as pairs for light and dark grounds; eight that people who see
-# colours otherwise can tell apart, and a marker of its own for each.
+# Works in the order of the legend. Colours go by place in it, as pairs for light and dark grounds that people who see colours
+# otherwise can tell apart, and with a marker of its own for each.
 COLOURS = [
     ("#2a78d6", "#3987e5"),
     ("#1baf7a", "#199e70"),
     ("#b8860b", "#c98500"),
-    ("#008300", "#008300"),
     ("#4a3aa7", "#9085e9"),
     ("#e34948", "#e66767"),
-    ("#e87ba4", "#d55181"),
-    ("#eb6834", "#d95926"),
     ("#6b6a63", "#a3a29b"),
 ]
-MARKERS = ["circle", "square", "diamond", "triangle", "cross"]
+MARKERS = ["circle", "square", "diamond", "triangle", "cross", "fallen"]
 
-WIDTH, PANEL, TOP, LEFT, BETWEEN = 960, 400, 56, 64, 92
+WIDTH, TOP, LEFT, BETWEEN, RIGHT = 1080, 56, 64, 84, 24
 PANEL_HEIGHT = 330
+
+# What ten million entries may take.
+GOAL_MB = 400
 
 
 def svg(rows):
     """Returns the picture."""
-    names = [work.name for work in works.WORKS if any(row.work == work.name for row in rows)]
+    names = [work.name for work in works.WORKS if work.is_drawn and any(row.work == work.name for row in rows)]
+    rows = [row for row in rows if row.work in names]
     panels = [
-        ("Time for each entry", "µs", lambda row: row.micros),
-        ("Peak memory", "MB", lambda row: row.peak / 1e6),
+        ("Time for each entry", "µs", lambda row: row.micros, None),
+        ("Client's processor time for each", "µs", lambda row: row.cpu_micros, None),
+        ("Peak memory", "MB", lambda row: row.peak / 1e6, GOAL_MB),
     ]
     legend_rows = math.ceil(len(names) / 3)
     height = TOP + PANEL_HEIGHT + 64 + legend_rows * 22 + 12
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
-        f' aria-label="Time for each entry and peak memory over the number of entries" font-family="system-ui, sans-serif">',
+        f' aria-label="Time for each entry, processor time, and peak memory over the number of entries" font-family="system-ui, sans-serif">',
         style(len(names)),
         f'<rect class="ground" width="{WIDTH}" height="{height}"/>',
     ]
-    width = (WIDTH - LEFT - BETWEEN - 24) / 2
-    for i, (title, unit, value) in enumerate(panels):
-        out += panel(LEFT + i * (width + BETWEEN), width, title, unit, value, rows, names)
+    width = (WIDTH - LEFT - RIGHT - BETWEEN * (len(panels) - 1)) / len(panels)
+    for i, described in enumerate(panels):
+        out += panel(LEFT + i * (width + BETWEEN), width, described, rows, names)
     for i, name in enumerate(names):
-        x, y = LEFT + i % 3 * 292, TOP + PANEL_HEIGHT + 72 + i // 3 * 22
+        x, y = LEFT + i % 3 * 320, TOP + PANEL_HEIGHT + 72 + i // 3 * 22
         out.append(f'<path class="line s{i}" d="M{x - 12} {y - 4}h24"/>{marker(i, x, y - 4)}')
         out.append(f'<text class="ink" x="{x + 20}" y="{y}">{escape(title_of(name))}</text>')
     return "\n".join([*out, "</svg>"]) + "\n"
 
 
-def panel(left, width, title, unit, value, rows, names):
-    """Returns one of the two plots."""
+def panel(left, width, described, rows, names):
+    """Returns one of the plots."""
+    title, unit, value, goal = described
     across = Scale([row.entries for row in rows], left, left + width)
-    up = Scale([value(row) for row in rows], TOP + PANEL_HEIGHT, TOP)
+    up = Scale([value(row) for row in rows] + ([goal] if goal else []), TOP + PANEL_HEIGHT, TOP)
     out = [f'<text class="title" x="{left}" y="28">{title}</text>']
     for at, is_decade in up.ticks():
         y = up.place(at)
@@ -68,6 +71,10 @@ def panel(left, width, title, unit, value, rows, names):
         if is_decade:
             out.append(f'<path class="grid" d="M{x:.1f} {TOP}v{PANEL_HEIGHT}"/>')
             out.append(f'<text class="quiet" x="{x:.1f}" y="{TOP + PANEL_HEIGHT + 20}" text-anchor="middle">{power(at)}</text>')
+    if goal:
+        y = up.place(goal)
+        out.append(f'<path class="goal" d="M{left:.1f} {y:.1f}h{width:.1f}"/>')
+        out.append(f'<text class="quiet" x="{left + 6:.1f}" y="{y - 6:.1f}">goal for 10⁷: {goal} {unit}</text>')
     out.append(
         f'<text class="quiet" x="{left + width / 2:.1f}" y="{TOP + PANEL_HEIGHT + 42}" text-anchor="middle">entries</text>'
     )
@@ -120,6 +127,7 @@ def marker(i, x, y):
         "square": "m-4 -4h8v8h-8z",
         "diamond": "m0 -5.5l5.5 5.5l-5.5 5.5l-5.5 -5.5z",
         "triangle": "m0 -5l5 9h-10z",
+        "fallen": "m0 5l5 -9h-10z",
         "cross": "m-5 -1.8h3.2v-3.2h3.6v3.2h3.2v3.6h-3.2v3.2h-3.6v-3.2h-3.2z",
     }
     return f'<path class="mark f{i}" d="M{x:.1f} {y:.1f}{ways[shape]}"/>'
@@ -134,8 +142,8 @@ def style(series):
             else ("#fcfcfb", "#0b0b0b", "#52514e", "#c9c8c2", "#ebeae5")
         )
         lines = [
-            f".ground{{fill:{ground}}}.ink{{fill:{ink};font-size:13px}}.title{{fill:{ink};font-size:16px;font-weight:600}}",
-            f".quiet{{fill:{quiet};font-size:12px}}.grid{{stroke:{grid}}}.fine{{stroke:{fine}}}.mark{{stroke:{ground};stroke-width:1.5}}",
+            f".ground{{fill:{ground}}}.ink{{fill:{ink};font-size:13px}}.title{{fill:{ink};font-size:15px;font-weight:600}}",
+            f".quiet{{fill:{quiet};font-size:12px}}.grid{{stroke:{grid}}}.fine{{stroke:{fine}}}.goal{{stroke:{quiet}}}.mark{{stroke:{ground};stroke-width:1.5}}",
         ]
         for i in range(series):
             colour = COLOURS[i % len(COLOURS)][dark]
@@ -143,7 +151,7 @@ def style(series):
         return "".join(lines)
 
     return (
-        f"<style>.line{{fill:none;stroke-width:2}}.grid,.fine{{fill:none}}{rules(False)}"
+        f"<style>.line{{fill:none;stroke-width:2}}.grid,.fine,.goal{{fill:none}}.goal{{stroke-dasharray:5 4}}{rules(False)}"
         f"@media(prefers-color-scheme:dark){{{rules(True)}}}</style>"
     )
 

@@ -32,6 +32,8 @@ class Work:
     writes: Optional[str] = None
     # It goes on with the servers, the state and the plan of the one before it.
     goes_on: bool = False
+    # It is in the plot.
+    is_drawn: bool = False
     # It is told no places, since its plan has them.
     has_places: bool = True
     # Bytes of the largest file.
@@ -43,11 +45,11 @@ class Work:
 DIFF = ("diff", "--no-state")
 PLAN = ("plan", "--no-state", "-o", "{plan}")
 WORKS = [
-    Work("same", "diff, both sides the same", DIFF, expected.same, 0, {}),
+    Work("same", "diff, both sides the same", DIFF, expected.same, 0, {}, is_drawn=True),
     Work("one-percent", "diff, 1 % differs", (*DIFF, "--delete"), expected.differing, 1, ONE_PER_CENT, writes="report"),
     Work("missing", "diff, all missing", DIFF, expected.all_new, 1, None, writes="report"),
-    Work("plan-one-percent", "plan, 1 % differs", (*PLAN, "--delete"), expected.differing, 0, ONE_PER_CENT, writes="plan"),
-    Work("plan-missing", "plan, all missing", PLAN, expected.all_new, 0, None, writes="plan"),
+    Work("plan-one-percent", "plan, 1 % differs", (*PLAN, "--delete"), expected.differing, 0, ONE_PER_CENT, writes="plan", is_drawn=True),
+    Work("plan-missing", "plan, all missing", PLAN, expected.all_new, 0, None, writes="plan", is_drawn=True),
     Work(
         "apply-missing",
         "apply -n, all missing",
@@ -69,9 +71,10 @@ WORKS = [
         {},
         writes="state",
         goes_on=True,
+        is_drawn=True,
     ),
-    Work("wide", "diff, the same, one directory", DIFF, expected.same, 0, {}, is_wide=True),
-    Work("minutes", "diff, the same, LIST and MDTM", DIFF, expected.same, 0, {}, listing="list"),
+    Work("wide", "diff, the same, one directory", DIFF, expected.same, 0, {}, is_wide=True, is_drawn=True),
+    Work("minutes", "diff, the same, LIST and MDTM", DIFF, expected.same, 0, {}, listing="list", is_drawn=True),
 ]
 
 
