@@ -143,12 +143,24 @@ def publish(page, rows, head=None):
     """Puts the table between the markers of a page, and the figures and their plot beside it. Without a head, the page's stays."""
     write(page.with_suffix(".csv"), rows)
     page.with_suffix(".svg").write_text(plot.svg([row for row in rows if not row.failures]))
-    text, count = re.subn(
-        r"(<!-- figures -->\n)(.*?)(\| work \|.*?)?(<!-- /figures -->)",
-        lambda found: f"{found[1]}{found[2] if head is None else f'{chr(10)}{head}{chr(10)}'}{table(rows)}\n{found[4]}",
-        page.read_text(),
-        flags=re.DOTALL,
-    )
-    if count != 1:
-        sys.exit(f"{page} has no place for figures between `<!-- figures -->` and `<!-- /figures -->`")
-    page.write_text(text)
+    old = between(page, "figures")
+    kept = old[: old.find("| work |")].strip() if "| work |" in old else ""
+    put(page, "figures", f"{head or kept}\n\n{table(rows)}")
+
+
+def between(page, name):
+    """Returns what stands between two markers of a page."""
+    found = re.search(pattern(name), page.read_text(), re.DOTALL)
+    if not found:
+        sys.exit(f"{page} has no place between `<!-- {name} -->` and `<!-- /{name} -->`")
+    return found[2]
+
+
+def put(page, name, text):
+    """Replaces what stands there."""
+    between(page, name)
+    page.write_text(re.sub(pattern(name), lambda found: f"{found[1]}\n{text.strip()}\n\n{found[3]}", page.read_text(), flags=re.DOTALL))
+
+
+def pattern(name):
+    return rf"(<!-- {name} -->\n)(.*)(<!-- /{name} -->)"

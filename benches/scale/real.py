@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import figures
 import line
 import process
 import servers
@@ -28,6 +29,7 @@ BYTES_EACH, BYTES_LEFT, INODES_LEFT = 4096 + 256, 2 << 30, 100_000
 class Way:
     """A way to find out that there's nothing to do."""
 
+    name: str
     title: str
     words: tuple
     # All of it is fetched to an empty directory instead, which takes long and as many inodes again.
@@ -35,19 +37,19 @@ class Way:
 
 
 WAYS = [
-    Way("listings alone, `--modify-window 1m`", ("diff", "--no-state", "--modify-window", "1m")),
-    Way("with MDTM for each file", ("diff", "--no-state")),
-    Way("sync that writes receipts", ("sync", "--state", "{state}")),
-    Way("diff that reads receipts", ("diff", "--state", "{state}")),
-    Way("sync that fetches all, empty files", ("sync", "--no-state"), fetches=True),
+    Way("listings", "listings alone, `--modify-window 1m`", ("diff", "--no-state", "--modify-window", "1m")),
+    Way("times", "with MDTM for each file", ("diff", "--no-state")),
+    Way("remember", "sync that writes receipts", ("sync", "--state", "{state}")),
+    Way("remembered", "diff that reads receipts", ("diff", "--state", "{state}")),
+    Way("fetch", "sync that fetches all, empty files", ("sync", "--no-state"), fetches=True),
 ]
 
 # Larger trees are not fetched.
 MOST_FETCHED = 200_000
 
 
-def measure(oneway, options):
-    """Prints a row for each way, and with `--profile` where the time goes."""
+def measure(oneway, options, head):
+    """Prints a row for each way, and with `--profile` where the time goes. `head` stands above the table where that is kept."""
     if os.geteuid() != 0:
         sys.exit("vsftpd takes root")
     entries = options.entries[-1]
@@ -64,18 +66,25 @@ def measure(oneway, options):
         with way_there as there, servers.start("vsftpd", there, place, place / "tree", None) as server:
             print(f"round trip {server.round_trip * 1000:.2f} ms", file=sys.stderr)
             client = Client(oneway, place, server, options)
+            ways = [way for way in WAYS if not options.work or way.name in options.work.split(",")]
             client.run(WAYS[0])
-            print("| run | wall | µs/entry | client user + system | vsftpd user + system | processors busy | peak memory |")
-            print("| --- | --: | --: | --: | --: | --: | --: |", flush=True)
-            for way in [way for way in WAYS if not way.fetches or entries <= MOST_FETCHED]:
+            lines = [
+                "| run | wall | µs/entry | client user + system | vsftpd user + system | processors busy | peak memory |",
+                "| --- | --: | --: | --: | --: | --: | --: |",
+            ]
+            print(*lines, sep="\n", flush=True)
+            for way in [way for way in ways if not way.fetches or entries <= MOST_FETCHED]:
                 took, failures = client.run(way)
-                print(row(way, took, entries) if took else f"| {way.title} | took too long |", flush=True)
+                lines.append(row(way, took, entries) if took else f"| {way.title} | took too long |")
+                print(lines[-1], flush=True)
                 for failure in failures:
                     print(f"{way.title}: {failure}", file=sys.stderr)
                     failed = True
             if options.profile:
-                for way in [WAYS[0], WAYS[1], WAYS[3]]:
+                for way in [way for way in ways if not way.fetches and way.words[0] == "diff"]:
                     client.profile(way)
+    if options.update and not failed:
+        figures.put(options.update, "real", f"{head}\n" + "\n".join(lines))
     return 1 if failed else 0
 
 
