@@ -96,7 +96,7 @@ class Client:
         self.state, self.report, self.said = place / "state", place / "report", place / "said"
         self.into = place / "into"
         self.environment = {
-            "PATH": os.environ["PATH"], "HOME": str(place), "TZ": "UTC", "ONEWAY_PASSWORD": servers.PASSWORD
+            "PATH": os.environ["PATH"], "HOME": str(place), "TMPDIR": str(place), "TZ": "UTC", "ONEWAY_PASSWORD": servers.PASSWORD
         }
 
     def argv(self, way):
