@@ -15,6 +15,9 @@ const STRIDE: u64 = 7_919;
 /// How far apart the first and the last time are: younger than the half year behind which `ls` tells no minutes.
 const SPAN_SECONDS: u64 = 90 * 86_400;
 
+/// How much earlier a file was written that has another time.
+const REDATED_SECONDS: u64 = 3600;
+
 /// What the names of directories and files have before their number.
 const DIR: u8 = b'_';
 const FILE: u8 = b'-';
@@ -97,6 +100,9 @@ impl Tree {
         }
         if sizes.is_empty() {
             return Err("the largest file is smaller than the smallest".to_owned());
+        }
+        if newest < SPAN_SECONDS + REDATED_SECONDS {
+            return Err("some times would be before 1970".to_owned());
         }
         let Differences { missing, resized, redated, extra } = differences;
         if missing.saturating_add(resized).saturating_add(redated).saturating_add(extra) > SHARES_OF {
@@ -216,7 +222,7 @@ impl Tree {
                 Some(file)
             }
             (_, Some(2)) => {
-                file.mtime -= 3600;
+                file.mtime -= REDATED_SECONDS;
                 Some(file)
             }
             _ => Some(file),
