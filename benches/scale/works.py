@@ -38,7 +38,9 @@ class Work:
     has_places: bool = True
     # Bytes of the largest file.
     largest: int = 100_000
-    # The largest tree that it's of use for, where files are really made.
+    # Its files are really made.
+    fetches: bool = False
+    # The largest tree that it can be done with.
     most: float = 1e9
 
 
@@ -59,8 +61,10 @@ WORKS = [
         None,
         goes_on=True,
         has_places=False,
+        # No plan file is larger than 1 GiB.
+        most=3e6,
     ),
-    Work("pull", "sync, all missing, to 100 B each", ("sync", "--no-state"), expected.all_new, 0, None, largest=100, most=1e6),
+    Work("pull", "sync, all missing, to 100 B each", ("sync", "--no-state"), expected.all_new, 0, None, largest=100, fetches=True, most=1e6),
     Work("remember", "sync, the same, first", ("sync", "--state", "{state}"), expected.same, 0, {}, writes="state"),
     Work(
         "remembered",
