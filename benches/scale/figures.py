@@ -63,7 +63,9 @@ class Row:
 
 
 def table(rows):
-    """Returns all rows as Markdown."""
+    """Returns all rows as Markdown, those of one work together."""
+    names = [work.name for work in works.WORKS]
+    rows = sorted(rows, key=lambda row: (names.index(row.work), row.entries))
     lines = [
         "| work | entries | wall | µs/entry | ÷ 10⁵ | client user + system | µs/entry | ÷ 10⁵ | servers | peak memory | anonymous | of files | written |",
         "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
