@@ -83,7 +83,7 @@ def table(rows):
                 f"{row.cpu_micros:.2f}",
                 ratio(row, rows, Row.cpu_micros.fget),
                 f"{row.server:.2f} s",
-                *(f"{size / 1e6:.0f} MB" for size in [row.peak, row.anonymous, row.of_files]),
+                *(f"{size / 1e6:.0f} MB" if size else "–" for size in [row.peak, row.anonymous, row.of_files]),
                 written(row),
             ]
         lines.append(f"| {' | '.join(cells)} |")
