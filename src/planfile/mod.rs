@@ -133,7 +133,7 @@ pub fn write(header: &Header, plan: &Plan, out: &mut dyn Write) -> io::Result<()
 /// Writes a plan of these actions, so many.
 ///
 /// # Errors
-/// What the output says.
+/// What the output says; or that there are not as many, since not all could be read back that memory is not meant for.
 pub fn write_actions(
     header: &Header,
     count: usize,
@@ -151,12 +151,17 @@ pub fn write_actions(
         actions: count,
     };
     let mut line = Vec::new();
+    let mut written = 0;
     write_value(&mut line, &first)?;
     for action in actions {
+        written += 1;
         line.push(b'\n');
         out.write_all(&line)?;
         line.clear();
         write_value(&mut line, &Line::of(action.borrow()))?;
+    }
+    if written != count {
+        return Err(io::Error::other("not all of its actions could be read back"));
     }
     line.push(b'\n');
     out.write_all(&line)?;

@@ -123,6 +123,22 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     })
 }
 
+#[test]
+fn a_plan_of_which_something_is_missing_is_not_written() {
+    let path = RelPath::parse("a").unwrap();
+    let one = Action {
+        source: Some(Box::new(Entry::new(path.clone(), Kind::File))),
+        path,
+        deed: Deed::Copy,
+        phase: Phase::Files,
+        reason: Reason::Missing,
+        destination: None,
+        obstacle: None,
+    };
+    assert!(write_actions(&header(), 1, [&one].into_iter(), &mut Vec::new()).is_ok());
+    assert!(write_actions(&header(), 2, [&one].into_iter(), &mut Vec::new()).is_err());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 

@@ -254,7 +254,11 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
     // Of these, a line was said.
     report.troubles.extend(early);
     let is_summed_up = reports.is_summed_up();
-    let status = publish(&report, reports);
+    let mut status = publish(&report, reports);
+    if let Err(e) = options.spill.check() {
+        complain!("error: {e}; the report is not whole");
+        status = exit::worse(status, exit::INCOMPLETE);
+    }
     if progress.is_redrawn() && !is_summed_up && report.early.is_none() {
         // Else nothing would stay of what was shown.
         show_named(format_args!("{}", summary(&report)));
