@@ -51,7 +51,8 @@ WORKS = [
     Work("one-percent", "diff, 1 % differs", (*DIFF, "--delete"), expected.differing, 1, ONE_PER_CENT, writes="report"),
     Work("missing", "diff, all missing", DIFF, expected.all_new, 1, None, writes="report"),
     Work("plan-one-percent", "plan, 1 % differs", (*PLAN, "--delete"), expected.differing, 0, ONE_PER_CENT, writes="plan", is_drawn=True),
-    Work("plan-missing", "plan, all missing", PLAN, expected.all_new, 0, None, writes="plan", is_drawn=True),
+    # No plan file is larger than 1 GiB.
+    Work("plan-missing", "plan, all missing", PLAN, expected.all_new, 0, None, writes="plan", most=3e6),
     Work(
         "apply-missing",
         "apply -n, all missing",
@@ -61,8 +62,17 @@ WORKS = [
         None,
         goes_on=True,
         has_places=False,
-        # No plan file is larger than 1 GiB.
         most=3e6,
+    ),
+    Work(
+        "plan-shards",
+        "plan in 16 shares, all missing",
+        (*PLAN, "--shards", "16"),
+        expected.all_new,
+        0,
+        None,
+        writes="plan",
+        is_drawn=True,
     ),
     Work("pull", "sync, all missing, to 100 B each", ("sync", "--no-state"), expected.all_new, 0, None, largest=100, fetches=True, most=1e6),
     Work("remember", "sync, the same, first", ("sync", "--state", "{state}"), expected.same, 0, {}, writes="state"),

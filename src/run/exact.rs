@@ -18,6 +18,12 @@ const AT_ONCE: usize = 1 << 16;
 /// # Errors
 /// When no session can be had, or when actions that memory is not meant for can't be written anew.
 pub(super) fn sharpen(plan: &mut Plan, ends: &Ends, spill: &Spill) -> StoreResult<()> {
+    let is_open = |action: &Action| {
+        [&action.source, &action.destination].into_iter().flatten().any(|entry| is_rough(entry))
+    };
+    if !plan.actions.iter().any(|action| is_open(&action)) {
+        return Ok(());
+    }
     if plan.actions.as_held().is_some() {
         return sharpen_some(plan.actions.held_mut(), ends);
     }
