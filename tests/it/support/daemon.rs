@@ -316,13 +316,31 @@ impl Daemon {
             if self.process.0.try_wait().expect("it is our child").is_some() {
                 return false;
             }
-            if let Ok(stream) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))) {
+            // Else it is the one that took its port, which would greet as well.
+            if self.listens()
+                && let Ok(stream) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
+            {
                 // Nothing is to be read before TLS began.
                 return (self.implicit || greets(stream, greeting)) && self.is_idle();
             }
             thread::sleep(Duration::from_millis(5));
         }
         false
+    }
+
+    /// Returns whether the port is this process's own.
+    fn listens(&self) -> bool {
+        const LISTEN: &str = "0A";
+        let port = format!(":{:04X}", self.port);
+        let sockets = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        let sockets = sockets.lines().filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let is_it = fields.get(1)?.ends_with(&port) && *fields.get(3)? == LISTEN;
+            is_it.then_some(PathBuf::from(format!("socket:[{}]", fields.get(9)?)))
+        });
+        let sockets: Vec<PathBuf> = sockets.collect();
+        let open = fs::read_dir(format!("/proc/{}/fd", self.id())).into_iter().flatten().flatten();
+        open.filter_map(|file| fs::read_link(file.path()).ok()).any(|file| sockets.contains(&file))
     }
 
     /// Waits for the first session to be over, so that the test's own are all that count.
