@@ -200,9 +200,10 @@ impl Applying<'_> {
         folding::unfold(&mut from, &mut to, &ends.destination, true, ends.run_id)?;
         sharpen_trees(late, ends, (&mut from.tree, &mut to.tree))?;
         let evidence = Evidence::default();
-        Ok(standings(
-            late,
-            &now((&from, &to), &evidence, self.measure.compare, self.options.carry_permissions),
-        ))
+        let permissions = self.options.carry_permissions;
+        let found = standings(late, &now((&from, &to), &evidence, self.measure.compare, permissions));
+        // What can't be read back looks as if it weren't there, which is when something is deleted.
+        self.options.spill.check()?;
+        Ok(found)
     }
 }

@@ -145,3 +145,29 @@ impl<T: Record> Iterator for Records<'_, T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spill::tests::Word;
+
+    #[test]
+    fn what_cannot_be_read_back_is_told_and_ends_everything_that_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let words: Vec<Word> = (0..20_000).map(|i| Word(format!("word {i:05}").into_bytes(), i, 0)).collect();
+        for damaged in [false, true] {
+            let spill = Spill::to(dir.path().to_owned(), 0);
+            let packed = Packed::write(words.iter().cloned(), &spill.share(1, 4)).unwrap();
+            assert!(packed.blocks.len() > 2);
+            let half = packed.blocks[packed.blocks.len() / 2].offset;
+            if damaged {
+                packed.file.lock().unwrap().set_len(half).unwrap();
+            }
+            let read = packed.records().count();
+            assert_eq!((read < words.len(), spill.check().is_err()), (damaged, damaged));
+            let last = words.last().unwrap();
+            assert_eq!(packed.find(|word| word.order(last)).is_none(), damaged);
+            assert_eq!(packed.records().next().is_none(), damaged, "nothing more is believed");
+        }
+    }
+}

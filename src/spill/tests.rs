@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Word(Vec<u8>, u64, i64);
+pub(super) struct Word(pub(super) Vec<u8>, pub(super) u64, pub(super) i64);
 
 impl Record for Word {
     fn order(&self, other: &Self) -> Ordering {
