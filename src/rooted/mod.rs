@@ -190,8 +190,12 @@ impl Rooted {
     /// # Errors
     /// What the system says.
     pub fn rename(&self, from: &RelPath, to: &RelPath) -> io::Result<()> {
-        let ((from_dir, from), (to_dir, to)) = (self.inner_place(from)?, self.inner_place(to)?);
-        Ok(renameat(&from_dir, from, &to_dir, to)?)
+        let (from_dir, name) = self.inner_place(from)?;
+        if !to.is_root() && from.parent() == to.parent() {
+            return Ok(renameat(&from_dir, name, &from_dir, to.name())?);
+        }
+        let (to_dir, to) = self.inner_place(to)?;
+        Ok(renameat(&from_dir, name, &to_dir, to)?)
     }
 
     /// Renames into another directory, where nothing may be at the new name.
