@@ -33,8 +33,7 @@ class Job:
     sessions: int
     # Names what is in the tree, for the floor.
     list: Path
-    # Whether commands may be written behind a running upload.
-    ahead: bool
+    software: str
     programs: object
 
     @property
@@ -48,7 +47,12 @@ class Job:
 def floor(job):
     deed = "list" if job.work.same else "push" if job.work.push else "pull"
     words = [job.programs.floor, deed, job.host, job.port, USER, PASSWORD, job.sessions, job.list, job.local, job.remote]
-    return words + ["ahead"] * job.ahead
+    return words + ["vsftpd"] * (job.software == "vsftpd")
+
+
+def floor_whole(job):
+    """With what makes a copy a checked, dated and whole one."""
+    return [*floor(job), "whole"]
 
 
 def oneway(job, *more):
@@ -136,6 +140,7 @@ def is_copy(work):
 
 CLIENTS = [
     Client("floor", floor, lambda work: not work.tls, is_peer=False),
+    Client("floor, whole", floor_whole, lambda work: not work.tls and not work.same, is_peer=False),
     Client("oneway", oneway, is_peer=False),
     Client("oneway, window 1m", oneway_window, lambda work: work.same, is_peer=False),
     Client("oneway, active", oneway_active, lambda work: work.far and not work.same and not work.push, is_peer=False),

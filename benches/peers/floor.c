@@ -2,11 +2,17 @@
 // the fewest commands FTP allows, on several sessions, and keeps no books: no listing, no comparing, no temporary names, no
 // sizes, no times. Whatever is unexpected ends it. A client that does its work right can come near it, not below it.
 //
-//   floor pull|push|list HOST PORT USER PASSWORD SESSIONS LIST LOCAL REMOTE [ahead]
+//   floor pull|push|list HOST PORT USER PASSWORD SESSIONS LIST LOCAL REMOTE [whole] [vsftpd]
 //
 // LIST holds paths below LOCAL and REMOTE, one a line, directories with a `/` behind them and before what is in them. `pull`
 // and `push` make these directories and send the files; `list` asks for the directories' listings by pipelined STAT and
-// throws them away. With `ahead` an upload's commands are written behind the running one, which some servers can't take.
+// throws them away.
+//
+// With `whole` each file gets a temporary name, its time and then its name, and an upload's size is asked for before that. These
+// commands ride along with the next file's, so they cost work and no round trips.
+//
+// `vsftpd` takes an upload's commands behind the running one, which others can't; its listings tell times to the minute alone, so
+// that MDTM is asked for a download's, and MDTM sets them, too.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,6 +27,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 // What a server must keep unanswered, at most.
@@ -37,7 +44,7 @@ static const char *user, *password, *local, *remote;
 static char **dirs, **files;
 static size_t dir_count, file_count;
 static atomic_size_t next_dir, next_file;
-static int ahead;
+static int whole, vsftpd;
 static struct session *_Atomic first_session;
 
 static void read_list(const char *name);
@@ -47,7 +54,7 @@ static void make_local_dirs(void), make_remote_dirs(void);
 
 int main(int count, char **words) {
     if (count < 10) {
-        fprintf(stderr, "usage: floor pull|push|list HOST PORT USER PASSWORD SESSIONS LIST LOCAL REMOTE [ahead]\n");
+        fprintf(stderr, "usage: floor pull|push|list HOST PORT USER PASSWORD SESSIONS LIST LOCAL REMOTE [whole] [vsftpd]\n");
         return 2;
     }
     server.sin_family = AF_INET;
@@ -57,7 +64,10 @@ int main(int count, char **words) {
     int sessions = atoi(words[6]);
     read_list(words[7]);
     local = words[8], remote = words[9];
-    ahead = count > 10;
+    for (int i = 10; i < count; i++) {
+        whole |= strcmp(words[i], "whole") == 0;
+        vsftpd |= strcmp(words[i], "vsftpd") == 0;
+    }
     if (strcmp(words[1], "pull") == 0) {
         make_local_dirs();
         in_threads(sessions, pull);
@@ -187,14 +197,30 @@ static int data_connection(struct session *s) {
 
 // ---- the works
 
+// What a file's temporary name ends with.
+static const char *part(void) { return whole ? ".part" : ""; }
+
+static void ask_for(struct session *s, const char *file) {
+    if (whole && vsftpd) command(s, "MDTM %s/%s\r\nEPSV\r\nRETR %s/%s\r\n", remote, file, remote, file);
+    else command(s, "EPSV\r\nRETR %s/%s\r\n", remote, file);
+}
+
+static time_t time_of(const char *line) {
+    struct tm at = {0};
+    if (!strptime(line + 4, "%Y%m%d%H%M%S", &at)) fail("MDTM", line);
+    return timegm(&at);
+}
+
 static void *pull(void *unused) {
     struct session *s = log_in();
-    char *block = malloc(BLOCK), path[4096];
+    char *block = malloc(BLOCK), path[2 * 4096], final[4096];
     char *file = take(files, file_count, &next_file);
-    if (file) command(s, "EPSV\r\nRETR %s/%s\r\n", remote, file);
+    if (file) ask_for(s, file);
     while (file) {
+        time_t time = whole && vsftpd ? time_of(reply(s, '2')) : 0;
         int data = data_connection(s);
-        snprintf(path, sizeof path, "%s/%s", local, file);
+        snprintf(final, sizeof final, "%s/%s", local, file);
+        snprintf(path, sizeof path, "%s%s", final, part());
         int to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
         if (to < 0) fail(path, strerror(errno));
         for (ssize_t n; (n = read(data, block, BLOCK)) != 0;) {
@@ -203,18 +229,43 @@ static void *pull(void *unused) {
         }
         file = take(files, file_count, &next_file);
         // The data ended, so the server has nothing left to do but to say so.
-        if (file) command(s, "EPSV\r\nRETR %s/%s\r\n", remote, file);
+        if (file) ask_for(s, file);
+        struct timespec times[2] = {{.tv_sec = time}, {.tv_sec = time}};
+        if (whole && futimens(to, times) < 0) fail(path, strerror(errno));
         close(data), close(to);
         reply(s, '1'), reply(s, '2');
+        if (whole && rename(path, final) < 0) fail(path, strerror(errno));
     }
     return unused;
+}
+
+// Writes one upload's commands, and those that finish the one before; returns how many replies the latter have.
+static int store(struct session *s, const char *done, const struct stat *meta, const char *next) {
+    char line[6 * 4096] = "", *end = line;
+    int finishing = whole && done;
+    if (finishing) {
+        char time[16];
+        strftime(time, sizeof time, "%Y%m%d%H%M%S", gmtime_r(&meta->st_mtime, &(struct tm){0}));
+        end += sprintf(end, "SIZE %s/%s.part\r\n", remote, done);
+        end += sprintf(end, "%s %s %s/%s.part\r\n", vsftpd ? "MDTM" : "MFMT", time, remote, done);
+        end += sprintf(end, "RNFR %s/%s.part\r\nRNTO %s/%s\r\n", remote, done, remote, done);
+    }
+    if (next) end += sprintf(end, "EPSV\r\nSTOR %s/%s%s\r\n", remote, next, part());
+    send_all(s->control, line, end - line);
+    return finishing;
+}
+
+static void finished(struct session *s, const struct stat *meta) {
+    char *size = reply(s, '2');
+    if (atoll(size + 4) != meta->st_size) fail("SIZE", size);
+    reply(s, '2'), reply(s, '3'), reply(s, '2');
 }
 
 static void *push(void *unused) {
     struct session *s = log_in();
     char path[4096];
     char *file = take(files, file_count, &next_file);
-    if (file) command(s, "EPSV\r\nSTOR %s/%s\r\n", remote, file);
+    if (file) store(s, NULL, NULL, file);
     while (file) {
         snprintf(path, sizeof path, "%s/%s", local, file);
         int from = open(path, O_RDONLY | O_CLOEXEC);
@@ -226,11 +277,14 @@ static void *push(void *unused) {
             if (n <= 0) fail("data connection", strerror(errno));
             left -= n;
         }
+        char *done = file;
         file = take(files, file_count, &next_file);
-        if (file && ahead) command(s, "EPSV\r\nSTOR %s/%s\r\n", remote, file);
+        int finishing = 0;
+        if (vsftpd) finishing = store(s, done, &meta, file);
         close(data), close(from);
         reply(s, '1'), reply(s, '2');
-        if (file && !ahead) command(s, "EPSV\r\nSTOR %s/%s\r\n", remote, file);
+        if (!vsftpd) finishing = store(s, done, &meta, file);
+        if (finishing) finished(s, &meta);
     }
     return unused;
 }

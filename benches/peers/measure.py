@@ -59,7 +59,7 @@ def run(client, work, server, trees, options, programs):
         local=local,
         sessions=client.sessions or options.sessions,
         list=trees.lists / work.tree,
-        ahead=server.software == "vsftpd",
+        software=server.software,
         programs=programs,
     )
     transfers = server.transfers()
