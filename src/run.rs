@@ -100,7 +100,7 @@ fn mirror(
         });
     }
     let dry = options.mode != Mode::Sync || refusal.is_some();
-    let decision = Decision { plan, refusal, dry, times_kept: measure.times_kept };
+    let decision = Decision { plan, refusal, dry, times_kept: measure.times_kept, held: Vec::new() };
     let course = Mirroring { measure, filter: &options.filter };
     if let Some(found) = options.found.as_ref().filter(|_| dry) {
         looked.memory.keep_apart(found, options.state.as_ref(), &options.spill);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::compare::{Basis, CompareOptions};
-use crate::execute::{ExecuteOptions, Hashes, Outcome, Silent, execute};
+use crate::execute::{ExecuteOptions, Hashes, Outcome, Silent, Updates, execute};
 use crate::model::{Cancel, Entry, Evidence, Links, Mtime, RelPath, Remedy, RunId, Tree};
 use crate::plan::{Plan, PlanOptions, Presence, plan};
 use crate::pool::{Pool, SessionCount};
@@ -52,7 +52,8 @@ fn carry_out(plan: &Plan, source: &MemoryStore, destination: &MemoryStore, retri
     };
     let options = ExecuteOptions {
         in_place: false,
-        delay_updates: false,
+        updates: Updates::Each,
+        held: [].into(),
         backup: false,
         failed_before: false,
         carry_times: true,

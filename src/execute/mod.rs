@@ -18,17 +18,20 @@ mod times;
 mod vanished;
 
 pub use event::{Event, Observer, Silent};
+pub use publish::Held;
+
+pub use crate::store::HeldFile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::execute::copy::copy_files;
 use crate::execute::in_place::{rename_files, set_permissions, set_times};
 use crate::execute::limit::Limiter;
-use crate::execute::publish::Held;
+use crate::execute::publish::{Waiting, waiting};
 use crate::execute::steps::{Share, Step, steps};
 use crate::model::{Cancel, Entry, Kind, Mtime, RelPath, Remedy, RunId, temporary_for};
 use crate::plan::{Action, Deed, Phase, Plan};
@@ -57,8 +60,10 @@ pub struct ExecuteOptions {
     pub split_bytes: Option<u64>,
     /// What of that which is sent is hashed, for receipts.
     pub hashes: Hashes,
-    /// Files get their final names together, when all of them are there under temporary ones.
-    pub delay_updates: bool,
+    /// When files that are sent get their final names.
+    pub updates: Updates,
+    /// Files that another run has sent, for this one to give them their final names. What isn't in the plan is left alone.
+    pub held: Arc<[Held]>,
     /// What is replaced or deleted is set aside instead: the destination has a directory for that, and in it those of the files' paths.
     pub backup: bool,
     /// Something has failed already, so that nothing is begun that is done only if all before it went well.
@@ -67,6 +72,17 @@ pub struct ExecuteOptions {
     pub retry: RetryPolicy,
     /// The wish to stop.
     pub cancel: Cancel,
+}
+
+/// When files get their final names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Updates {
+    /// Each as soon as it is there.
+    Each,
+    /// Together, when all of them are there under temporary ones.
+    Together,
+    /// Never in this run, which does nothing but send files: another one gives them their names.
+    Later,
 }
 
 /// Which files are hashed on their way.
@@ -101,6 +117,8 @@ pub struct Outcome {
     pub hash: Option<[u8; 32]>,
     /// Why a file that was to be renamed was sent instead; `None` where it was not.
     pub not_renamed: Option<String>,
+    /// Where a file is that was sent for another run to give it its final name; `None` where that is no other's to do.
+    pub held: Option<Box<HeldFile>>,
 }
 
 impl Outcome {
@@ -119,6 +137,7 @@ impl Outcome {
             mtime: None,
             hash: None,
             not_renamed: None,
+            held: None,
         }
     }
 
@@ -161,14 +180,17 @@ pub fn execute(
         outcomes: Mutex::new(vec![None; plan.actions.len()]),
         leftovers: Mutex::new(options.leftovers.clone()),
         refused: Mutex::default(),
-        below_room: if options.delay_updates { below_room(plan) } else { BTreeSet::new() },
+        below_room: if options.updates == Updates::Each { BTreeSet::new() } else { below_room(plan) },
         holding: AtomicBool::new(false),
-        held: Mutex::default(),
+        held: Mutex::new(waiting(plan, &options.held)),
         displaced: Mutex::default(),
         stop: Mutex::new(None),
         failed: AtomicBool::new(options.failed_before),
     };
     run.all_phases();
+    if options.updates == Updates::Later {
+        run.leave_held();
+    }
     run.drop_held();
     run.remove_leftovers();
     let left = run.stop_reason().unwrap_or_else(|| "not reached".to_owned());
@@ -204,7 +226,7 @@ struct Run<'r> {
     /// What is sent now keeps its temporary name until all is there.
     holding: AtomicBool,
     /// Files that are at the destination under their temporary names.
-    held: Mutex<BTreeMap<usize, Held>>,
+    held: Mutex<BTreeMap<usize, Waiting>>,
     /// Actions for which what was there is set aside, and nothing has taken its place yet.
     displaced: Mutex<BTreeSet<usize>>,
     /// Why nothing more is begun.
@@ -258,7 +280,7 @@ impl Run<'_> {
         if let Err(e) = self.destination.lease().and_then(|mut lease| lease.session().make_root()) {
             return self.stop(e.to_string());
         }
-        for &step in steps(self.options.delay_updates) {
+        for &step in steps(self.options.updates) {
             if self.is_stopped() {
                 return;
             }

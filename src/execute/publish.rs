@@ -1,5 +1,7 @@
-//! Updates that are delayed: files that are at the destination under their temporary names, and get their final ones together.
+//! Updates that are delayed: files that are at the destination under their temporary names, and get their final ones together; in the same
+//! run, or in another one that is told where they are.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -7,14 +9,38 @@ use crate::execute::copy::copy_files;
 use crate::execute::steps::Share;
 use crate::execute::{Changed, Outcome, Run, unless_lost};
 use crate::model::{Kind, RelPath};
-use crate::plan::{Deed, Phase};
+use crate::plan::{Action, Deed, Phase, Plan};
 use crate::store::{HeldFile, Session};
 
 /// A file that is whole and has its temporary name.
-pub(super) struct Held {
-    file: HeldFile,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Where it is.
+    pub file: HeldFile,
     /// Of the sending.
-    outcome: Outcome,
+    pub outcome: Outcome,
+}
+
+/// One of a run.
+pub(super) struct Waiting {
+    held: Held,
+    /// Another run has sent it, so it is not this one's to remove.
+    of_another: bool,
+}
+
+/// Finds the files of a plan that others have sent.
+pub(super) fn waiting(plan: &Plan, held: &[Held]) -> BTreeMap<usize, Waiting> {
+    if held.is_empty() {
+        return BTreeMap::new();
+    }
+    let is_sent = |action: &Action| {
+        let is_copy = matches!(action.deed, Deed::Copy | Deed::Replace);
+        is_copy && action.kind() == Kind::File && action.obstacle.is_none()
+    };
+    let sent = plan.actions.iter().enumerate().filter(|(_, action)| is_sent(action));
+    let by_path: HashMap<RelPath, usize> = sent.map(|(i, action)| (action.path.clone(), i)).collect();
+    let of_plan = held.iter().filter_map(|held| Some((*by_path.get(&held.file.path)?, held)));
+    of_plan.map(|(i, held)| (i, Waiting { held: held.clone(), of_another: true })).collect()
 }
 
 impl Run<'_> {
@@ -31,7 +57,8 @@ impl Run<'_> {
     /// Takes the outcome of sending a file, which is its own unless it is held.
     pub(super) fn take_written(&self, i: usize, file: HeldFile, outcome: Outcome) {
         if self.holds(i) && outcome.is_done() {
-            self.held.lock().expect("no holder panics").insert(i, Held { file, outcome });
+            let waiting = Waiting { held: Held { file, outcome }, of_another: false };
+            self.held.lock().expect("no holder panics").insert(i, waiting);
         } else {
             self.settle_sent(i, outcome);
         }
@@ -71,6 +98,14 @@ impl Run<'_> {
         }
     }
 
+    /// Leaves what was sent to another run, which gives it its names.
+    pub(super) fn leave_held(&self) {
+        let held = std::mem::take(&mut *self.held.lock().expect("no holder panics"));
+        for (i, Waiting { held: Held { file, outcome }, .. }) in held {
+            self.settle(i, Outcome { held: Some(Box::new(file)), ..outcome });
+        }
+    }
+
     /// Removes what was held and never got its name, but for what the next run may go on with, and brings back what was set aside for it.
     pub(super) fn drop_held(&self) {
         if !self.displaced.lock().expect("no holder panics").is_empty()
@@ -81,7 +116,8 @@ impl Run<'_> {
         let held = std::mem::take(&mut *self.held.lock().expect("no holder panics"));
         let least = self.options.resume_from;
         let is_useless = |file: &HeldFile| least.is_none_or(|least| file.bytes < least);
-        let files = held.into_values().map(|held| held.file);
+        let own = held.into_values().filter(|waiting| !waiting.of_another);
+        let files = own.map(|waiting| waiting.held.file);
         let temporaries: Vec<RelPath> = files.filter(is_useless).map(|file| file.temporary).collect();
         if !temporaries.is_empty()
             && let Ok(Some(mut lease)) = self.destination.lease_now()
@@ -93,9 +129,12 @@ impl Run<'_> {
 
     /// Returns what of this kind is sent in a phase and doesn't have to wait for room.
     fn sent_in(&self, phase: Phase, kind: Kind) -> Vec<usize> {
+        let held = self.held.lock().expect("no holder panics");
         let is_sent = |&i: &usize| {
             let action = self.action(i);
-            matches!(action.deed, Deed::Copy | Deed::Replace) && action.kind() == kind
+            matches!(action.deed, Deed::Copy | Deed::Replace)
+                && action.kind() == kind
+                && !held.contains_key(&i)
         };
         self.due(phase, Share::Aside).into_iter().filter(is_sent).collect()
     }
@@ -109,7 +148,7 @@ impl Run<'_> {
         let results = self.replace(session, part, |session, part| {
             let files: Vec<HeldFile> = {
                 let held = self.held.lock().expect("no holder panics");
-                part.iter().map(|i| held[i].file.clone()).collect()
+                part.iter().map(|i| held[i].held.file.clone()).collect()
             };
             session.publish_files(&files)
         });
@@ -126,6 +165,6 @@ impl Run<'_> {
 
     fn take_held(&self, i: usize) -> Outcome {
         let held = self.held.lock().expect("no holder panics").remove(&i);
-        held.expect("it was held until it got its name").outcome
+        held.expect("it was held until it got its name").held.outcome
     }
 }

@@ -4,6 +4,7 @@
 //! that anybody sees but for new directories; then comes, in one go, what does. A file that gives way to a directory has to be
 //! gone before anything is sent to below it, so that and what is below it comes then, too.
 
+use crate::execute::Updates;
 use crate::plan::Phase;
 
 /// A part of the work.
@@ -42,8 +43,12 @@ impl Step {
 }
 
 /// Returns the steps in their order.
-pub(super) fn steps(delay_updates: bool) -> &'static [Step] {
-    if delay_updates { DELAYED } else { USUAL }
+pub(super) fn steps(updates: Updates) -> &'static [Step] {
+    match updates {
+        Updates::Each => USUAL,
+        Updates::Together => DELAYED,
+        Updates::Later => SENDING,
+    }
 }
 
 const USUAL: &[Step] = &[
@@ -78,19 +83,22 @@ const DELAYED: &[Step] = &[
     Step::Do(Phase::Permissions, Share::All),
 ];
 
+/// What comes after that is somebody else's to do.
+const SENDING: &[Step] = &[Step::Send(Phase::Files), Step::Send(Phase::Last)];
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_phase_is_done_whole_in_either_order() {
-        for delay in [false, true] {
+        for updates in [Updates::Each, Updates::Together] {
+            let steps = steps(updates);
             for &phase in Phase::ALL {
-                let covers = |share| steps(delay).contains(&Step::Do(phase, share));
+                let covers = |share| steps.contains(&Step::Do(phase, share));
                 let aside = covers(Share::Aside)
-                    || steps(delay).contains(&Step::Send(phase))
-                        && steps(delay).contains(&Step::Publish(phase));
-                assert!(covers(Share::All) || aside && covers(Share::Waiting), "{phase:?} {delay}");
+                    || steps.contains(&Step::Send(phase)) && steps.contains(&Step::Publish(phase));
+                assert!(covers(Share::All) || aside && covers(Share::Waiting), "{phase:?} {updates:?}");
             }
         }
     }

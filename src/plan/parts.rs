@@ -5,15 +5,24 @@
 //! shares  files: sent, renamed, dated, given permissions; no two are about the same file
 //! last    --last, deletions, what takes the place of a directory, and what can't be done
 //! ```
+//!
+//! Where updates are delayed, shares do nothing but send files, which keep their temporary names. These files come last once more, to get
+//! their final names in one go, together with all else that changes what was there:
+//!
+//! ```text
+//! first   directories, but for those that take the place of files
+//! shares  files, sent
+//! last    the same files, named; and everything else
+//! ```
 
 use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeSet, BinaryHeap};
 use std::num::NonZeroU32;
 
-use crate::model::RelPath;
+use crate::model::{Kind, RelPath};
 use crate::plan::action::order;
-use crate::plan::{Action, Actions, Phase};
+use crate::plan::{Action, Actions, Deed, Phase};
 use crate::spill::{Packer, Record, Sorted, Sorter, Spill, SpillError, Unpacker};
 
 /// One part of a plan.
@@ -97,23 +106,17 @@ impl Parts {
     }
 }
 
-/// Cuts a plan. What memory is not meant for goes where `spill` says.
+/// Cuts a plan. What memory is not meant for goes where `spill` says. Where `delayed`, files that are sent are in a share and in what comes
+/// last.
 ///
 /// Shares are even by bytes and by files. What lies together stays together as far as that allows, since each share lists the
 /// directories it has to do with.
 ///
 /// # Errors
 /// When that can't be written, or not be had back.
-pub fn cut(actions: &Actions, shards: NonZeroU32, spill: &Spill) -> Result<Parts, SpillError> {
-    let blocked: BTreeSet<RelPath> = actions
-        .iter()
-        .filter(|action| action.obstacle.is_some() && action.phase <= Phase::Folders)
-        .map(|action| action.path.clone())
-        .collect();
-    let is_blocked = |path: &RelPath| {
-        !blocked.is_empty()
-            && std::iter::successors(Some(path.clone()), RelPath::parent).any(|dir| blocked.contains(&dir))
-    };
+pub fn cut(actions: &Actions, shards: NonZeroU32, delayed: bool, spill: &Spill) -> Result<Parts, SpillError> {
+    let blocked = Below::those(actions, |action| action.obstacle.is_some() && action.phase <= Phase::Folders);
+    let waiting = Below::those(actions, |action| delayed && action.phase == Phase::Room);
     let last = shards.get() + 1;
     let half = spill.share(1, 2);
     let (mut shared, mut placed) = (Sorter::new(half.clone()), Placing::new(shards, half));
@@ -121,7 +124,17 @@ pub fn cut(actions: &Actions, shards: NonZeroU32, spill: &Spill) -> Result<Parts
         let action = action.into_owned();
         match action.phase {
             // What fails for sure keeps others from being done where it would in one run: before what comes last.
-            _ if action.obstacle.is_some() || is_blocked(&action.entry().path) => placed.put(last, action)?,
+            _ if action.obstacle.is_some() || blocked.has(&action.entry().path) => {
+                placed.put(last, action)?;
+            }
+            _ if delayed => match is_sent_ahead(&action) && !waiting.has(&action.path) {
+                true if action.phase == Phase::Folders => placed.put(0, action)?,
+                true => {
+                    placed.put_named(last, action.clone())?;
+                    shared.push(ByPath(action))?;
+                }
+                false => placed.put(last, action)?,
+            },
             Phase::Room | Phase::Folders => placed.put(0, action)?,
             Phase::Renames | Phase::Times | Phase::Files | Phase::Permissions => {
                 shared.push(ByPath(action))?;
@@ -140,6 +153,31 @@ pub fn cut(actions: &Actions, shards: NonZeroU32, spill: &Spill) -> Result<Parts
     spill.check()?;
     let Placing { sizes, actions } = placed;
     Ok(Parts { sizes, actions: actions.sorted()? })
+}
+
+/// Returns whether it changes nothing that anybody sees where updates are delayed, but for new directories.
+fn is_sent_ahead(action: &Action) -> bool {
+    match action.deed {
+        Deed::CreateDir => action.phase == Phase::Folders,
+        Deed::Copy | Deed::Replace => {
+            matches!(action.phase, Phase::Files | Phase::Last) && action.kind() == Kind::File
+        }
+        _ => false,
+    }
+}
+
+/// All that is below some paths, and these.
+struct Below(BTreeSet<RelPath>);
+
+impl Below {
+    fn those(actions: &Actions, which: impl Fn(&Action) -> bool) -> Self {
+        Self(actions.iter().filter(|action| which(action)).map(|action| action.path.clone()).collect())
+    }
+
+    fn has(&self, path: &RelPath) -> bool {
+        let mut dirs = std::iter::successors(Some(path.clone()), RelPath::parent);
+        !self.0.is_empty() && dirs.any(|dir| self.0.contains(&dir))
+    }
 }
 
 fn weight(action: &Action) -> u64 {
@@ -211,6 +249,12 @@ impl Placing {
         size.bytes = size.bytes.saturating_add(action.bytes());
         self.actions.push(Placed { part, action })
     }
+
+    /// Puts what was sent before and only gets its name there.
+    fn put_named(&mut self, part: u32, action: Action) -> Result<(), SpillError> {
+        self.sizes[part as usize].actions += 1;
+        self.actions.push(Placed { part, action })
+    }
 }
 
 /// An action with the number of its part.
@@ -270,8 +314,7 @@ mod tests {
 
     use super::*;
     use crate::compare::Reason;
-    use crate::model::{Entry, Kind};
-    use crate::plan::Deed;
+    use crate::model::Entry;
 
     fn path(text: &str) -> RelPath {
         RelPath::parse(text).unwrap()
@@ -289,8 +332,8 @@ mod tests {
         Action { path: path(name), deed, phase, reason: Reason::Missing, source, destination, obstacle: None }
     }
 
-    fn parts_of(actions: Vec<Action>, shards: u32, spill: &Spill) -> Vec<Vec<Action>> {
-        let parts = cut(&actions.into(), NonZeroU32::new(shards).unwrap(), spill).unwrap();
+    fn parts_of(actions: Vec<Action>, shards: u32, delayed: bool, spill: &Spill) -> Vec<Vec<Action>> {
+        let parts = cut(&actions.into(), NonZeroU32::new(shards).unwrap(), delayed, spill).unwrap();
         let mut actions = parts.actions();
         let parts: Vec<Vec<Action>> =
             parts.sizes().iter().map(|size| actions.by_ref().take(size.actions).collect()).collect();
@@ -319,7 +362,7 @@ mod tests {
             action("gone", Deed::Delete, Phase::Deletions, 1),
             action("late", Deed::Replace, Phase::Late, 1),
         ];
-        let parts = parts_of(actions, 1, &Spill::never());
+        let parts = parts_of(actions, 1, false, &Spill::never());
         assert_eq!(
             named(&parts),
             [
@@ -337,10 +380,50 @@ mod tests {
     }
 
     #[test]
+    fn delayed_shares_send_and_all_else_that_is_seen_comes_last() {
+        let link = |name: &str| {
+            let entry = Some(Box::new(Entry::new(path(name), Kind::Symlink)));
+            Action { source: entry, ..action(name, Deed::Copy, Phase::Files, 0) }
+        };
+        let actions = vec![
+            action("room", Deed::Delete, Phase::Room, 1),
+            action("dir", Deed::CreateDir, Phase::Folders, 0),
+            action("room", Deed::CreateDir, Phase::Folders, 0),
+            action("moved", Deed::Rename, Phase::Renames, 1),
+            action("old", Deed::Touch, Phase::Times, 1),
+            action("f", Deed::Copy, Phase::Files, 1),
+            action("room/f", Deed::Copy, Phase::Files, 1),
+            link("to"),
+            action("index.html", Deed::Replace, Phase::Last, 1),
+            action("gone", Deed::Delete, Phase::Deletions, 1),
+        ];
+        let parts = parts_of(actions, 1, true, &Spill::never());
+        let last = [
+            "delete room",
+            "create_dir room",
+            "rename moved",
+            "touch old",
+            "copy f",
+            "copy room/f",
+            "copy to",
+            "replace index.html",
+            "delete gone",
+        ];
+        assert_eq!(named(&parts), [&["create_dir dir"][..], &["copy f", "replace index.html"], &last]);
+        let sizes = |delayed| {
+            let actions: Actions = vec![action("f", Deed::Copy, Phase::Files, 7)].into();
+            let parts = cut(&actions, NonZeroU32::MIN, delayed, &Spill::never()).unwrap();
+            parts.sizes().iter().map(|size| (size.actions, size.bytes)).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(false), [(0, 0), (1, 7), (0, 0)]);
+        assert_eq!(sizes(true), [(0, 0), (1, 7), (1, 0)], "it is sent once");
+    }
+
+    #[test]
     fn a_directory_is_not_spread_over_more_shares_than_it_must_be() {
         let file = |dir: usize, i: usize| action(&format!("d{dir:03}/f{i}"), Deed::Copy, Phase::Files, 1000);
         let actions = (0..1000).flat_map(|dir| (0..10).map(move |i| file(dir, i))).collect();
-        let parts = parts_of(actions, 4, &Spill::never());
+        let parts = parts_of(actions, 4, false, &Spill::never());
         let mut dirs = 0;
         for share in &parts[1..5] {
             assert!((2400..=2600).contains(&share.len()), "{}", share.len());
@@ -377,17 +460,32 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_have_each_action_once_and_shares_are_even(actions in actions(), shards in 1..20u32) {
+        fn parts_have_each_action_once_and_shares_are_even(
+            actions in actions(),
+            shards in 1..20u32,
+            delayed: bool,
+        ) {
             let shards = NonZeroU32::new(shards).unwrap();
-            let parts = parts_of(actions.clone(), shards.get(), &Spill::never());
+            let parts = parts_of(actions.clone(), shards.get(), delayed, &Spill::never());
             prop_assert_eq!(parts.len(), Part::all(shards).count());
             let mut all: Vec<Action> = parts.iter().flatten().cloned().collect();
+            if delayed {
+                // What is sent is named last, each once.
+                all = [&parts[0], &parts[parts.len() - 1]].into_iter().flatten().cloned().collect();
+                let mut sent: Vec<Action> = parts[1..parts.len() - 1].iter().flatten().cloned().collect();
+                let mut ahead: Vec<Action> = parts[parts.len() - 1].clone();
+                ahead.retain(is_sent_ahead);
+                for some in [&mut sent, &mut ahead] {
+                    some.sort_by(order);
+                }
+                prop_assert_eq!(sent, ahead);
+            }
             all.sort_by(order);
             prop_assert_eq!(&all, &actions);
             // Where next to nothing may be in memory, they are the same.
             let dir = tempfile::tempdir().unwrap();
             let spill = Spill::to(dir.path().to_owned(), 2000);
-            prop_assert_eq!(&parts_of(actions, shards.get(), &spill), &parts);
+            prop_assert_eq!(&parts_of(actions, shards.get(), delayed, &spill), &parts);
             let shares = &parts[1..parts.len() - 1];
             let loads: Vec<u64> =
                 shares.iter().map(|share| share.iter().map(weight).fold(0, u64::saturating_add)).collect();

@@ -34,7 +34,7 @@ pub(super) struct Line<'a> {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Side<'a> {
+pub(super) struct Side<'a> {
     kind: Cow<'a, str>,
     size: Option<u64>,
     modified: Option<String>,
@@ -95,7 +95,7 @@ impl<'a> Line<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn of(entry: &'a Entry) -> Self {
+    pub(super) fn of(entry: &Entry) -> Self {
         let target = entry.target.as_deref().map(percent);
         Self {
             kind: entry.kind.as_str().into(),
@@ -113,7 +113,7 @@ impl<'a> Side<'a> {
         }
     }
 
-    fn into_entry(self, path: RelPath) -> Result<Entry, String> {
+    pub(super) fn into_entry(self, path: RelPath) -> Result<Entry, String> {
         let mtime = match (self.modified, self.precision, self.zone) {
             (None, None, None) => None,
             (Some(modified), Some(precision), Some(zone)) => Some(Mtime {
@@ -157,7 +157,7 @@ fn word<T: Copy>(what: &str, text: &str, all: &[T], name: impl Fn(T) -> &'static
     found.ok_or_else(|| format!("there is no {what} `{}`", shown(text)))
 }
 
-fn path(text: &str, encoded: bool) -> Result<RelPath, String> {
+pub(super) fn path(text: &str, encoded: bool) -> Result<RelPath, String> {
     let bytes = bytes(text, encoded).ok_or_else(|| format!("`{}` is not escaped as it says", shown(text)))?;
     RelPath::parse(bytes).map_err(|e| format!("`{}`: {e}", shown(text)))
 }

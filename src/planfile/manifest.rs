@@ -232,6 +232,11 @@ impl Manifest {
         })
     }
 
+    /// Returns whether shares do nothing but send files, which get their names last.
+    pub fn delays_updates(&self) -> bool {
+        self.options.get("delay-updates") == Some(&OptionValue::Switch(true))
+    }
+
     /// Returns what is known of the file of a part; `None` where the plan has no such part.
     pub fn part(&self, part: Part) -> Option<&PartFile> {
         let at = Part::all(self.shards).position(|known| known == part)?;
@@ -239,12 +244,12 @@ impl Manifest {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads as many digits as there must be, as they are written here.
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     let is_digit = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
     if digits.len() != 2 * N || !digits.iter().all(is_digit) {

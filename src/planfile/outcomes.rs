@@ -8,9 +8,11 @@ use std::io::{self, Write};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::execute::Outcome;
-use crate::model::RelPath;
+use crate::execute::{Held, HeldFile, Outcome};
+use crate::model::{Entry, Kind, Mtime, RelPath, is_temporary};
 use crate::plan::{Action, Deed, Part};
+use crate::planfile::line::{self, Side};
+use crate::planfile::manifest::{hex, unhex};
 use crate::planfile::{Hashing, MOST_BYTES, PlanFileError, PlanId, last_line};
 use crate::report::{Report, percent, write_value};
 
@@ -66,6 +68,9 @@ struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_renamed: Option<String>,
     error: Option<String>,
+    /// Where it waits for its final name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<HeldLine<'static>>,
     /// It was not tried, for a reason of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     refused: bool,
@@ -77,6 +82,39 @@ enum Event {
     Done,
     Failed,
     Vanished,
+}
+
+/// What whoever gives a file its final name has to know of it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeldLine<'a> {
+    path: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    path_encoded: bool,
+    /// Its size, and the time that it has at its source.
+    file: Side<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blake3: Option<String>,
+}
+
+impl HeldLine<'static> {
+    fn of(outcome: &Outcome) -> Option<Self> {
+        let held = outcome.held.as_deref()?;
+        let (path, path_encoded) = percent(held.temporary.as_bytes());
+        let file = Entry::file(RelPath::root(), held.bytes, outcome.mtime);
+        let blake3 = outcome.hash.map(|hash| hex(&hash));
+        Some(Self { path, path_encoded, file: Side::of(&file), blake3 })
+    }
+
+    /// `None` when it is none of that file.
+    fn into_held(self, file: &RelPath) -> Option<(HeldFile, Option<Mtime>, Option<[u8; 32]>)> {
+        let temporary = line::path(&self.path, self.path_encoded).ok()?;
+        let entry = self.file.into_entry(temporary.clone()).ok()?;
+        let is_its = is_temporary(temporary.name()) && temporary.parent() == file.parent();
+        let bytes = entry.size.filter(|_| is_its && entry.kind == Kind::File)?;
+        let hash = self.blake3.map(|text| unhex(&text).ok_or(())).transpose().ok()?;
+        Some((HeldFile { path: file.clone(), temporary, bytes }, entry.mtime, hash))
+    }
 }
 
 impl Outcomes {
@@ -126,6 +164,14 @@ impl Outcomes {
             }
         }
         Self { began, ended, notes, of, refused }
+    }
+
+    /// Returns the files of a part that are sent and wait for their final names.
+    pub fn held(&self) -> impl Iterator<Item = Held> {
+        self.of.iter().filter_map(|outcome| {
+            let file = (**outcome.held.as_ref()?).clone();
+            Some(Held { file, outcome: Outcome { held: None, ..outcome.clone() } })
+        })
     }
 
     /// Returns what of a part is left to do.
@@ -241,6 +287,7 @@ impl Line {
             time_set: outcome.time_set,
             not_renamed: outcome.not_renamed.clone(),
             error: outcome.error.clone(),
+            held: HeldLine::of(outcome),
             refused,
         }
     }
@@ -249,7 +296,16 @@ impl Line {
     fn into_outcome(self, action: &Action) -> Option<Outcome> {
         let is_its = self.path == percent(action.path.as_bytes()).0 && self.action == action.deed.as_str();
         let is_sound = (self.event == Event::Done) == self.error.is_none() && self.seconds.is_finite();
-        (is_its && is_sound).then_some(Outcome {
+        if !is_its || !is_sound || self.held.is_some() && self.event != Event::Done {
+            return None;
+        }
+        let held = match self.held {
+            Some(held) => Some(held.into_held(&action.path)?),
+            None => None,
+        };
+        let (held, mtime, hash) =
+            held.map_or((None, None, None), |(held, mtime, hash)| (Some(held), mtime, hash));
+        Some(Outcome {
             vanished: self.event == Event::Vanished,
             bytes: self.bytes,
             seconds: self.seconds,
@@ -257,7 +313,9 @@ impl Line {
             time_set: self.time_set,
             not_renamed: self.not_renamed,
             error: self.error,
-            ..Outcome::found_done(0)
+            mtime,
+            hash,
+            held: held.map(Box::new),
         })
     }
 }
@@ -268,7 +326,7 @@ mod tests {
 
     use super::*;
     use crate::compare::Reason;
-    use crate::model::Entry;
+    use crate::model::{Key, Precision, RunId, Temporary, Zone};
     use crate::plan::{Phase, Plan};
     use crate::report::Mode;
 
@@ -297,6 +355,7 @@ mod tests {
         vec![
             action(b"a", Deed::Copy),
             action(b"caf\xe9%", Deed::Copy),
+            action(b"d/\xe9", Deed::Copy),
             action(b"moved", Deed::Rename),
             action(b"z", Deed::Replace),
         ]
@@ -311,8 +370,22 @@ mod tests {
     fn some() -> Outcomes {
         let stale = Action { obstacle: Some("stale: x".into()), ..action(b"z", Deed::Replace) };
         let delete = Action { deed: Deed::Delete, source: None, ..action(b"moved", Deed::Rename) };
+        let key = Key::Of(7);
+        let temporary = Temporary { run: RunId { owner: 1, run: 2 }, key, number: 3, serial: 4 };
+        let path = RelPath::parse(b"d/\xe9").unwrap();
+        let file = HeldFile { temporary: temporary.beside(&path), path, bytes: 9 };
+        let mtime =
+            Mtime { at: at("2026-11-22T00:00:00.5Z"), precision: Precision::Minute, zone: Zone::Unknown };
+        let held = Outcome {
+            bytes: 5,
+            mtime: Some(mtime),
+            hash: Some([8; 32]),
+            held: Some(Box::new(file)),
+            ..Outcome::found_done(0)
+        };
         let tried = vec![
             (action(b"a", Deed::Copy), Outcome { bytes: 5, time_set: Some(true), ..Outcome::found_done(0) }),
+            (action(b"d/\xe9", Deed::Copy), held),
             (delete, Outcome::untried("stopped")),
             (stale, Outcome::untried("stale: x")),
         ];
@@ -327,16 +400,18 @@ mod tests {
             outcomes.of.iter().map(|outcome| outcome.error.clone()).collect()
         };
         // What isn't in the report was found done; of a rename that was sent, the removal of the old name was left.
-        assert_eq!(errors(&first), [None, None, Some("stopped".into()), Some("stale: x".into())]);
+        assert_eq!(errors(&first), [None, None, None, Some("stopped".into()), Some("stale: x".into())]);
         assert_eq!((first.of[1].bytes, first.of[1].tries), (5, 1));
-        assert_eq!((first.refused.clone().into_iter().collect::<Vec<_>>(), first.notes.len()), (vec![3], 1));
+        assert_eq!((first.refused.clone().into_iter().collect::<Vec<_>>(), first.notes.len()), (vec![4], 1));
+        let held: Vec<RelPath> = first.held().map(|held| held.file.path).collect();
+        assert_eq!(held, [RelPath::parse(b"d/\xe9").unwrap()]);
         let left: Vec<Deed> = first.left_of(actions()).iter().map(|action| action.deed).collect();
         assert_eq!(left, [Deed::Rename, Deed::Replace]);
         // The next one finds one of them done, and fails at the other in another way.
         let tried = vec![(action(b"z", Deed::Replace), Outcome::untried("no"))];
         let times = (at("2026-11-22T02:00:00Z"), at("2026-11-22T02:00:01Z"));
         let second = Outcomes::of_try(&actions(), Some(first.clone()), &report(tried), times);
-        assert_eq!(errors(&second), [None, None, None, Some("no".into())]);
+        assert_eq!(errors(&second), [None, None, None, None, Some("no".into())]);
         assert_eq!(
             (second.of[0].clone(), second.began, second.ended),
             (first.of[0].clone(), first.began, times.1)
@@ -379,12 +454,36 @@ mod tests {
             let mut bytes = Vec::new();
             some().write(PLAN, Part::First, &[], &mut bytes).unwrap();
             let first = String::from_utf8(bytes).unwrap();
-            let first = first.lines().next().unwrap().replace("\"actions\":4", "\"actions\":1");
+            let first = first.lines().next().unwrap().replace("\"actions\":5", "\"actions\":1");
             let mut bytes = format!("{first}\n{line}\n").into_bytes();
             let last = last_line(1, blake3::hash(&bytes));
             bytes.extend(last);
             let read = Outcomes::read(&bytes, PLAN, Part::First, &part);
             assert!(matches!(read, Err(PlanFileError::Line { line: 2, .. })), "{line}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn a_forger_has_no_file_renamed_that_no_run_has_sent() {
+        let part = [action(b"d/a", Deed::Copy)];
+        let temporary = Temporary { run: RunId { owner: 1, run: 2 }, key: Key::Of(7), number: 3, serial: 4 };
+        let path = RelPath::parse("d/a").unwrap();
+        let sent = |temporary: RelPath| {
+            let file = HeldFile { path: path.clone(), temporary, bytes: 9 };
+            let outcome = Outcome { held: Some(Box::new(file)), ..Outcome::found_done(5) };
+            let report = report(vec![(part[0].clone(), outcome)]);
+            let now = at("2026-11-22T01:00:00Z");
+            let mut bytes = Vec::new();
+            let outcomes = Outcomes::of_try(&part, None, &report, (now, now));
+            outcomes.write(PLAN, Part::First, &part, &mut bytes).unwrap();
+            Outcomes::read(&bytes, PLAN, Part::First, &part)
+        };
+        assert!(sent(temporary.beside(&path)).is_ok());
+        for other in
+            [&path, &RelPath::parse("d/b").unwrap(), &temporary.beside(&RelPath::parse("e/a").unwrap())]
+        {
+            let read = sent(other.clone());
+            assert!(matches!(read, Err(PlanFileError::Line { line: 2, .. })), "{other}: {read:?}");
         }
     }
 

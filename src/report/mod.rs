@@ -16,7 +16,7 @@ pub use json::{percent, write_value};
 pub use listed::{listed_json, listed_json_at};
 pub use size::{grouped, human_bytes};
 pub use text::summary;
-pub use warnings::{Severity, warnings};
+pub use warnings::{Severity, notes, warnings};
 pub use why::{human_time, why};
 
 use std::collections::BTreeMap;

@@ -44,6 +44,7 @@ fn sample(mode: Mode) -> Report {
         mtime: None,
         hash: None,
         not_renamed: None,
+        held: None,
     };
     let failed = Outcome {
         error: Some("no room".into()),
@@ -55,6 +56,7 @@ fn sample(mode: Mode) -> Report {
         mtime: None,
         hash: None,
         not_renamed: None,
+        held: None,
     };
     let outcomes = vec![done(0), done(2048), done(5), failed.clone(), failed];
     Report {

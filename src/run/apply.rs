@@ -3,12 +3,12 @@
 //! Only the directories that the plan is about are listed, before anything is changed, and those of what is to be deleted once more just
 //! before that. What a run does beside its plan is done as in any other: locks, receipts, backups, resuming, leftovers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::compare::{CompareOptions, Side};
-use crate::execute::Observer;
-use crate::model::{Entry, Evidence, RelPath};
+use crate::execute::{Held, Observer};
+use crate::model::{Entry, Evidence, Kind, RelPath};
 use crate::plan::{Action, Deed, Now, Phase, Plan, Shard, Standing, directories, keep_share, standings};
 use crate::report::{Mode, Report};
 use crate::run::carry::{Course, Decision, carry_out};
@@ -77,8 +77,29 @@ fn carry_on(
         ));
     }
     let course = Applying { ends: &ends, options, observer, measure: &measure, done };
-    let decision = Decision { plan, refusal: None, dry, times_kept: measure.times_kept };
+    let held = still_held(&options.held, &mut looked.to.leftovers);
+    let decision = Decision { plan, refusal: None, dry, times_kept: measure.times_kept, held };
     Ok(carry_out((&ends, lock), options, looked, decision, &course, observer))
+}
+
+/// Returns which of the files that were sent are there as they were, and takes them from among what is left over.
+fn still_held(held: &[Held], leftovers: &mut Vec<Entry>) -> Vec<Held> {
+    if held.is_empty() {
+        return Vec::new();
+    }
+    let temporaries: HashMap<&RelPath, &Held> =
+        held.iter().map(|held| (&held.file.temporary, held)).collect();
+    let mut there = Vec::new();
+    leftovers.retain(|entry| {
+        let Some(&held) = temporaries.get(&entry.path) else { return true };
+        // One that somebody has harmed is nobody's, and sent anew.
+        let is_it = entry.kind == Kind::File && entry.size.is_none_or(|size| size == held.file.bytes);
+        if is_it {
+            there.push(held.clone());
+        }
+        !is_it
+    });
+    there
 }
 
 /// Returns the paths that a plan is about.

@@ -1,7 +1,7 @@
 //! From a decision to its report: what is set aside, done, remembered and told.
 
 use crate::compare::Side;
-use crate::execute::{Event, ExecuteOptions, Hashes, Observer, Outcome, execute};
+use crate::execute::{Event, ExecuteOptions, Hashes, Held, Observer, Outcome, Updates, execute};
 use crate::model::Remembered;
 use crate::plan::{Phase, Plan, Refusal};
 use crate::report::{Report, Stop};
@@ -24,6 +24,8 @@ pub(super) struct Decision {
     pub(super) dry: bool,
     /// Files get the times of their sources.
     pub(super) times_kept: bool,
+    /// What others have sent of it.
+    pub(super) held: Vec<Held>,
 }
 
 /// What a run that decides itself does otherwise than one of which the plan was made before.
@@ -56,13 +58,14 @@ pub(super) fn carry_out(
 ) -> Report {
     let Ends { source, destination, retry, run_id, now, started } = ends;
     let Looked { from, to, memory, server, notes, remarks, mut troubles } = looked;
-    let Decision { mut plan, refusal, mut dry, times_kept } = decision;
+    let Decision { mut plan, refusal, mut dry, times_kept, held } = decision;
     let server_pool = if server == Some(Side::Source) { source } else { destination };
     let save = |state: &ServerState, known: &Remembered| {
         // Those of a server are never put aside.
         known.as_held().map_or(Ok(()), |known| state.save(server_pool, known, *run_id, retry))
     };
-    let backed_up = match options.backup.as_ref().filter(|_| !dry) {
+    // What only sends takes nobody's place.
+    let backed_up = match options.backup.as_ref().filter(|_| !dry && !options.only_sends) {
         Some(backup) => match backup::prepare(destination, &plan, backup, times_kept, *run_id, retry) {
             Ok(is_used) => is_used,
             Err(e) => {
@@ -77,7 +80,8 @@ pub(super) fn carry_out(
         let is_pull = source.store().is_remote() && !destination.store().is_remote();
         troubles.extend(memory.take_back(&mut plan, is_pull, |state| save(state, &memory.evidence.receipts)));
     }
-    let sorted = Leftovers::sort(&to.leftovers, &plan, *run_id, options.resume_from, *now);
+    let how = (options.resume_from, options.beside_others);
+    let sorted = Leftovers::sort(&to.leftovers, &plan, *run_id, how, *now);
     let removed = if dry { 0 } else { leftovers::remove(destination, &sorted.useless) };
     observer.event(&Event::Planned { plan: &plan, dry });
     let outcomes = if dry {
@@ -99,7 +103,12 @@ pub(super) fn carry_out(
                 // A machine that starts empty has nothing else to tell a new time from a new content.
                 Some(StateOptions::OnServer) => Hashes::All,
             },
-            delay_updates: options.delay_updates,
+            updates: match (options.only_sends, options.delay_updates) {
+                (true, _) => Updates::Later,
+                (false, true) => Updates::Together,
+                (false, false) => Updates::Each,
+            },
+            held: held.into(),
             backup: backed_up,
             failed_before: false,
             retry: retry.clone(),

@@ -67,12 +67,13 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    /// Sorts them by what the plan sends. Files of at least `resume_from` bytes are gone on with; `None` goes on with none.
+    /// Sorts them by what the plan sends. Files of at least `resume_from` bytes are gone on with; `None` goes on with none. Where parts of one
+    /// plan are carried out `beside_others`, what those have sent waits for as long as it takes, and stays.
     pub(super) fn sort(
         leftovers: &[Entry],
         plan: &Plan,
         run: RunId,
-        resume_from: Option<u64>,
+        (resume_from, beside_others): (Option<u64>, bool),
         now: DateTime<Utc>,
     ) -> Self {
         let mut sorted = Self::default();
@@ -83,6 +84,7 @@ impl Leftovers {
         for entry in leftovers {
             let is_partial = match whose(entry, run, now) {
                 Whose::Others => continue,
+                Whose::Abandoned if beside_others => continue,
                 Whose::Abandoned => false,
                 Whose::Own(key) => {
                     let is_worth = |&bytes: &u64| resume_from.is_some_and(|least| bytes >= least);
@@ -257,7 +259,7 @@ mod tests {
         let serials = |paths: &[RelPath]| -> Vec<u32> {
             paths.iter().map(|path| Temporary::parse(path.name()).unwrap().serial).collect()
         };
-        let sorted = |plan: &Plan, from| Leftovers::sort(&leftovers, plan, RUN, from, now());
+        let sorted = |plan: &Plan, from| Leftovers::sort(&leftovers, plan, RUN, (from, false), now());
         let partials = |sorted: &Leftovers| {
             let paths: Vec<RelPath> = sorted.partials.iter().map(|entry| entry.path.clone()).collect();
             serials(&paths)
@@ -269,5 +271,11 @@ mod tests {
         // Where the time is still to be asked for, any of them may be it.
         let rough = Plan { actions: vec![send("d/a", 1000, None)].into(), ..Plan::default() };
         assert_eq!(partials(&sorted(&rough, Some(100))), [2, 5]);
+        let long_ago = RunId::new(2, hours_ago(48), 5);
+        let abandoned = [leftover(long_ago, key, 8, 700, Some(Mtime::exact(hours_ago(48))))];
+        for (beside_others, gone) in [(false, &[8][..]), (true, &[])] {
+            let sorted = Leftovers::sort(&abandoned, &plan, RUN, (None, beside_others), now());
+            assert_eq!(serials(&sorted.useless), gone, "{beside_others}");
+        }
     }
 }

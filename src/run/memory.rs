@@ -471,6 +471,8 @@ impl Observer for Remembering<'_> {
     fn event(&self, event: &Event<'_>) {
         if let Event::Finished { action, outcome } = event
             && (outcome.is_done() || is_sent(action, outcome))
+            // One without its final name is no change of the destination yet.
+            && outcome.held.is_none()
         {
             self.memory.take(action, outcome);
         }

@@ -2,9 +2,11 @@
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::compare::{CompareOptions, Side};
+use crate::execute::Held;
 use crate::filter::{Filter, Limits};
 use crate::model::{Cancel, Links};
 use crate::plan::{Condition, GuardOptions, Presence};
@@ -65,6 +67,11 @@ pub struct RunOptions {
     pub last: Filter,
     /// Files get their final names together, when all of them are there under temporary ones.
     pub delay_updates: bool,
+    /// Files are sent, and another run gives them their final names: where they are until then is told by the outcomes. Of use where a plan
+    /// is carried out that has nothing else to do.
+    pub only_sends: bool,
+    /// Files that runs have sent which did no more; one that is still there is not sent again. Of use where a plan is carried out.
+    pub held: Arc<[Held]>,
     /// Where what is replaced or deleted is set aside instead; `None` lets it go.
     pub backup: Option<Backup>,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
@@ -117,6 +124,8 @@ impl Default for RunOptions {
             beside_others: false,
             last: Filter::default(),
             delay_updates: false,
+            only_sends: false,
+            held: [].into(),
             backup: None,
             rate: None,
             split_bytes: None,

@@ -4,21 +4,22 @@ use std::num::NonZeroU32;
 
 use super::plans::{copied, kept};
 use super::*;
-use crate::execute::Outcome;
+use crate::execute::{Held, Outcome};
 use crate::model::is_temporary;
 use crate::plan::{Action, Part, Plan, cut};
-use crate::planfile::{Manifest, Outcomes, PartFile, PlanId, Tally, whole};
+use crate::planfile::{Manifest, OptionValue, Outcomes, PartFile, PlanId, Tally, whole};
 
 const ID: PlanId = PlanId([7; 16]);
 
-fn manifest(shards: NonZeroU32, plan: &Plan) -> Manifest {
+fn manifest(shards: NonZeroU32, plan: &Plan, delayed: bool) -> Manifest {
+    let delayed = delayed.then(|| ("delay-updates".to_owned(), OptionValue::Switch(true)));
     let part = PartFile { actions: 0, bytes: 0, blake3: [0; 32] };
     Manifest {
         program: "0".into(),
         made: "2026-11-21T10:02:37Z".parse().unwrap(),
         source: "/s".into(),
         destination: "ftp://h/".into(),
-        options: Default::default(),
+        options: delayed.into_iter().collect(),
         id: ID,
         shards,
         sessions: None,
@@ -36,13 +37,19 @@ fn tried(
     part: Part,
     actions: &[Action],
     former: Option<Outcomes>,
+    others: &[Held],
     options: &RunOptions,
 ) -> Option<Outcomes> {
+    let is_share = matches!(part, Part::Shard(_));
+    let own = former.iter().flat_map(Outcomes::held);
+    let held = own.chain(others.iter().cloned()).collect();
     let left = former.as_ref().map_or_else(|| actions.to_vec(), |former| former.left_of(actions.to_vec()));
     let plan = Plan { actions: left.into(), ..Plan::default() };
     let options = RunOptions {
         owner: Some(ID.owner(part)),
-        beside_others: matches!(part, Part::Shard(_)),
+        beside_others: is_share,
+        only_sends: is_share && options.delay_updates,
+        held,
         ..options.clone()
     };
     let store = |store: &MemoryStore| Arc::new(store.clone()) as Arc<dyn Store>;
@@ -77,9 +84,10 @@ proptest! {
         order in Just((1..5u32).collect::<Vec<_>>()).prop_shuffle(),
         at_once: bool,
         aside: bool,
+        delayed: bool,
         broken in prop::option::of((0..6usize, any::<bool>(), btree_map(0usize..30, remedy(), 1..5))),
     ) {
-        let options = copied(false, "x");
+        let options = copied(delayed, "x");
         let shards = NonZeroU32::new(shards).unwrap();
         let source = MemoryStore::new(a.clone());
         let there = || {
@@ -90,34 +98,34 @@ proptest! {
         let sync = mirror(&source, &synced, &options).unwrap();
         prop_assume!(sync.failed() == 0);
         let plan = kept(&source, &destination, &options);
-        let manifest = manifest(shards, &plan);
+        let manifest = manifest(shards, &plan, delayed);
         let all = plan.actions.held().to_vec();
-        let cut = cut(&plan.actions, shards, &Spill::never()).unwrap();
+        let cut = cut(&plan.actions, shards, delayed, &Spill::never()).unwrap();
         let mut actions = cut.actions();
         let parts: Vec<Vec<Action>> =
             cut.sizes().iter().map(|size| actions.by_ref().take(size.actions).collect()).collect();
         let mut came: Vec<Option<Outcomes>> = parts.iter().map(|_| None).collect();
         let was_broken = broken.is_some();
         // A try at one of the parts that comes to no good end, or to none that anybody hears of.
-        let break_off = |i: usize, part: Part| {
+        let break_off = |i: usize, part: Part, others: &[Held]| {
             let (at, is_heard_of, faults) = broken.clone()?;
             (at == i).then_some(())?;
             let from = destination.operations();
             let faults = faults.into_iter().map(|(at, remedy)| (from + at, remedy));
             let faulty = destination.clone().with_faults(faults);
-            let ended = tried((&source, &faulty), part, &parts[i], None, &options);
+            let ended = tried((&source, &faulty), part, &parts[i], None, others, &options);
             faulty.clear_faults();
             ended.filter(|_| is_heard_of)
         };
         let sides = (&source, &destination);
-        came[0] = tried(sides, Part::First, &parts[0], break_off(0, Part::First), &options);
+        came[0] = tried(sides, Part::First, &parts[0], break_off(0, Part::First, &[]), &[], &options);
         prop_assert!(is_done(came[0].as_ref()), "{:?}", came[0]);
         let order: Vec<u32> = order.into_iter().filter(|number| *number <= shards.get()).collect();
         for &number in &order {
-            came[number as usize] = break_off(number as usize, Part::Shard(number));
+            came[number as usize] = break_off(number as usize, Part::Shard(number), &[]);
         }
         let one = |number: u32, former: Option<Outcomes>| {
-            tried(sides, Part::Shard(number), &parts[number as usize], former, &options)
+            tried(sides, Part::Shard(number), &parts[number as usize], former, &[], &options)
         };
         if at_once {
             let formers: Vec<_> = order.iter().map(|&number| (number, came[number as usize].take())).collect();
@@ -139,7 +147,17 @@ proptest! {
             prop_assert!(is_done(outcomes.as_ref()), "{outcomes:?}");
         }
         let last = came.len() - 1;
-        came[last] = tried(sides, Part::Last, &parts[last], break_off(last, Part::Last), &options);
+        if delayed {
+            let seen = |nodes: BTreeMap<RelPath, Node>| -> BTreeMap<RelPath, Node> {
+                nodes.into_iter().filter(|(path, node)| !is_temporary(path.name()) && !matches!(node, Node::Dir)).collect()
+            };
+            prop_assert_eq!(seen(destination.nodes()), seen(b), "nothing that was there is seen to change before");
+        }
+        let held: Vec<Held> = came.iter().flatten().flat_map(Outcomes::held).collect();
+        let files = parts[1..last].iter().map(Vec::len).sum::<usize>();
+        prop_assert_eq!(held.len(), if delayed { files } else { 0 });
+        let at_last = break_off(last, Part::Last, &held);
+        came[last] = tried(sides, Part::Last, &parts[last], at_last, &held, &options);
         prop_assert_eq!(destination.nodes(), synced.nodes());
         prop_assert!(destination.nodes().keys().all(|path| !is_temporary(path.name())));
 
@@ -182,13 +200,13 @@ fn what_stepped_aside_in_a_share_is_not_touched_by_another() {
     let destination = MemoryStore::new(there);
     let mine: Vec<Action> =
         plan.actions.held().iter().filter(|action| action.path == path("mine")).cloned().collect();
-    let outcomes = tried((&source, &destination), Part::Shard(1), &mine, None, &options());
+    let outcomes = tried((&source, &destination), Part::Shard(1), &mine, None, &[], &options());
     assert!(is_done(outcomes.as_ref()), "{outcomes:?}");
     assert!(destination.nodes().contains_key(&old) && !destination.nodes().contains_key(&path("other")));
     // Who begins it anew knows whose it is.
     let other: Vec<Action> =
         plan.actions.held().iter().filter(|action| action.path == path("other")).cloned().collect();
-    let outcomes = tried((&source, &destination), Part::Shard(2), &other, None, &options());
+    let outcomes = tried((&source, &destination), Part::Shard(2), &other, None, &[], &options());
     assert!(is_done(outcomes.as_ref()), "{outcomes:?}");
     assert_eq!(comparable(&destination.nodes()), comparable(&source.nodes()));
 }

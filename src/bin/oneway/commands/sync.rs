@@ -10,11 +10,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use oneway::compare::{Basis, CompareOptions};
 use oneway::config::{Connection, Place};
+use oneway::execute::Held;
 use oneway::filter::{Filter, Limits, Verdict};
 use oneway::model::{Cancel, Links, Secret};
 use oneway::plan::{GuardOptions, Plan, Presence, Shard};
 use oneway::pool::SessionCount;
-use oneway::report::{Detail, Mode, Report, Stop, format_named, summary};
+use oneway::report::{Detail, Mode, Report, Stop, format_named, notes, summary};
 use oneway::run::{RunOptions, StateOptions, apply, run as run_mirror};
 use oneway::spill::Spill;
 use oneway::store::{Names, Store};
@@ -59,6 +60,10 @@ pub(crate) struct PartOf {
     pub(crate) owner: u64,
     /// The plan, where other parts of it are carried out meanwhile; `None` where none are.
     pub(crate) beside: Option<String>,
+    /// It does nothing but send files, which another part gives their final names.
+    pub(crate) only_sends: bool,
+    /// The files that were sent so, as far as this part has to know of them.
+    pub(crate) held: Arc<[Held]>,
 }
 
 /// Whether it is decided what to do, or was before.
@@ -150,6 +155,9 @@ pub(crate) fn set_up(task: &Task<'_>, cancel: &Cancel) -> anyhow::Result<SetUp> 
     let owner = Some(part.map_or_else(|| state::owner(&source, &destination), |part| part.owner));
     let beside_others = part.is_some_and(|part| part.beside.is_some());
     let mut options = RunOptions { state, owner, beside_others, ..options(args, mode, cancel)? };
+    if let Some(part) = part {
+        (options.only_sends, options.held) = (part.only_sends, part.held.clone());
+    }
     let state_file = match &options.state {
         Some(StateOptions::File { file, .. }) => Some(file.clone()),
         Some(StateOptions::OnServer) | None => None,
@@ -424,7 +432,7 @@ pub(crate) fn complain_of(report: &Report, max_duration: Option<Duration>) {
     for unfollowed in &report.unfollowed {
         complain!("error: {unfollowed}; what the destination has there stays");
     }
-    for note in &report.notes {
+    for note in notes(report) {
         complain!("note: {note}");
     }
     if let Some(refusal) = &report.refusal {

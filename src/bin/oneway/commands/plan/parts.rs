@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use oneway::execute::Held;
 use oneway::plan::{Part, Plan, cut};
 use oneway::planfile::{Header, Manifest, Outcomes, PlanId};
 use oneway::pool::SessionCount;
@@ -29,11 +30,6 @@ use crate::values::Sessions;
 /// Options that several machines can't obey together, and why.
 pub(super) fn refuse_what_cant_be_shared(args: &SyncArgs) -> anyhow::Result<()> {
     for (is_given, why) in [
-        (
-            args.delay_updates,
-            "--delay-updates gives all files their names in one go, and each share would do that by itself; leave it out, or keep the \
-             plan in one file",
-        ),
         (
             args.remote_lock,
             "--remote-lock lets one run at a time to the server, so that the shares would keep each other out; leave it out",
@@ -62,7 +58,7 @@ pub(super) fn keep(
     let all = changes(plan.actions.len());
     let (scanned, unchanged) = (plan.scanned, plan.unchanged);
     let spill = sync::spill(args);
-    let parts = cut(&plan.actions, shards, &spill)?;
+    let parts = cut(&plan.actions, shards, args.delay_updates, &spill)?;
     drop(plan);
     let sessions = args.connection.sessions.0;
     let each = share_of(sessions, shards);
@@ -218,6 +214,10 @@ fn left(dir: &PlanDir) -> anyhow::Result<Vec<Part>> {
 fn all_dry(dir: &PlanDir, args: &SyncArgs) -> anyhow::Result<u8> {
     let mut all = Vec::new();
     for part in Part::all(dir.manifest.shards) {
+        if dir.manifest.delays_updates() && matches!(part, Part::Shard(_)) {
+            // What it sends comes last once more.
+            continue;
+        }
         let actions = dir.actions(part)?;
         all.extend(match dir.outcomes(part, &actions)? {
             Some(outcomes) => outcomes.left_of(actions),
@@ -289,10 +289,13 @@ impl Applying<'_> {
         let args = &mut self.args;
         args.state = (!args.no_state).then(|| dir.receipts(part));
         let args = &self.args;
+        let is_share = matches!(part, Part::Shard(_));
         let place = PartOf {
             name: part.name(),
             owner: dir.manifest.id.owner(part),
-            beside: matches!(part, Part::Shard(_)).then(|| dir.manifest.id.text()),
+            beside: is_share.then(|| dir.manifest.id.text()),
+            only_sends: is_share && dir.manifest.delays_updates(),
+            held: self.held(former.as_ref())?.into(),
         };
         let plan = Plan { actions: left.into(), ..Plan::default() };
         let apart = [dir.path().to_owned()];
@@ -310,6 +313,24 @@ impl Applying<'_> {
         let metrics_file = args.metrics_file.as_deref();
         let closing = Closing { report: &report, status, more: &[], metrics_file };
         Ok((closing.close(None, None), report.stopped.is_some()))
+    }
+
+    /// Returns the files that are there under temporary names, and wait for this part or are its own.
+    fn held(&self, former: Option<&Outcomes>) -> anyhow::Result<Vec<Held>> {
+        let Self { dir, part, .. } = self;
+        match part {
+            _ if !dir.manifest.delays_updates() => Ok(Vec::new()),
+            Part::First => Ok(Vec::new()),
+            Part::Shard(_) => Ok(former.into_iter().flat_map(Outcomes::held).collect()),
+            Part::Last => {
+                let mut held = Vec::new();
+                for share in Part::all(dir.manifest.shards).filter(|part| matches!(part, Part::Shard(_))) {
+                    let outcomes = dir.outcomes(share, &dir.actions(share)?)?;
+                    held.extend(outcomes.iter().flat_map(Outcomes::held));
+                }
+                Ok(held)
+            }
+        }
     }
 
     /// Returns why it can't be done yet; `None` when it can.

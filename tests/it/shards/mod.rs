@@ -1,5 +1,7 @@
 //! Plans for several machines: cut into parts that are carried out by processes of their own, then merged.
 
+mod delayed;
+
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -345,10 +347,6 @@ fn what_is_no_plan_for_several_machines_is_refused_in_one_line() {
         (make(&["-o", DIR]), "there is a plan in it; name another directory"),
         (make(&["-o", "file.plan"]), "it is no directory"),
         (make(&["-o", "no/such"]), "cannot write the plan to no/such"),
-        (
-            make(&["-o", "new", "--delay-updates"]),
-            "--shards: --delay-updates gives all files their names in one go",
-        ),
         (make(&["-o", "new", "--remote-lock"]), "--shards: --remote-lock lets one run at a time"),
         (make(&["-o", "new", "--remote-state"]), "--shards: --remote-state is one file on the server"),
         (words(&["plan", &src, &url, "-o", "new", "--shards", "0"]), "`0` is no number from 1 to 9999"),
