@@ -74,10 +74,10 @@ pub type Receipts = HashMap<RelPath, Receipt>;
 /// What is remembered of one pair of places, be it too much for memory or not.
 #[derive(Clone, Debug)]
 pub enum Remembered {
-    /// In memory.
+    /// In memory, in no order.
     Held(Receipts),
-    /// In a file, sorted by path.
-    Put(Sorted<Kept>),
+    /// Sorted by path, in memory or not.
+    Sorted(Sorted<Kept>),
 }
 
 /// A receipt with what it is of.
@@ -94,15 +94,15 @@ impl Remembered {
     pub fn get(&self, path: &RelPath) -> Option<Receipt> {
         match self {
             Self::Held(receipts) => receipts.get(path).copied(),
-            Self::Put(sorted) => sorted.find(|kept| kept.path.cmp(path)).map(|kept| kept.receipt),
+            Self::Sorted(sorted) => sorted.find(|kept| kept.path.cmp(path)).map(|kept| kept.receipt),
         }
     }
 
-    /// Returns those in memory; `None` where they are not.
+    /// Returns those that are in no order; `None` of those that are sorted.
     pub fn as_held(&self) -> Option<&Receipts> {
         match self {
             Self::Held(receipts) => Some(receipts),
-            Self::Put(_) => None,
+            Self::Sorted(_) => None,
         }
     }
 
@@ -110,7 +110,7 @@ impl Remembered {
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Held(receipts) => receipts.is_empty(),
-            Self::Put(sorted) => sorted.is_empty(),
+            Self::Sorted(sorted) => sorted.is_empty(),
         }
     }
 
@@ -120,7 +120,7 @@ impl Remembered {
             Self::Held(receipts) => Box::new(
                 receipts.iter().map(|(path, receipt)| Kept { path: path.clone(), receipt: *receipt }),
             ),
-            Self::Put(sorted) => Box::new(sorted.iter().map(Cow::into_owned)),
+            Self::Sorted(sorted) => Box::new(sorted.iter().map(Cow::into_owned)),
         }
     }
 
@@ -128,7 +128,7 @@ impl Remembered {
     pub fn paths(&self) -> Box<dyn Iterator<Item = Cow<'_, RelPath>> + '_> {
         match self {
             Self::Held(receipts) => Box::new(receipts.keys().map(Cow::Borrowed)),
-            Self::Put(sorted) => Box::new(sorted.iter().map(|kept| match kept {
+            Self::Sorted(sorted) => Box::new(sorted.iter().map(|kept| match kept {
                 Cow::Borrowed(kept) => Cow::Borrowed(&kept.path),
                 Cow::Owned(kept) => Cow::Owned(kept.path),
             })),

@@ -17,8 +17,16 @@ pub(super) struct Packed<T> {
     blocks: Vec<Block<T>>,
     records: usize,
     /// The block that was looked into last.
-    opened: Mutex<Option<(usize, Arc<[T]>)>>,
+    opened: Mutex<Option<Opened<T>>>,
     spill: Spill,
+}
+
+#[derive(Debug)]
+struct Opened<T> {
+    number: usize,
+    records: Arc<[T]>,
+    /// Behind the record that was found last: whoever looks up in order finds the next one here.
+    next: usize,
 }
 
 #[derive(Debug)]
@@ -82,18 +90,23 @@ impl<T: Record> Packed<T> {
     }
 
     pub(super) fn find(&self, order: impl Fn(&T) -> Ordering) -> Option<T> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Opened { records, next, .. }) = opened.as_mut()
+            && let Some(record) = records.get(*next).filter(|record| order(record).is_eq())
+        {
+            *next += 1;
+            return Some(record.clone());
+        }
         let behind = self.blocks.partition_point(|block| order(&block.first) != Ordering::Greater);
         let number = behind.checked_sub(1)?;
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let block = match &*opened {
-            Some((open, block)) if *open == number => Arc::clone(block),
-            _ => {
-                let block: Arc<[T]> = self.read(number).into();
-                *opened = Some((number, Arc::clone(&block)));
-                block
-            }
+        let open = match opened.take() {
+            Some(open) if open.number == number => open,
+            _ => Opened { number, records: self.read(number).into(), next: 0 },
         };
-        block.binary_search_by(order).ok().map(|i| block[i].clone())
+        let Opened { records, next, .. } = opened.insert(open);
+        let found = records.binary_search_by(order).ok()?;
+        *next = found + 1;
+        Some(records[found].clone())
     }
 
     /// Returns the records of a block; of one that can't be read, none, and that is told.

@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
@@ -132,14 +133,25 @@ pub struct Sorted<T>(Kept<T>);
 
 #[derive(Clone, Debug)]
 enum Kept<T> {
-    Held(Vec<T>),
+    Held(Vec<T>, Next),
     Put(Arc<Packed<T>>),
+}
+
+/// Behind the record that was found last: whoever looks up in order finds the next one here. Of several who look up at once, each may be
+/// led astray by the others, and searches then.
+#[derive(Debug, Default)]
+struct Next(AtomicUsize);
+
+impl Clone for Next {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl<T: Record> Sorted<T> {
     /// Takes records that are in their order.
     pub fn held(records: Vec<T>) -> Self {
-        Self(Kept::Held(records))
+        Self(Kept::Held(records, Next::default()))
     }
 
     /// Puts aside records that come in their order.
@@ -153,7 +165,7 @@ impl<T: Record> Sorted<T> {
     /// Returns how many there are.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Kept::Held(held) => held.len(),
+            Kept::Held(held, _) => held.len(),
             Kept::Put(packed) => packed.len(),
         }
     }
@@ -166,7 +178,7 @@ impl<T: Record> Sorted<T> {
     /// Returns all of them in memory, where they are there anyway.
     pub fn as_held(&self) -> Option<&[T]> {
         match &self.0 {
-            Kept::Held(held) => Some(held),
+            Kept::Held(held, _) => Some(held),
             Kept::Put(_) => None,
         }
     }
@@ -174,7 +186,7 @@ impl<T: Record> Sorted<T> {
     /// Returns all of them in memory to be changed, where they are there anyway.
     pub fn as_held_mut(&mut self) -> Option<&mut Vec<T>> {
         match &mut self.0 {
-            Kept::Held(held) => Some(held),
+            Kept::Held(held, _) => Some(held),
             Kept::Put(_) => None,
         }
     }
@@ -182,7 +194,7 @@ impl<T: Record> Sorted<T> {
     /// Returns each of them, in their order.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter(match &self.0 {
-            Kept::Held(held) => Source::Held(held.iter()),
+            Kept::Held(held, _) => Source::Held(held.iter()),
             Kept::Put(packed) => Source::Put(packed.records()),
         })
     }
@@ -190,15 +202,21 @@ impl<T: Record> Sorted<T> {
     /// Returns those from the first on for which `is_before` is false. It is true for some at the beginning, or for none.
     pub fn iter_from(&self, is_before: impl Fn(&T) -> bool) -> Iter<'_, T> {
         Iter(match &self.0 {
-            Kept::Held(held) => Source::Held(held[held.partition_point(is_before)..].iter()),
+            Kept::Held(held, _) => Source::Held(held[held.partition_point(is_before)..].iter()),
             Kept::Put(packed) => Source::Put(packed.records_from(is_before)),
         })
     }
 
-    /// Returns the one that `order` says to be it; `None` where there is none. Looking up in about the order of the records is cheap.
+    /// Returns the one that `order` says to be it; `None` where there is none. Looking up in the order of the records is cheap.
     pub fn find(&self, order: impl Fn(&T) -> Ordering) -> Option<Cow<'_, T>> {
         match &self.0 {
-            Kept::Held(held) => held.binary_search_by(order).ok().map(|i| Cow::Borrowed(&held[i])),
+            Kept::Held(held, Next(next)) => {
+                let likely = next.load(Relaxed);
+                let is_it = held.get(likely).is_some_and(|record| order(record).is_eq());
+                let found = if is_it { likely } else { held.binary_search_by(order).ok()? };
+                next.store(found + 1, Relaxed);
+                Some(Cow::Borrowed(&held[found]))
+            }
             Kept::Put(packed) => packed.find(order).map(Cow::Owned),
         }
     }
@@ -214,7 +232,7 @@ impl<T: Record + Eq> Eq for Sorted<T> {}
 
 impl<T> Default for Sorted<T> {
     fn default() -> Self {
-        Self(Kept::Held(Vec::new()))
+        Self(Kept::Held(Vec::new(), Next::default()))
     }
 }
 

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Kept, Receipt, Receipts, RelPath, Remembered};
+use crate::model::{Kept, Receipt, RelPath, Remembered};
 use crate::spill::{Record, Sorted, Spill};
 use crate::state::schema::{Row, key, path_of};
 
@@ -177,26 +177,23 @@ fn receipts(connection: &Connection, path: &Path, spill: &Spill) -> Result<Remem
         }
     });
     let mut rows = rows.by_ref().flatten();
-    let (mut held, mut weight) = (Receipts::new(), 0);
+    // They come in their order.
+    let (mut held, mut weight) = (Vec::new(), 0);
     let mut read = || {
         for kept in rows.by_ref() {
             weight += kept.weight() as u64;
-            held.insert(kept.path, kept.receipt);
+            held.push(kept);
             if spill.bytes().is_some_and(|most| weight > most) {
-                let held = std::mem::take(&mut held);
-                let mut first: Vec<Kept> =
-                    held.into_iter().map(|(path, receipt)| Kept { path, receipt }).collect();
-                first.sort_unstable_by(Kept::order);
-                // They come in their order.
-                return Sorted::put(first.into_iter().chain(rows.by_ref()), spill).map(Some);
+                return Sorted::put(held.drain(..).chain(rows.by_ref()), spill);
             }
         }
-        Ok(None)
+        held.shrink_to_fit();
+        Ok(Sorted::held(std::mem::take(&mut held)))
     };
-    let put = read().map_err(|e| StateError::io("put aside", path, e.cause()))?;
+    let sorted = read().map_err(|e| StateError::io("put aside", path, e.cause()))?;
     match broken {
         Some(e) => Err(fail(e)),
-        None => Ok(put.map_or_else(|| held.into(), Remembered::Put)),
+        None => Ok(Remembered::Sorted(sorted)),
     }
 }
 

@@ -150,6 +150,10 @@ pub(super) fn key(path: &RelPath) -> Vec<u8> {
 
 /// Returns the path of a key; `None` when it is none.
 pub(super) fn path_of(key: &[u8]) -> Option<RelPath> {
+    // Of two keys with one path, one would be out of order.
+    if key.contains(&b'/') {
+        return None;
+    }
     let bytes: Vec<u8> = key.iter().map(|&b| if b == 0 { b'/' } else { b }).collect();
     RelPath::parse(bytes).ok()
 }
