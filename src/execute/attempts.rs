@@ -53,7 +53,7 @@ fn carry_out(plan: &Plan, source: &MemoryStore, destination: &MemoryStore, retri
     let options = ExecuteOptions {
         in_place: false,
         updates: Updates::Each,
-        held: [].into(),
+        held: Vec::new(),
         backup: false,
         failed_before: false,
         carry_times: true,

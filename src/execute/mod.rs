@@ -63,7 +63,7 @@ pub struct ExecuteOptions {
     /// When files that are sent get their final names.
     pub updates: Updates,
     /// Files that another run has sent, for this one to give them their final names. What isn't in the plan is left alone.
-    pub held: Arc<[Held]>,
+    pub held: Vec<Arc<Held>>,
     /// What is replaced or deleted is set aside instead: the destination has a directory for that, and in it those of the files' paths.
     pub backup: bool,
     /// Something has failed already, so that nothing is begun that is done only if all before it went well.

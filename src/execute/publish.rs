@@ -2,6 +2,7 @@
 //! run, or in another one that is told where they are.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -23,13 +24,13 @@ pub struct Held {
 
 /// One of a run.
 pub(super) struct Waiting {
-    held: Held,
+    held: Arc<Held>,
     /// Another run has sent it, so it is not this one's to remove.
     of_another: bool,
 }
 
 /// Finds the files of a plan that others have sent.
-pub(super) fn waiting(plan: &Plan, held: &[Held]) -> BTreeMap<usize, Waiting> {
+pub(super) fn waiting(plan: &Plan, held: &[Arc<Held>]) -> BTreeMap<usize, Waiting> {
     if held.is_empty() {
         return BTreeMap::new();
     }
@@ -40,7 +41,7 @@ pub(super) fn waiting(plan: &Plan, held: &[Held]) -> BTreeMap<usize, Waiting> {
     let sent = plan.actions.iter().enumerate().filter(|(_, action)| is_sent(action));
     let by_path: HashMap<RelPath, usize> = sent.map(|(i, action)| (action.path.clone(), i)).collect();
     let of_plan = held.iter().filter_map(|held| Some((*by_path.get(&held.file.path)?, held)));
-    of_plan.map(|(i, held)| (i, Waiting { held: held.clone(), of_another: true })).collect()
+    of_plan.map(|(i, held)| (i, Waiting { held: Arc::clone(held), of_another: true })).collect()
 }
 
 impl Run<'_> {
@@ -57,7 +58,7 @@ impl Run<'_> {
     /// Takes the outcome of sending a file, which is its own unless it is held.
     pub(super) fn take_written(&self, i: usize, file: HeldFile, outcome: Outcome) {
         if self.holds(i) && outcome.is_done() {
-            let waiting = Waiting { held: Held { file, outcome }, of_another: false };
+            let waiting = Waiting { held: Arc::new(Held { file, outcome }), of_another: false };
             self.held.lock().expect("no holder panics").insert(i, waiting);
         } else {
             self.settle_sent(i, outcome);
@@ -101,7 +102,8 @@ impl Run<'_> {
     /// Leaves what was sent to another run, which gives it its names.
     pub(super) fn leave_held(&self) {
         let held = std::mem::take(&mut *self.held.lock().expect("no holder panics"));
-        for (i, Waiting { held: Held { file, outcome }, .. }) in held {
+        for (i, Waiting { held, .. }) in held {
+            let Held { file, outcome } = Arc::unwrap_or_clone(held);
             self.settle(i, Outcome { held: Some(Box::new(file)), ..outcome });
         }
     }
@@ -117,8 +119,8 @@ impl Run<'_> {
         let least = self.options.resume_from;
         let is_useless = |file: &HeldFile| least.is_none_or(|least| file.bytes < least);
         let own = held.into_values().filter(|waiting| !waiting.of_another);
-        let files = own.map(|waiting| waiting.held.file);
-        let temporaries: Vec<RelPath> = files.filter(is_useless).map(|file| file.temporary).collect();
+        let useless = own.filter(|waiting| is_useless(&waiting.held.file));
+        let temporaries: Vec<RelPath> = useless.map(|waiting| waiting.held.file.temporary.clone()).collect();
         if !temporaries.is_empty()
             && let Ok(Some(mut lease)) = self.destination.lease_now()
         {
@@ -165,6 +167,6 @@ impl Run<'_> {
 
     fn take_held(&self, i: usize) -> Outcome {
         let held = self.held.lock().expect("no holder panics").remove(&i);
-        held.expect("it was held until it got its name").held.outcome
+        Arc::unwrap_or_clone(held.expect("it was held until it got its name").held).outcome
     }
 }

@@ -77,17 +77,20 @@ fn carry_on(
         ));
     }
     let course = Applying { ends: &ends, options, observer, measure: &measure, done };
-    let held = still_held(&options.held, &mut looked.to.leftovers);
+    let mut held = still_held(&options.held, &mut looked.to.leftovers);
+    if options.only_sends {
+        held.extend(leftovers::whole(&mut looked.to.leftovers, &plan, ends.run_id, ends.now));
+    }
     let decision = Decision { plan, refusal: None, dry, times_kept: measure.times_kept, held };
     Ok(carry_out((&ends, lock), options, looked, decision, &course, observer))
 }
 
 /// Returns which of the files that were sent are there as they were, and takes them from among what is left over.
-fn still_held(held: &[Held], leftovers: &mut Vec<Entry>) -> Vec<Held> {
+fn still_held(held: &[Arc<Held>], leftovers: &mut Vec<Entry>) -> Vec<Arc<Held>> {
     if held.is_empty() {
         return Vec::new();
     }
-    let temporaries: HashMap<&RelPath, &Held> =
+    let temporaries: HashMap<&RelPath, &Arc<Held>> =
         held.iter().map(|held| (&held.file.temporary, held)).collect();
     let mut there = Vec::new();
     leftovers.retain(|entry| {
@@ -95,7 +98,7 @@ fn still_held(held: &[Held], leftovers: &mut Vec<Entry>) -> Vec<Held> {
         // One that somebody has harmed is nobody's, and sent anew.
         let is_it = entry.kind == Kind::File && entry.size.is_none_or(|size| size == held.file.bytes);
         if is_it {
-            there.push(held.clone());
+            there.push(Arc::clone(held));
         }
         !is_it
     });

@@ -1,5 +1,7 @@
 //! From a decision to its report: what is set aside, done, remembered and told.
 
+use std::sync::Arc;
+
 use crate::compare::Side;
 use crate::execute::{Event, ExecuteOptions, Hashes, Held, Observer, Outcome, Updates, execute};
 use crate::model::Remembered;
@@ -25,7 +27,7 @@ pub(super) struct Decision {
     /// Files get the times of their sources.
     pub(super) times_kept: bool,
     /// What others have sent of it.
-    pub(super) held: Vec<Held>,
+    pub(super) held: Vec<Arc<Held>>,
 }
 
 /// What a run that decides itself does otherwise than one of which the plan was made before.
@@ -108,7 +110,7 @@ pub(super) fn carry_out(
                 (false, true) => Updates::Together,
                 (false, false) => Updates::Each,
             },
-            held: held.into(),
+            held,
             backup: backed_up,
             failed_before: false,
             retry: retry.clone(),

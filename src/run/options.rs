@@ -71,7 +71,7 @@ pub struct RunOptions {
     /// is carried out that has nothing else to do.
     pub only_sends: bool,
     /// Files that runs have sent which did no more; one that is still there is not sent again. Of use where a plan is carried out.
-    pub held: Arc<[Held]>,
+    pub held: Vec<Arc<Held>>,
     /// Where what is replaced or deleted is set aside instead; `None` lets it go.
     pub backup: Option<Backup>,
     /// Bytes of files that may move in a second, over all sessions; `None` for as many as can.
@@ -125,7 +125,7 @@ impl Default for RunOptions {
             last: Filter::default(),
             delay_updates: false,
             only_sends: false,
-            held: [].into(),
+            held: Vec::new(),
             backup: None,
             rate: None,
             split_bytes: None,

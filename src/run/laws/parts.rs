@@ -42,7 +42,7 @@ fn tried(
 ) -> Option<Outcomes> {
     let is_share = matches!(part, Part::Shard(_));
     let own = former.iter().flat_map(Outcomes::held);
-    let held = own.chain(others.iter().cloned()).collect();
+    let held = own.chain(others.iter().cloned()).map(Arc::new).collect();
     let left = former.as_ref().map_or_else(|| actions.to_vec(), |former| former.left_of(actions.to_vec()));
     let plan = Plan { actions: left.into(), ..Plan::default() };
     let options = RunOptions {

@@ -63,7 +63,7 @@ pub(crate) struct PartOf {
     /// It does nothing but send files, which another part gives their final names.
     pub(crate) only_sends: bool,
     /// The files that were sent so, as far as this part has to know of them.
-    pub(crate) held: Arc<[Held]>,
+    pub(crate) held: Vec<Arc<Held>>,
 }
 
 /// Whether it is decided what to do, or was before.

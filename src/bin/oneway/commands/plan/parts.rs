@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -295,7 +296,7 @@ impl Applying<'_> {
             owner: dir.manifest.id.owner(part),
             beside: is_share.then(|| dir.manifest.id.text()),
             only_sends: is_share && dir.manifest.delays_updates(),
-            held: self.held(former.as_ref())?.into(),
+            held: self.held(former.as_ref())?.into_iter().map(Arc::new).collect(),
         };
         let plan = Plan { actions: left.into(), ..Plan::default() };
         let apart = [dir.path().to_owned()];
