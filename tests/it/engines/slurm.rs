@@ -242,6 +242,15 @@ fn so_many_shares_at_a_time_as_are_asked_for_or_as_the_plan_has_sessions_for() {
 /// The whole of it, with a real server: of eight shares, one is killed and one is taken off its node, in the midst of their work.
 #[test]
 fn two_nodes_push_twenty_thousand_files_once_each_though_shares_are_lost_on_the_way() {
+    push_though_shares_are_lost(&[]);
+}
+
+#[test]
+fn two_nodes_push_twenty_thousand_files_that_get_their_names_together_though_shares_are_lost() {
+    push_though_shares_are_lost(&["--delay-updates"]);
+}
+
+fn push_though_shares_are_lost(options: &[&str]) {
     if !are_wanted() {
         return;
     }
@@ -254,7 +263,8 @@ fn two_nodes_push_twenty_thousand_files_once_each_though_shares_are_lost_on_the_
     let plan = sandbox.path("plan").display().to_string();
     let url = daemon.url_without_password("/site");
     let started = Instant::now();
-    let jobs = submit(&cluster, &[&plan, "8", &src, &url, "--delete", "--max-delete", "100%", "-j", "16"]);
+    let words = [&plan, "8", &src, &url, "--delete", "--max-delete", "100%", "-j", "16"];
+    let jobs = submit(&cluster, &[&words, options].concat());
     let task = |shard: u32| format!("{}_{shard}", jobs.shards);
     let at_work = |shard: u32, word: &str| cluster.processes(&jobs.shards, shard, word);
     let sent = || daemon.transfers().len();
