@@ -10,6 +10,7 @@ mod exact;
 pub mod explain;
 mod folding;
 mod heal;
+mod held;
 mod left_out;
 mod leftovers;
 mod look;

@@ -362,7 +362,8 @@ impl<'c, 'r> Copier<'c, 'r> {
                         self.replaced.push(attempt.action);
                         self.replaced_bytes += bytes;
                     }
-                    let file = HeldFile { path, temporary: self.temporary_of(&attempt), bytes };
+                    let temporary = self.temporary_of(&attempt);
+                    let file = HeldFile { path, temporary, bytes, mtime: None, of_earlier: false };
                     self.run.take_written(attempt.action, file, outcome);
                 }
                 Err(e) => {

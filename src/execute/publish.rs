@@ -58,6 +58,7 @@ impl Run<'_> {
     /// Takes the outcome of sending a file, which is its own unless it is held.
     pub(super) fn take_written(&self, i: usize, file: HeldFile, outcome: Outcome) {
         if self.holds(i) && outcome.is_done() {
+            let file = HeldFile { mtime: outcome.mtime.filter(|_| outcome.time_set == Some(true)), ..file };
             let waiting = Waiting { held: Arc::new(Held { file, outcome }), of_another: false };
             self.held.lock().expect("no holder panics").insert(i, waiting);
         } else {

@@ -283,7 +283,11 @@ impl<W: Fn(usize)> Worker<'_, '_, W> {
             }
         };
         let WriteRequest { path, temporary, .. } = large.request.clone();
-        run.take_written(large.action, HeldFile { path, temporary, bytes: large.size }, outcome);
+        run.take_written(
+            large.action,
+            HeldFile { path, temporary, bytes: large.size, mtime: None, of_earlier: false },
+            outcome,
+        );
         Ok(())
     }
 

@@ -113,7 +113,8 @@ impl HeldLine<'static> {
         let is_its = is_temporary(temporary.name()) && temporary.parent() == file.parent();
         let bytes = entry.size.filter(|_| is_its && entry.kind == Kind::File)?;
         let hash = self.blake3.map(|text| unhex(&text).ok_or(())).transpose().ok()?;
-        Some((HeldFile { path: file.clone(), temporary, bytes }, entry.mtime, hash))
+        let file = HeldFile { path: file.clone(), temporary, bytes, mtime: None, of_earlier: false };
+        Some((file, entry.mtime, hash))
     }
 }
 
@@ -170,6 +171,8 @@ impl Outcomes {
     pub fn held(&self) -> impl Iterator<Item = Held> {
         self.of.iter().filter_map(|outcome| {
             let file = (**outcome.held.as_ref()?).clone();
+            let mtime = outcome.mtime.filter(|_| outcome.time_set == Some(true));
+            let file = HeldFile { mtime, of_earlier: true, ..file };
             Some(Held { file, outcome: Outcome { held: None, ..outcome.clone() } })
         })
     }
@@ -295,7 +298,9 @@ impl Line {
     /// `None` when it is of another action, or says what none does.
     fn into_outcome(self, action: &Action) -> Option<Outcome> {
         let is_its = self.path == percent(action.path.as_bytes()).0 && self.action == action.deed.as_str();
-        let is_sound = (self.event == Event::Done) == self.error.is_none() && self.seconds.is_finite();
+        // No try takes a thousand years, and a sum of such has an end, too.
+        let is_sound =
+            (self.event == Event::Done) == self.error.is_none() && (0.0..3e10).contains(&self.seconds);
         if !is_its || !is_sound || self.held.is_some() && self.event != Event::Done {
             return None;
         }

@@ -3,12 +3,12 @@
 //! Only the directories that the plan is about are listed, before anything is changed, and those of what is to be deleted once more just
 //! before that. What a run does beside its plan is done as in any other: locks, receipts, backups, resuming, leftovers.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::compare::{CompareOptions, Side};
-use crate::execute::{Held, Observer};
-use crate::model::{Entry, Evidence, Kind, RelPath};
+use crate::execute::Observer;
+use crate::model::{Entry, Evidence, RelPath};
 use crate::plan::{Action, Deed, Now, Phase, Plan, Shard, Standing, directories, keep_share, standings};
 use crate::report::{Mode, Report};
 use crate::run::carry::{Course, Decision, carry_out};
@@ -17,7 +17,7 @@ use crate::run::exact::sharpen_trees;
 use crate::run::look::{Looked, Measure, Within, scan_side};
 use crate::run::memory::Memory;
 use crate::run::remote_lock::Loss;
-use crate::run::{RunOptions, apart, backup, folding, heal, leftovers};
+use crate::run::{RunOptions, apart, backup, folding, heal, held, leftovers};
 use crate::scan::Scanned;
 use crate::store::{Store, StoreError, StoreResult};
 
@@ -77,32 +77,9 @@ fn carry_on(
         ));
     }
     let course = Applying { ends: &ends, options, observer, measure: &measure, done };
-    let mut held = still_held(&options.held, &mut looked.to.leftovers);
-    if options.only_sends {
-        held.extend(leftovers::whole(&mut looked.to.leftovers, &plan, ends.run_id, ends.now));
-    }
+    let held = held::still_there(&options.held, &mut looked.to, &ends.destination)?;
     let decision = Decision { plan, refusal: None, dry, times_kept: measure.times_kept, held };
     Ok(carry_out((&ends, lock), options, looked, decision, &course, observer))
-}
-
-/// Returns which of the files that were sent are there as they were, and takes them from among what is left over.
-fn still_held(held: &[Arc<Held>], leftovers: &mut Vec<Entry>) -> Vec<Arc<Held>> {
-    if held.is_empty() {
-        return Vec::new();
-    }
-    let temporaries: HashMap<&RelPath, &Arc<Held>> =
-        held.iter().map(|held| (&held.file.temporary, held)).collect();
-    let mut there = Vec::new();
-    leftovers.retain(|entry| {
-        let Some(&held) = temporaries.get(&entry.path) else { return true };
-        // One that somebody has harmed is nobody's, and sent anew.
-        let is_it = entry.kind == Kind::File && entry.size.is_none_or(|size| size == held.file.bytes);
-        if is_it {
-            there.push(Arc::clone(held));
-        }
-        !is_it
-    });
-    there
 }
 
 /// Returns the paths that a plan is about.

@@ -5,11 +5,9 @@
 //! nobody's to remove.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::execute::{Held, HeldFile, Outcome};
 use crate::model::{Entry, Key, Kind, Mtime, RelPath, RunId, Temporary, Zone};
 use crate::plan::{Deed, Plan};
 use crate::pool::Pool;
@@ -57,51 +55,6 @@ pub(super) fn keep_dirs(scanned: &mut Scanned, run: RunId, now: DateTime<Utc>) {
     let staying = scanned.leftovers.iter().filter(|entry| whose(entry, run, now) == Whose::Others);
     let dirs: Vec<RelPath> = staying.filter_map(|entry| entry.path.parent()).collect();
     scanned.keeps.extend(dirs);
-}
-
-/// Takes from among the leftovers what an earlier try at this plan has sent and checked, of which nobody heard: files of the full size of
-/// a file to be sent, with its time, which they get when they are known to be whole.
-pub(super) fn whole(
-    leftovers: &mut Vec<Entry>,
-    plan: &Plan,
-    run: RunId,
-    now: DateTime<Utc>,
-) -> Vec<Arc<Held>> {
-    let mut wanted: HashMap<(RelPath, Key), &Entry> = HashMap::new();
-    for action in plan.actions.held() {
-        let is_sent = matches!(action.deed, Deed::Copy | Deed::Replace) && action.obstacle.is_none();
-        let source = action.source.as_deref().filter(|source| is_sent && source.kind == Kind::File);
-        let Some(source) = source else { continue };
-        let key = Key::of(source.path.name(), source.size, source.mtime);
-        if let (Some(dir), Key::Of(_)) = (source.path.parent(), key) {
-            wanted.insert((dir, key), source);
-        }
-    }
-    let mut whole = Vec::new();
-    leftovers.retain(|entry| {
-        let Whose::Own(key) = whose(entry, run, now) else { return true };
-        let place = entry.path.parent().map(|dir| (dir, key));
-        let Some(place) =
-            place.filter(|place| wanted.get(place).is_some_and(|file| is_dated_as(entry, file, now)))
-        else {
-            return true;
-        };
-        // Of several, one is enough.
-        let Some(source) = wanted.remove(&place) else { return true };
-        let bytes = source.size.unwrap_or_default();
-        let file = HeldFile { path: source.path.clone(), temporary: entry.path.clone(), bytes };
-        let outcome = Outcome { mtime: source.mtime, time_set: Some(true), ..Outcome::found_done(bytes) };
-        whole.push(Arc::new(Held { file, outcome }));
-        false
-    });
-    whole
-}
-
-/// Returns whether a file has the size and the time of another, and not by having been written just now.
-fn is_dated_as(entry: &Entry, file: &Entry, now: DateTime<Utc>) -> bool {
-    let Some((there, here)) = entry.mtime.zip(file.mtime) else { return false };
-    let is_told = there.is_exact() || now - here.at > OLD + FURTHEST_ZONE;
-    entry.kind == Kind::File && entry.size == file.size && there.agrees(&here, TimeDelta::zero()) && is_told
 }
 
 /// The leftovers that are this run's to deal with.
@@ -288,46 +241,6 @@ mod tests {
             source: Some(Box::new(Entry::file(path(name), size, mtime))),
             destination: None,
             obstacle: None,
-        }
-    }
-
-    #[test]
-    fn what_was_sent_whole_and_dated_is_not_sent_again() {
-        let (old, fresh) = (hours_ago(48), hours_ago(2));
-        let exact = |at| Some(Mtime::exact(at));
-        let minute = |at| Some(Mtime { at, precision: Precision::Minute, zone: Zone::Unknown });
-        let earlier = RunId { owner: 1, run: 8 };
-        let other = RunId { owner: 2, run: 8 };
-        let whole_of = |at, leftovers: &[Entry]| {
-            let plan = Plan { actions: vec![send("d/a", 1000, exact(at))].into(), ..Plan::default() };
-            let mut left = leftovers.to_vec();
-            let whole = whole(&mut left, &plan, RUN, now());
-            assert_eq!(whole.len() + left.len(), leftovers.len());
-            whole
-        };
-        for (run, at, size, listed, is_whole) in [
-            (earlier, old, 1000, exact(old), true),
-            (earlier, old, 1000, minute(old), true),
-            (earlier, fresh, 1000, exact(fresh), true),
-            // It may have been written in that minute, and never have got its time.
-            (earlier, fresh, 1000, minute(fresh), false),
-            (earlier, old, 999, exact(old), false),
-            (earlier, old, 1000, exact(fresh), false),
-            (earlier, old, 1000, None, false),
-            (other, old, 1000, exact(old), false),
-            (RUN, old, 1000, exact(old), false),
-        ] {
-            let key = Key::of(b"a", Some(1000), exact(at));
-            let found = whole_of(at, &[leftover(run, key, 1, size, listed)]);
-            assert_eq!(found.len() == 1, is_whole, "{run:?} {at} {size} {listed:?}");
-        }
-        let key = Key::of(b"a", Some(1000), exact(old));
-        let twice = [1, 2].map(|serial| leftover(earlier, key, serial, 1000, exact(old)));
-        let found = whole_of(old, &twice);
-        assert_eq!(found.len(), 1);
-        assert_eq!((&found[0].file.path, &found[0].file.temporary), (&path("d/a"), &twice[0].path));
-        for key in [Key::of(b"a", Some(1000), exact(fresh)), Key::Parts, Key::Other] {
-            assert!(whole_of(old, &[leftover(earlier, key, 1, 1000, exact(old))]).is_empty());
         }
     }
 

@@ -67,6 +67,16 @@ impl StateError {
             if matches!(source.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked)))
     }
 
+    /// Returns whether a process was killed in the midst of changing the file, and what it has changed is to be taken back first.
+    pub(super) fn wants_rollback(&self) -> bool {
+        use rusqlite::ffi::{SQLITE_READONLY_RECOVERY, SQLITE_READONLY_ROLLBACK};
+        let code = match self {
+            Self::Sqlite { source, .. } => source.sqlite_error().map(|error| error.extended_code),
+            _ => None,
+        };
+        matches!(code, Some(SQLITE_READONLY_RECOVERY | SQLITE_READONLY_ROLLBACK))
+    }
+
     /// Returns whether the file is one of ours that can't be used any more. One that is locked, or on a full disk, or of something
     /// else, is not.
     pub fn is_damage(&self) -> bool {

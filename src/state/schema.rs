@@ -46,7 +46,13 @@ const PAUSE: Duration = Duration::from_millis(10);
 fn open_once(path: &Path, pair: &Pair) -> Result<Connection, StateError> {
     let fail = |e| StateError::sqlite("open", path, e);
     if std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0) {
-        drop(open_to_read(path, pair)?);
+        match open_to_read(path, pair) {
+            Err(e) if e.wants_rollback() => {
+                roll_back(path).map_err(fail)?;
+                drop(open_to_read(path, pair)?);
+            }
+            read => drop(read?),
+        }
     }
     let mut connection = Connection::open(path).map_err(fail)?;
     connection.busy_timeout(PATIENCE).map_err(fail)?;
@@ -56,6 +62,13 @@ fn open_once(path: &Path, pair: &Pair) -> Result<Connection, StateError> {
     make(&mut connection, pair).map_err(fail)?;
     examine(&connection, path, pair)?;
     Ok(connection)
+}
+
+/// Takes back what a process that was killed has begun to change, as SQLite does for whoever reads and may write.
+fn roll_back(path: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0)).map(drop)
 }
 
 /// Makes the tables of a file that has none. Another run may be about to do the same.

@@ -55,6 +55,30 @@ fn what_was_flushed_survives_a_kill() {
 }
 
 #[test]
+fn a_kill_in_the_midst_of_a_change_leaves_a_file_that_can_be_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, killed] = ["state.sqlite", "killed.sqlite"].map(|name| dir.path().join(name));
+    let state = open(&file);
+    state.record(&path("a"), Some(receipt(1))).unwrap();
+    drop(state);
+    // More than it holds in memory, so that some of it is in the file before the end.
+    let changing = Connection::open(&file).unwrap();
+    changing
+        .execute_batch(
+            "PRAGMA cache_size = 2; BEGIN; CREATE TABLE more (x); WITH RECURSIVE n (i) AS
+             (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO more SELECT zeroblob(4000) FROM n;",
+        )
+        .unwrap();
+    for end in ["", "-journal"] {
+        let of = |file: &Path| format!("{}{end}", file.display());
+        fs::copy(of(&file), of(&killed)).unwrap();
+    }
+    assert!(State::peek(&killed, &pair(), &Spill::never()).is_err(), "who may not write can't read it");
+    let (_, receipts) = opened(&killed);
+    assert_eq!(receipts.keys().collect::<Vec<_>>(), [&path("a")]);
+}
+
+#[test]
 fn a_file_that_cannot_be_used_is_set_aside_and_another_made() {
     type Harm = fn(&Path);
     let harms: [(&str, Harm); 4] = [

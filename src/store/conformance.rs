@@ -207,7 +207,7 @@ fn write_held(session: &mut dyn Session, name: &str, content: &[u8]) -> HeldFile
     outgoing.finish().unwrap();
     let (settled, written) = session.settle(Settle::All).pop().unwrap();
     assert_eq!((settled, written.unwrap().bytes), (path.clone(), content.len() as u64));
-    HeldFile { path, temporary, bytes: content.len() as u64 }
+    HeldFile { path, temporary, bytes: content.len() as u64, mtime: Some(mtime()), of_earlier: false }
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn files_that_are_held_get_their_names_together_and_in_the_place_of_others() {
             .map(|(name, content)| write_held(session, name, content))
             .into();
         assert_eq!(read(session, "a").unwrap(), b"old", "nothing has changed yet");
-        held.push(HeldFile { path: path("none"), temporary: path("none.part"), bytes: 1 });
+        held.push(HeldFile { path: path("none"), temporary: path("none.part"), ..held[0].clone() });
         let published = session.publish_files(&held);
         assert_eq!(published.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false]);
         assert_eq!(read(session, "a").unwrap(), b"new");
@@ -239,6 +239,12 @@ fn a_file_that_has_its_name_already_is_published_though_nobody_heard_of_it() {
         all_ok(session.publish_files(&held));
         let other = [HeldFile { bytes: 7, ..held[0].clone() }];
         assert!(session.publish_files(&other)[0].is_err(), "that is another file");
+        // Of a file that an earlier run has sent, the size says too little: the old one may have it.
+        let later = Mtime::from_unix(mtime().at.timestamp() + 100_000, 0);
+        for (mtime, is_it) in [(Some(mtime()), true), (later, false), (None, false)] {
+            let earlier = [HeldFile { mtime, of_earlier: true, ..held[0].clone() }];
+            assert_eq!(session.publish_files(&earlier)[0].is_ok(), is_it, "{mtime:?}");
+        }
     });
 }
 

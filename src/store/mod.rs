@@ -288,6 +288,20 @@ pub struct HeldFile {
     pub temporary: RelPath,
     /// Its size, in bytes.
     pub bytes: u64,
+    /// The time that it was given; `None` where it has another.
+    pub mtime: Option<Mtime>,
+    /// An earlier run has written it, so that its temporary name may have gone for any reason.
+    pub of_earlier: bool,
+}
+
+impl HeldFile {
+    /// Returns whether what is under the final name is the file, when nothing is under the temporary one: a reply to an earlier wish to
+    /// rename it may have been lost. What has its size may be the old file, too, where its own run isn't the only one that knew of it.
+    pub fn may_be(&self, size: Option<u64>, mtime: Option<Mtime>) -> bool {
+        let has_its_time =
+            || self.mtime.zip(mtime).is_some_and(|(own, there)| own.agrees(&there, chrono::Duration::zero()));
+        size.is_none_or(|size| size == self.bytes) && (!self.of_earlier || has_its_time())
+    }
 }
 
 /// A file that is to have another modification time.

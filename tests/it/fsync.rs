@@ -52,6 +52,14 @@ fn downloads_are_flushed_before_they_get_their_names_and_their_directories_after
         assert!(calls.windows(3).any(|three| three == file), "{file:?}: {calls:#?}");
     }
     assert_eq!(calls.len(), 6, "{calls:#?}");
+    // Where they get their names together, too.
+    let calls = flushed_and_renamed(&sandbox, &["--fsync", "--delay-updates"]);
+    let at = |call: &str| calls.iter().rposition(|other| other == call);
+    for [file, name, dir] in
+        [["fsync *", "rename /* /b", "fsync "], ["fsync d/*", "rename d/* d/a", "fsync d"]]
+    {
+        assert!(at(file) < at(name) && at(name) < at(dir) && at(file).is_some(), "{calls:#?}");
+    }
     let calls = flushed_and_renamed(&sandbox, &[]);
     assert!(calls.len() == 2 && calls.iter().all(|call| call.starts_with("rename")), "{calls:#?}");
 }

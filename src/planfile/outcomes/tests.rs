@@ -41,7 +41,8 @@ fn some() -> Outcomes {
     let key = Key::Of(7);
     let temporary = Temporary { run: RunId { owner: 1, run: 2 }, key, number: 3, serial: 4 };
     let path = RelPath::parse(b"d/\xe9").unwrap();
-    let file = HeldFile { temporary: temporary.beside(&path), path, bytes: 9 };
+    let file =
+        HeldFile { temporary: temporary.beside(&path), path, bytes: 9, mtime: None, of_earlier: false };
     let mtime = Mtime { at: at("2026-11-22T00:00:00.5Z"), precision: Precision::Minute, zone: Zone::Unknown };
     let held = Outcome {
         bytes: 5,
@@ -136,7 +137,7 @@ fn a_forger_has_no_file_renamed_that_no_run_has_sent() {
     let temporary = Temporary { run: RunId { owner: 1, run: 2 }, key: Key::Of(7), number: 3, serial: 4 };
     let path = RelPath::parse("d/a").unwrap();
     let sent = |temporary: RelPath| {
-        let file = HeldFile { path: path.clone(), temporary, bytes: 9 };
+        let file = HeldFile { path: path.clone(), temporary, bytes: 9, mtime: None, of_earlier: false };
         let outcome = Outcome { held: Some(Box::new(file)), ..Outcome::found_done(5) };
         let report = report(vec![(part[0].clone(), outcome)]);
         let now = at("2026-11-22T01:00:00Z");

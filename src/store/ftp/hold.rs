@@ -57,6 +57,6 @@ fn is_published(
         return Ok(false);
     };
     let find = |path: &RelPath| listing.entries.iter().find(|entry| entry.path == *path);
-    let is_there = find(&file.path).is_some_and(|entry| entry.size.is_none_or(|size| size == file.bytes));
+    let is_there = find(&file.path).is_some_and(|entry| file.may_be(entry.size, entry.mtime));
     Ok(is_there && find(&file.temporary).is_none())
 }

@@ -11,6 +11,7 @@ mod listing;
 mod part;
 mod transfer;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -254,15 +255,32 @@ impl Session for LocalSession {
     }
 
     fn publish_files(&mut self, files: &[HeldFile]) -> Vec<StoreResult<()>> {
-        let one = |this: &mut Self, HeldFile { path, temporary, bytes }: &HeldFile| {
-            let is_published = |root: &Rooted| root.meta(path).is_ok_and(|meta| meta.size == *bytes);
+        let one = |this: &mut Self, file: &HeldFile| {
+            let HeldFile { path, temporary, .. } = file;
+            let is_published =
+                |root: &Rooted| root.meta(path).is_ok_and(|meta| file.may_be(Some(meta.size), meta.mtime));
             let renamed = this.root().and_then(|root| match root.rename(temporary, path) {
                 Err(e) if is_gone(&e) && is_published(&root) => Ok(()),
                 renamed => renamed,
             });
             renamed.map_err(|e| this.fail_in_dir("write", path, e))
         };
-        files.iter().map(|file| one(self, file)).collect()
+        let mut published: Vec<StoreResult<()>> = files.iter().map(|file| one(self, file)).collect();
+        if self.flushes {
+            let dir_of = |file: &HeldFile| file.path.parent().unwrap_or_else(RelPath::root);
+            let dirs: BTreeSet<RelPath> = files.iter().map(dir_of).collect();
+            for dir in dirs {
+                let Err(error) = self.root().and_then(|root| root.flush_dir(&dir)) else { continue };
+                // Nobody knows which of the names are on the disk.
+                for (file, result) in files.iter().zip(&mut published) {
+                    if result.is_ok() && dir_of(file) == dir {
+                        let error = io::Error::new(error.kind(), error.to_string());
+                        *result = Err(self.fail_in_dir("write", &file.path, error));
+                    }
+                }
+            }
+        }
+        published
     }
 
     fn switch(&mut self, area: Area) {

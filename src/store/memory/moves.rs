@@ -30,19 +30,23 @@ pub(super) fn carry(session: &mut MemorySession, files: &[Renaming], way: Way) -
 }
 
 pub(super) fn publish(session: &mut MemorySession, files: &[HeldFile]) -> Vec<StoreResult<()>> {
-    let mut one = |HeldFile { path, temporary, bytes }: &HeldFile| {
+    let mut one = |file: &HeldFile| {
+        let HeldFile { path, temporary, .. } = file;
         let mut shared = session.step("publish", path)?;
         let fail = |kind: io::ErrorKind| Err(StoreError::io("publish", path, "memory", kind.into()));
         let own = shared.own(path);
-        let Some(file) = shared.nodes.get(temporary).cloned() else {
-            let is_done = matches!(shared.nodes.get(&own), Some(Node::File { content, .. }) if content.len() as u64 == *bytes);
+        let Some(sent) = shared.nodes.get(temporary).cloned() else {
+            let is_done = matches!(
+                shared.nodes.get(&own),
+                Some(Node::File { content, mtime }) if file.may_be(Some(content.len() as u64), Some(*mtime))
+            );
             return if is_done { Ok(()) } else { fail(io::ErrorKind::NotFound) };
         };
         if shared.nodes.get(&own) == Some(&Node::Dir) {
             return fail(io::ErrorKind::IsADirectory);
         }
         shared.nodes.remove(temporary);
-        shared.nodes.insert(own, file);
+        shared.nodes.insert(own, sent);
         shared.journal.push(format!("write {path}"));
         Ok(())
     };

@@ -242,15 +242,17 @@ fn so_many_shares_at_a_time_as_are_asked_for_or_as_the_plan_has_sessions_for() {
 /// The whole of it, with a real server: of eight shares, one is killed and one is taken off its node, in the midst of their work.
 #[test]
 fn two_nodes_push_twenty_thousand_files_once_each_though_shares_are_lost_on_the_way() {
-    push_though_shares_are_lost(&[]);
+    // What was being sent when they were lost was sent again: no more than each session had in hand.
+    push_though_shares_are_lost(&[], 200);
 }
 
 #[test]
 fn two_nodes_push_twenty_thousand_files_that_get_their_names_together_though_shares_are_lost() {
-    push_though_shares_are_lost(&["--delay-updates"]);
+    // What one that was killed has sent is not believed to be whole.
+    push_though_shares_are_lost(&["--delay-updates"], FILES / 8 + 200);
 }
 
-fn push_though_shares_are_lost(options: &[&str]) {
+fn push_though_shares_are_lost(options: &[&str], again: usize) {
     if !are_wanted() {
         return;
     }
@@ -295,8 +297,7 @@ fn push_though_shares_are_lost(options: &[&str]) {
     let paths: Vec<_> = done.map(|done| done["path"].as_str().unwrap_or_default().to_owned()).collect();
     let once: BTreeSet<_> = paths.iter().collect();
     assert_eq!((paths.len(), once.len()), (FILES, FILES), "each file counts once");
-    // What was being sent when they were lost was sent again: no more than each session had in hand.
-    assert!((FILES..FILES + 200).contains(&sent()), "{} transfers", sent());
+    assert!((FILES..FILES + again).contains(&sent()), "{} transfers", sent());
     let diff = sandbox.oneway(["diff", "--delete", &src, &url]).expect_status(0);
     assert!(diff.stdout.starts_with("nothing differs, 20,000 unchanged"), "{diff}");
     assert_same_tree(&src, daemon.root().dir("site"));

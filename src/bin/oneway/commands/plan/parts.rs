@@ -1,6 +1,6 @@
 //! A plan for several machines: cut into parts that are carried out one by one, or side by side.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use oneway::execute::Held;
-use oneway::plan::{Part, Plan, cut};
+use oneway::execute::{Held, Outcome};
+use oneway::plan::{Action, Deed, Part, Plan, cut};
 use oneway::planfile::{Header, Manifest, Outcomes, PlanId};
 use oneway::pool::SessionCount;
 use oneway::report::{Mode, Report, human_bytes};
@@ -284,7 +284,10 @@ impl Applying<'_> {
             return Ok((status, false));
         }
         let actions = dir.actions(part)?;
-        let former = dir.outcomes(part, &actions)?;
+        let former = match dir.outcomes(part, &actions)? {
+            None if part == Part::Last => self.vanished(&actions)?,
+            former => former,
+        };
         let left = former.as_ref().map_or_else(|| actions.clone(), |former| former.left_of(actions.clone()));
         self.say_share();
         let args = &mut self.args;
@@ -316,6 +319,46 @@ impl Applying<'_> {
         Ok((closing.close(None, None), report.stopped.is_some()))
     }
 
+    /// Returns what became of the files of the last part that were no more when a share came to them: there is nothing left to do about
+    /// them. `None` where there are none.
+    fn vanished(&self, actions: &[Action]) -> anyhow::Result<Option<Outcomes>> {
+        let mut vanished = HashMap::new();
+        for (sent, outcomes) in self.shares()? {
+            let of = sent.into_iter().zip(outcomes.of).filter(|(_, outcome)| outcome.vanished);
+            vanished.extend(of.map(|(action, outcome)| (action.path, outcome)));
+        }
+        if vanished.is_empty() {
+            return Ok(None);
+        }
+        let of = actions.iter().map(|action| match vanished.get(&action.path) {
+            Some(outcome) if matches!(action.deed, Deed::Copy | Deed::Replace) => outcome.clone(),
+            _ => Outcome::untried("not reached"),
+        });
+        let now = Utc::now();
+        Ok(Some(Outcomes {
+            began: now,
+            ended: now,
+            notes: Vec::new(),
+            of: of.collect(),
+            refused: BTreeSet::new(),
+        }))
+    }
+
+    /// Returns the actions of the shares that send what comes last, and what became of them; none where these do all there is to do.
+    fn shares(&self) -> anyhow::Result<Vec<(Vec<Action>, Outcomes)>> {
+        let mut shares = Vec::new();
+        if !self.dir.manifest.delays_updates() {
+            return Ok(shares);
+        }
+        for share in Part::all(self.dir.manifest.shards).filter(|part| matches!(part, Part::Shard(_))) {
+            let actions = self.dir.actions(share)?;
+            if let Some(outcomes) = self.dir.outcomes(share, &actions)? {
+                shares.push((actions, outcomes));
+            }
+        }
+        Ok(shares)
+    }
+
     /// Returns the files that are there under temporary names, and wait for this part or are its own.
     fn held(&self, former: Option<&Outcomes>) -> anyhow::Result<Vec<Held>> {
         let Self { dir, part, .. } = self;
@@ -323,14 +366,7 @@ impl Applying<'_> {
             _ if !dir.manifest.delays_updates() => Ok(Vec::new()),
             Part::First => Ok(Vec::new()),
             Part::Shard(_) => Ok(former.into_iter().flat_map(Outcomes::held).collect()),
-            Part::Last => {
-                let mut held = Vec::new();
-                for share in Part::all(dir.manifest.shards).filter(|part| matches!(part, Part::Shard(_))) {
-                    let outcomes = dir.outcomes(share, &dir.actions(share)?)?;
-                    held.extend(outcomes.iter().flat_map(Outcomes::held));
-                }
-                Ok(held)
-            }
+            Part::Last => Ok(self.shares()?.iter().flat_map(|(_, outcomes)| outcomes.held()).collect()),
         }
     }
 
