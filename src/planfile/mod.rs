@@ -35,6 +35,9 @@ pub const VERSION: u32 = 1;
 /// No plan is larger: of some three million actions.
 pub const MOST_BYTES: u64 = 1 << 30;
 
+/// No file with what became of a part is larger. It has a path and the reason of a failure for each action of a plan file.
+pub const MOST_OUTCOMES_BYTES: u64 = 4 * MOST_BYTES;
+
 /// What a plan is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -140,7 +143,7 @@ pub fn write_actions(
     actions: impl Iterator<Item = impl Borrow<Action>>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut out = Hashing { out, hasher: blake3::Hasher::new(), bytes: 0 };
+    let mut out = Hashing { out, hasher: blake3::Hasher::new(), bytes: 0, most: MOST_BYTES };
     let first = First {
         oneway_plan: VERSION,
         program: header.program.clone(),
@@ -231,18 +234,20 @@ fn last_line(actions: usize, hash: blake3::Hash) -> Vec<u8> {
 const LAST_LINE: u64 = 256;
 
 /// Why a plan isn't written that nobody would read.
-const TOO_MUCH: &str = "no plan has more than 1024 MiB; --shards cuts it into several";
+const TOO_MUCH: &str = "no plan has more than 1024 MiB, nor a part of one; --shards cuts it into several, but for what comes last";
 
 /// Hashes what is written.
 struct Hashing<'o> {
     out: &'o mut dyn Write,
     hasher: blake3::Hasher,
     bytes: u64,
+    /// So many there may be.
+    most: u64,
 }
 
 impl Write for Hashing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes + bytes.len() as u64 + LAST_LINE > MOST_BYTES {
+        if self.bytes + bytes.len() as u64 + LAST_LINE > self.most {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, TOO_MUCH));
         }
         let n = self.out.write(bytes)?;

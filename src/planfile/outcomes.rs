@@ -13,7 +13,7 @@ use crate::model::{Entry, Kind, Mtime, RelPath, is_temporary};
 use crate::plan::{Action, Deed, Part};
 use crate::planfile::line::{self, Side};
 use crate::planfile::manifest::{hex, unhex};
-use crate::planfile::{Hashing, MOST_BYTES, PlanFileError, PlanId, last_line};
+use crate::planfile::{Hashing, MOST_OUTCOMES_BYTES, PlanFileError, PlanId, last_line};
 use crate::report::{Report, percent, write_value};
 
 /// The format that is written here, and the only one that is read.
@@ -188,7 +188,7 @@ impl Outcomes {
     /// # Errors
     /// What the output says.
     pub fn write(&self, plan: PlanId, part: Part, actions: &[Action], out: &mut dyn Write) -> io::Result<()> {
-        let mut out = Hashing { out, hasher: blake3::Hasher::new(), bytes: 0 };
+        let mut out = Hashing { out, hasher: blake3::Hasher::new(), bytes: 0, most: MOST_OUTCOMES_BYTES };
         let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
         let first = First {
             oneway_outcomes: VERSION,
@@ -252,7 +252,7 @@ impl Tally {
 
 /// Returns the first line, and all but the last.
 fn frame(bytes: &[u8], plan: PlanId, part: Part) -> Result<(First, &[u8]), PlanFileError> {
-    if bytes.len() as u64 > MOST_BYTES {
+    if bytes.len() as u64 > MOST_OUTCOMES_BYTES {
         return Err(PlanFileError::TooLarge);
     }
     let whole = bytes.strip_suffix(b"\n").ok_or(PlanFileError::Broken)?;

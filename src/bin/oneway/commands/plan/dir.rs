@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use oneway::plan::{Action, Part};
-use oneway::planfile::{self, MOST_BYTES, MOST_MANIFEST_BYTES, Manifest, Outcomes, PlanFileError, Tally};
+use oneway::planfile::{
+    self, MOST_BYTES, MOST_MANIFEST_BYTES, MOST_OUTCOMES_BYTES, Manifest, Outcomes, PlanFileError, Tally,
+};
 
 use crate::commands::plan::file::{self, is_mine};
 use crate::exit::UsageError;
@@ -163,7 +165,7 @@ impl PlanDir {
         if !file.exists() {
             drop(fs::read_dir(self.path.join(OUTCOMES)));
         }
-        match file::read(&file, MOST_BYTES) {
+        match file::read(&file, MOST_OUTCOMES_BYTES) {
             Ok(bytes) => {
                 let read = read(&bytes);
                 Ok(Some(read.map_err(|e| wrong(format!("{e}; without it, the part would be done anew")))?))
