@@ -28,6 +28,8 @@ pub enum Standing {
     Done,
     /// A file that was to be renamed is under its new name, and still under the old one, too.
     Left,
+    /// What it replaces is there no more: set aside, by a try that was killed before it put the new file there.
+    Vacant,
     /// Something isn't as it was, or that can't be told; what was assumed and what is there, for people.
     Stale(String),
 }
@@ -47,6 +49,8 @@ pub struct Now<'n> {
     pub compare: CompareOptions,
     /// Files get the permission bits of their sources.
     pub permissions: bool,
+    /// What is replaced is set aside before that.
+    pub sets_aside: bool,
 }
 
 /// Returns the directories that have to be listed to tell how a plan stands, each with those above it; the root, which is not among
@@ -148,6 +152,11 @@ impl Judge<'_> {
             Ok(()) => Ok(Standing::Due),
             Err(_) if action.deed == Deed::Replace && self.is_sent(&action.path) => Ok(Standing::Done),
             Err(_) if action.deed == Deed::Touch && self.is_dated(&action.path) => Ok(Standing::Done),
+            // Nothing is lost by it, whoever has removed the old one.
+            Err(why) if action.deed == Deed::Replace && self.now.sets_aside => {
+                self.is_absent(&action.path).map_err(|_| why)?;
+                self.parent_is_there(&action.path).map(|()| Standing::Vacant)
+            }
             Err(why) => Err(why),
         }
     }

@@ -139,8 +139,12 @@ impl Outcomes {
             .collect();
         let mut refused = BTreeSet::new();
         let mut of_try = |at: usize, action: &Action| {
-            // Of one that was sent in place of a renaming, only the end may have been left.
-            let rest = (action.deed == Deed::Rename).then_some(Deed::Delete);
+            // Of one that was sent in place of a renaming, only the end may have been left; of one that takes a place, that it is taken.
+            let rest = match action.deed {
+                Deed::Rename => Some(Deed::Delete),
+                Deed::Replace => Some(Deed::Copy),
+                _ => None,
+            };
             let deeds = [Some(action.deed), rest];
             let i = deeds.into_iter().flatten().find_map(|deed| tried.get(&(&action.path, deed)).copied());
             if i.is_some_and(|i| report.plan.actions[i].obstacle.is_some()) {

@@ -58,7 +58,7 @@ fn carry_on(
     let measure = measure(&mut looked, &plan, &ends, options)?;
     sharpen_trees(&plan, &ends, (&mut looked.from.tree, &mut looked.to.tree))?;
     let Looked { from, to, memory, .. } = &looked;
-    let now = now((from, to), &memory.evidence, measure.compare, options.carry_permissions);
+    let now = now((from, to), &memory.evidence, measure.compare, options);
     let (mut plan, done) = sorted(&plan, standings(&plan, &now));
     options.spill.check()?;
     let dry = options.mode != Mode::Sync;
@@ -108,9 +108,17 @@ fn now<'n>(
     (from, to): (&'n Scanned, &'n Scanned),
     evidence: &'n Evidence,
     compare: CompareOptions,
-    permissions: bool,
+    options: &RunOptions,
 ) -> Now<'n> {
-    Now { source: &from.tree, destination: &to.tree, keeps: &to.keeps, evidence, compare, permissions }
+    Now {
+        source: &from.tree,
+        destination: &to.tree,
+        keeps: &to.keeps,
+        evidence,
+        compare,
+        permissions: options.carry_permissions,
+        sets_aside: options.backup.is_some(),
+    }
 }
 
 /// Returns what is left to do, the stale with an obstacle, and what is done already.
@@ -123,6 +131,9 @@ fn sorted(plan: &Plan, standings: Vec<Standing>) -> (Plan, Vec<Action>) {
             Standing::Done => done.push(action),
             Standing::Left => {
                 actions.push(Action { deed: Deed::Delete, phase: Phase::Deletions, source: None, ..action });
+            }
+            Standing::Vacant => {
+                actions.push(Action { deed: Deed::Copy, destination: None, ..action });
             }
             Standing::Stale(why) => actions.push(Action { obstacle: Some(why.into()), ..action }),
         }
@@ -201,8 +212,7 @@ impl Applying<'_> {
         folding::unfold(&mut from, &mut to, &ends.destination, true, ends.run_id)?;
         sharpen_trees(late, ends, (&mut from.tree, &mut to.tree))?;
         let evidence = Evidence::default();
-        let permissions = self.options.carry_permissions;
-        let found = standings(late, &now((&from, &to), &evidence, self.measure.compare, permissions));
+        let found = standings(late, &now((&from, &to), &evidence, self.measure.compare, self.options));
         // What can't be read back looks as if it weren't there, which is when something is deleted.
         self.options.spill.check()?;
         Ok(found)

@@ -39,6 +39,7 @@ fn stand(plan: &Plan, source: &Tree, destination: &Tree) -> Vec<String> {
         evidence: &evidence,
         compare: CompareOptions::default(),
         permissions: true,
+        sets_aside: false,
     };
     let all = plan.actions.iter().zip(standings(plan, &now)).map(|(action, standing)| {
         let standing = match standing {
@@ -249,4 +250,28 @@ fn permissions_are_assumed_where_they_are_carried() {
     ] {
         assert_eq!(stand(&plan, source, destination), [format!("chmod f: {told}")]);
     }
+}
+
+#[test]
+fn a_place_that_was_cleared_by_a_try_that_was_killed_is_taken() {
+    let plan = planned(&["a=22", "d", "d/b=22"], &["a=1", "d", "d/b=1"]);
+    let (source, there) = (tree(&["a=22", "d", "d/b=22"]), tree(&["d", "d/b=1"]));
+    let other = tree(&["a=333", "d", "d/b=1"]);
+    let (keeps, evidence) = (BTreeSet::new(), Evidence::default());
+    let now = |sets_aside, destination| Now {
+        source: &source,
+        destination,
+        keeps: &keeps,
+        evidence: &evidence,
+        compare: CompareOptions::default(),
+        permissions: true,
+        sets_aside,
+    };
+    assert_eq!(standings(&plan, &now(true, &there)), [Standing::Vacant, Standing::Due]);
+    assert!(matches!(standings(&plan, &now(false, &there))[0], Standing::Stale(_)));
+    // What is there is somebody else's, and what can't be seen may be there.
+    assert!(matches!(standings(&plan, &now(true, &other))[0], Standing::Stale(_)));
+    let unproven = [(RelPath::root(), Unproven("cut short".into()))].into();
+    let unproven = Tree::new(there.entries().map(Cow::into_owned).collect(), unproven);
+    assert!(matches!(standings(&plan, &now(true, &unproven))[0], Standing::Stale(_)));
 }

@@ -216,3 +216,23 @@ fn what_is_replaced_is_set_aside_by_the_last_stage_alone() {
     sandbox.oneway(["undo", &backup]).expect_status(0);
     assert_eq!([there.read("a"), there.read("b")], [b"old a", b"old b"]);
 }
+
+#[test]
+fn a_place_that_a_killed_try_has_cleared_is_taken_by_the_next() {
+    let sandbox = Sandbox::new();
+    let there = sandbox.tree("there", files! {"a" => "old a", "b" => "old b"});
+    let src = sandbox.tree("src", files! {"a" => "new a!", "b" => "new b!"});
+    let server = serve(&there);
+    plan(&sandbox, 1, &["--delay-updates", "--backup-dir", "/.old", &src, &server.url()]);
+    for part in [["--stage", "first"], ["--shard", "1"]] {
+        sandbox.oneway([&["apply", DIR], &part[..]].concat()).expect_status(0);
+    }
+    // As if it had been set aside, and nothing had taken its place.
+    there.remove("a");
+    let output = sandbox.oneway(["apply", DIR, "--stage", "last"]).expect_status(0);
+    assert!(output.stdout.starts_with("changed: 1 new file, 1 replaced"), "{output}");
+    assert_eq!([there.read("a"), there.read("b")], [b"new a!", b"new b!"]);
+    let merged = sandbox.oneway(["plan", "merge", DIR, "--format", "json"]).expect_status(0);
+    assert_eq!(merged.summary()["changes"]["replace"].as_u64(), Some(2), "{merged}");
+    assert_eq!(merged.summary()["bytes"].as_u64(), Some(12), "{merged}");
+}
