@@ -2,6 +2,7 @@
 
 mod apart;
 mod backup;
+mod complaints;
 pub(crate) mod config;
 mod connect;
 mod explain;

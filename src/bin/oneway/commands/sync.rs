@@ -1,6 +1,6 @@
 //! `oneway sync` and `oneway diff`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,14 +15,14 @@ use oneway::filter::{Filter, Limits, Verdict};
 use oneway::model::{Cancel, Links, Secret};
 use oneway::plan::{GuardOptions, Plan, Presence, Shard};
 use oneway::pool::SessionCount;
-use oneway::report::{Detail, Mode, Report, Stop, format_named, notes, summary};
+use oneway::report::{Detail, Mode, Report, Stop, format_named, summary};
 use oneway::run::{RunOptions, StateOptions, apply, run as run_mirror};
 use oneway::spill::Spill;
 use oneway::store::{Names, Store};
 
 use crate::args::{Compare, Format, LinksHow, SyncArgs};
 use crate::commands::reports::Reports;
-use crate::commands::{apart, backup, connect, filter, lock, state};
+use crate::commands::{apart, backup, complaints, connect, filter, lock, state};
 use crate::exit::{self, UsageError};
 use crate::history;
 use crate::history::record::{Closing, Record};
@@ -30,7 +30,6 @@ use crate::signals::Signals;
 use crate::ui::log::{Logged, Logging};
 use crate::ui::progress::Progress;
 use crate::ui::say::{complain, show_named};
-use crate::values::shown_duration;
 
 /// One mirror to make.
 pub(crate) struct Task<'a> {
@@ -245,7 +244,7 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
             let out_of_time = (e.is_cancelled() && cancel.is_out_of_time()).then_some(Stop::OutOfTime);
             let (status, trouble) = match signals.stop().or(out_of_time).filter(|_| !e.is_busy()) {
                 Some(stop) => {
-                    complain!("{} before anything was changed", stopped(stop, args.max_duration));
+                    complain!("{} before anything was changed", complaints::stopped(stop, args.max_duration));
                     (stop.exit_status(), None)
                 }
                 None => (exit::complain_of(&e), Some(e.to_string())),
@@ -258,7 +257,7 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
     report.stopped = signals.stop().or(report.stopped);
     report.at = Some(begun);
     report.job = task.job.map(str::to_owned);
-    complain_of(&report, args.max_duration);
+    complaints::complain_of(&report, args.max_duration);
     // Of these, a line was said.
     report.troubles.extend(early);
     let is_summed_up = reports.is_summed_up();
@@ -395,63 +394,4 @@ fn limits(args: &SyncArgs, now: DateTime<Utc>) -> anyhow::Result<Limits> {
         changed_before: ago(args.min_age)?,
         changed_after: ago(args.max_age)?,
     })
-}
-
-/// Says on standard error what failed and what a person should know, one line each.
-pub(crate) fn complain_of(report: &Report, max_duration: Option<Duration>) {
-    let mut untried: BTreeMap<&str, usize> = BTreeMap::new();
-    for (action, outcome) in report.plan.actions.iter().zip(&report.outcomes) {
-        let Some(error) = outcome.error.as_ref().filter(|_| outcome.is_failed()) else { continue };
-        if report.stopped.is_some() && (error == "stopped" || error.ends_with(": stopped")) {
-            // What was not done, since somebody stopped the run, is told in one line below.
-            continue;
-        }
-        if outcome.tries == 0 && action.obstacle.is_none() {
-            *untried.entry(error).or_default() += 1;
-        } else if error.contains(&format!("`{}`", action.path)) {
-            complain!("error: {error}");
-        } else {
-            complain!("error: `{}`: {error}", action.path);
-        }
-    }
-    // What was never begun has one cause for all.
-    for (error, count) in untried {
-        let what = if count == 1 { "1 change was".to_owned() } else { format!("{count} changes were") };
-        complain!("error: {what} not made: {error}");
-    }
-    for (side, dir, doubt) in &report.unproven {
-        let dir = if dir.is_root() { String::new() } else { format!("`{dir}` on ") };
-        complain!(
-            "error: the listing of {dir}{side} is not proven, nothing is deleted below it: {}",
-            doubt.0
-        );
-    }
-    for trouble in &report.troubles {
-        complain!("error: {trouble}");
-    }
-    for unfollowed in &report.unfollowed {
-        complain!("error: {unfollowed}; what the destination has there stays");
-    }
-    for note in notes(report) {
-        complain!("note: {note}");
-    }
-    if let Some(refusal) = &report.refusal {
-        complain!("error: refused: {refusal}");
-    }
-    if let Some(stop) = report.stopped.filter(|_| report.early.is_none()) {
-        let left = report.left().map_or_else(String::new, |left| format!(": {left}"));
-        complain!(
-            "{}{left}; what was finished is kept, the next run does the rest",
-            stopped(stop, max_duration)
-        );
-    }
-}
-
-/// Says why a run ended before its end.
-fn stopped(stop: Stop, max_duration: Option<Duration>) -> String {
-    match (stop, max_duration) {
-        (Stop::OutOfTime, Some(time)) => format!("stopped after --max-duration {}", shown_duration(time)),
-        (Stop::LockLost, _) => "stopped, since another run has the lock on the server".to_owned(),
-        _ => "stopped".to_owned(),
-    }
 }

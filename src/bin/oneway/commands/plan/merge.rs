@@ -16,7 +16,7 @@ use crate::args::MergeArgs;
 use crate::commands::plan::dir::PlanDir;
 use crate::commands::plan::sync_args;
 use crate::commands::reports::Reports;
-use crate::commands::{connect, lock, state, sync};
+use crate::commands::{complaints, connect, lock, state, sync};
 use crate::exit::{self, UsageError};
 use crate::history::record::{Closing, Record};
 use crate::ui::say::complain;
@@ -64,7 +64,7 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
     let record = (is_new && !args.no_state)
         .then(|| Record::begin(None, &report.source, &report.destination, report.at))
         .flatten();
-    sync::complain_of(&report, None);
+    complaints::complain_of(&report, None);
     let mut status = sync::publish(&report, reports);
     if is_new
         && report.troubles.is_empty()

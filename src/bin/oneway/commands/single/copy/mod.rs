@@ -19,7 +19,7 @@ use oneway::store::{OneFile, Store};
 
 use crate::args::{ConnectionArgs, ShowArgs};
 use crate::commands::single::{Failed, Means};
-use crate::commands::{lock, state, sync};
+use crate::commands::{complaints, lock, state};
 use crate::exit;
 use crate::ui::progress::Progress;
 use crate::ui::say::complain;
@@ -47,7 +47,7 @@ pub(super) struct Copied {
 impl Copied {
     /// Says what failed, and returns the status for it.
     pub(super) fn tell(&self, show: &ShowArgs) -> anyhow::Result<u8> {
-        sync::complain_of(&self.report, None);
+        complaints::complain_of(&self.report, None);
         if show.verbose > 0 {
             let text = format_named("text").expect("text is in the table");
             text.write(
