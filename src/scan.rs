@@ -242,7 +242,9 @@ impl Found {
             self.keeps.insert(dir.clone());
             return Ok(());
         }
-        for entry in listing.entries {
+        // Each is a neighbour of the next, but where one may have a content.
+        let mut neighbours = Vec::new();
+        for entry in self.believed(dir, listing.entries) {
             self.saw_hidden |= entry.path.name().starts_with(b".");
             let bytes = (size_of::<Entry>() + entry.path.as_bytes().len()) as u64;
             let is_left_out =
@@ -280,9 +282,29 @@ impl Found {
             if entry.path.name() == IGNORE_NAME.as_bytes() {
                 self.ignore_files.insert(entry.path.clone());
             }
-            self.entries.push(entry)?;
+            let has_content = entry.is_dir();
+            neighbours.push(entry);
+            if has_content || neighbours.len() == AT_ONCE {
+                self.entries.push_neighbours(neighbours.drain(..))?;
+            }
         }
+        self.entries.push_neighbours(neighbours.into_iter())?;
         Ok(())
+    }
+
+    /// Returns the entries of a directory in their order, but for names that occur more than once: their directory is unproven then.
+    fn believed(&mut self, dir: &RelPath, mut entries: Vec<Entry>) -> impl Iterator<Item = Entry> + use<> {
+        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let mut twice: Vec<RelPath> = entries
+            .windows(2)
+            .filter(|pair| pair[0].path == pair[1].path)
+            .map(|pair| pair[0].path.clone())
+            .collect();
+        if let Some(first) = twice.first() {
+            self.unproven.entry(dir.clone()).or_insert_with(|| Unproven::listed_twice(first));
+            twice.dedup();
+        }
+        entries.into_iter().filter(move |entry| twice.binary_search(&entry.path).is_err())
     }
 
     /// Returns whether there is no room for what is in `dirs`, which are unproven then.
@@ -305,6 +327,9 @@ impl Found {
         self.failures.push((dir.clone(), error));
     }
 }
+
+/// So many entries of a directory are handed on together: it may have millions, which would all be in memory twice.
+const AT_ONCE: usize = 4096;
 
 fn too_large(options: &ScanOptions<'_>) -> Unproven {
     Unproven(format!("the tree takes more than {} MiB", options.max_bytes >> 20))

@@ -9,11 +9,18 @@ use std::iter::Peekable;
 use std::ops::Bound;
 
 use crate::model::{Entry, RelPath};
-use crate::spill::{Gathered, Iter, Sorted, Sorter, Spill, SpillError};
+use crate::spill::{Iter, Sorted, Sorter, Spill, SpillError};
 
 /// Why the listing of a directory can't be taken for whole. The text is for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unproven(pub String);
+
+impl Unproven {
+    /// Where a name occurs more than once, no occurrence can be believed: a forged line, or two names that became one.
+    pub fn listed_twice(path: &RelPath) -> Self {
+        Self(format!("the name `{path}` is listed twice"))
+    }
+}
 
 /// Entries sorted by path, each path once, and the directories whose listing is not proven.
 ///
@@ -55,7 +62,7 @@ impl Tree {
         Self { entries: Sorted::held(entries), unproven, ..Self::default() }.doubting(twice)
     }
 
-    /// Returns the tree of what was gathered, in memory or not, in the same way. `spill` is where it goes that is written anew.
+    /// Returns the tree of what was gathered, each path once. `spill` is where it goes that is written anew.
     ///
     /// # Errors
     /// When what was put aside can't be read or written.
@@ -64,35 +71,13 @@ impl Tree {
         unproven: BTreeMap<RelPath, Unproven>,
         spill: Spill,
     ) -> Result<Self, SpillError> {
-        let runs = match entries.finish()? {
-            Gathered::Held(held) => return Ok(Self { spill, ..Self::new(held, unproven) }),
-            Gathered::Runs(runs) => runs,
-        };
-        let mut twice = Vec::new();
-        let entries = runs.sifted(|entries| {
-            let (mut entries, mut cut): (_, Option<RelPath>) = (entries.peekable(), None);
-            let twice = &mut twice;
-            std::iter::from_fn(move || {
-                loop {
-                    let entry = entries.next()?;
-                    if cut.as_ref().is_some_and(|cut| entry.path.is_within(cut)) {
-                        continue;
-                    }
-                    if entries.peek().is_none_or(|next| next.path != entry.path) {
-                        return Some(entry);
-                    }
-                    twice.push(entry.path.clone());
-                    cut = Some(entry.path);
-                }
-            })
-        })?;
-        Ok(Self { entries, unproven, spill, ..Self::default() }.doubting(twice))
+        Ok(Self { entries: entries.sorted()?, unproven, spill, ..Self::default() })
     }
 
     fn doubting(mut self, twice: Vec<RelPath>) -> Self {
         for path in twice {
-            let why = Unproven(format!("the name `{path}` is listed twice"));
-            self.unproven.entry(path.parent().unwrap_or_else(RelPath::root)).or_insert(why);
+            let dir = path.parent().unwrap_or_else(RelPath::root);
+            self.unproven.entry(dir).or_insert_with(|| Unproven::listed_twice(&path));
         }
         self
     }

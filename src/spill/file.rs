@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::spill::{Packer, Record, Spill, SpillError, Unpacker};
@@ -14,7 +15,7 @@ const BLOCK: usize = 32 << 10;
 #[derive(Debug)]
 pub(super) struct Packed<T> {
     file: Mutex<File>,
-    blocks: Vec<Block<T>>,
+    blocks: Index<T>,
     records: usize,
     /// The block that was looked into last.
     opened: Mutex<Option<Opened<T>>>,
@@ -29,47 +30,174 @@ struct Opened<T> {
     next: usize,
 }
 
+/// Where blocks are, and the first record of each. Those are packed, since each by itself would keep the memory around it from being
+/// given back.
 #[derive(Debug)]
-struct Block<T> {
-    first: T,
+pub(super) struct Index<T> {
+    blocks: Vec<Block>,
+    firsts: Vec<u8>,
+    of: PhantomData<fn() -> T>,
+}
+
+/// Records none of which, among all, belongs between two others. A block of one isn't in the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block {
+    /// Where its first record is among those of the index.
+    first: usize,
+    records: usize,
     offset: u64,
     length: usize,
 }
 
-impl<T: Record> Packed<T> {
-    pub(super) fn write(records: impl Iterator<Item = T>, spill: &Spill) -> Result<Self, SpillError> {
-        let fail = |error| spill.error("write", error);
+impl<T: Record> Index<T> {
+    fn new() -> Self {
+        Self { blocks: Vec::new(), firsts: Vec::new(), of: PhantomData }
+    }
+
+    fn first(&self, block: &Block) -> T {
+        let mut unpacker = Unpacker::new(&self.firsts[block.first..]);
+        T::unpack(&mut unpacker).expect("what was packed in memory is there")
+    }
+
+    /// Returns how many blocks, of those at the beginning, have a first record for which `is_before` is true.
+    fn partition_point(&self, is_before: impl Fn(&T) -> bool) -> usize {
+        self.blocks.partition_point(|block| is_before(&self.first(block)))
+    }
+
+    fn push(&mut self, first: &T, block: Block) {
+        self.blocks.push(Block { first: self.firsts.len(), ..block });
+        first.pack(&mut Packer::new(&mut self.firsts, &mut Vec::new()));
+    }
+
+    fn bytes(&self) -> usize {
+        self.firsts.len() + self.blocks.len() * size_of::<Block>()
+    }
+}
+
+/// A file to be, with blocks in any order.
+#[derive(Debug)]
+pub(super) struct Writer<T> {
+    out: BufWriter<File>,
+    offset: u64,
+    blocks: Index<T>,
+    /// The block that is being written: its first record, how many it has, and their bytes.
+    first: Option<T>,
+    records: usize,
+    bytes: Vec<u8>,
+    before: Vec<u8>,
+    spill: Spill,
+}
+
+impl<T: Record> Writer<T> {
+    pub(super) fn new(spill: &Spill) -> Result<Self, SpillError> {
         let dir = spill.place.as_ref().map(|place| place.dir.clone()).unwrap_or_default();
-        let mut out = BufWriter::with_capacity(BLOCK, tempfile::tempfile_in(dir).map_err(fail)?);
-        let mut blocks = Vec::new();
-        let (mut count, mut offset) = (0, 0);
-        let (mut bytes, mut before) = (Vec::with_capacity(BLOCK * 2), Vec::new());
-        let mut first: Option<T> = None;
-        let mut end = |first: T, bytes: &mut Vec<u8>| -> io::Result<()> {
-            out.write_all(bytes)?;
-            blocks.push(Block { first, offset, length: bytes.len() });
-            offset += bytes.len() as u64;
-            bytes.clear();
-            Ok(())
-        };
+        let file = tempfile::tempfile_in(dir).map_err(|error| spill.error("write", error))?;
+        Ok(Self {
+            out: BufWriter::with_capacity(BLOCK, file),
+            offset: 0,
+            blocks: Index::new(),
+            first: None,
+            records: 0,
+            bytes: Vec::with_capacity(BLOCK * 2),
+            before: Vec::new(),
+            spill: spill.clone(),
+        })
+    }
+
+    /// Writes records that come in their order and are neighbours of each other.
+    pub(super) fn write(&mut self, records: impl Iterator<Item = T>) -> Result<(), SpillError> {
         for record in records {
-            count += 1;
-            record.pack(&mut Packer::new(&mut bytes, &mut before));
-            let first_of_block = first.take().unwrap_or(record);
-            if bytes.len() < BLOCK {
-                first = Some(first_of_block);
-                continue;
+            self.push(record)?;
+        }
+        self.end_block()
+    }
+
+    /// Writes a record, a neighbour of the one before it where their block was not ended.
+    pub(super) fn push(&mut self, record: T) -> Result<(), SpillError> {
+        record.pack(&mut Packer::new(&mut self.bytes, &mut self.before));
+        self.records += 1;
+        self.first.get_or_insert(record);
+        if self.bytes.len() < BLOCK { Ok(()) } else { self.end_block() }
+    }
+
+    /// Ends the block that is being written, if there is one.
+    pub(super) fn end_block(&mut self) -> Result<(), SpillError> {
+        let Some(first) = self.first.take() else { return Ok(()) };
+        let records = std::mem::take(&mut self.records);
+        let mut bytes = std::mem::take(&mut self.bytes);
+        if records == 1 {
+            bytes.clear();
+        }
+        let written = self.write_block(&first, records, &bytes);
+        bytes.clear();
+        self.bytes = bytes;
+        self.before.clear();
+        written
+    }
+
+    fn write_block(&mut self, first: &T, records: usize, bytes: &[u8]) -> Result<(), SpillError> {
+        self.out.write_all(bytes).map_err(|error| self.spill.error("write", error))?;
+        let (offset, length) = (self.offset, bytes.len());
+        self.offset += length as u64;
+        self.blocks.push(first, Block { first: 0, records, offset, length });
+        Ok(())
+    }
+
+    /// Writes the next block of another file as it is.
+    pub(super) fn copy_block(&mut self, records: &mut Records<'_, T>) -> Result<(), SpillError> {
+        self.end_block()?;
+        let packed = records.packed;
+        let Some(block) = packed.blocks.blocks.get(records.next) else { return Ok(()) };
+        records.next += 1;
+        match packed.fetch(block, &mut records.bytes) {
+            Ok(()) => self.write_block(&packed.blocks.first(block), block.records, &records.bytes),
+            Err(error) => {
+                packed.spill.fail(error);
+                Ok(())
             }
-            end(first_of_block, &mut bytes).map_err(fail)?;
-            before.clear();
         }
-        if let Some(first) = first {
-            end(first, &mut bytes).map_err(fail)?;
-        }
-        blocks.shrink_to_fit();
-        let file = out.into_inner().map_err(|e| fail(e.into_error()))?;
-        let (file, opened) = (Mutex::new(file), Mutex::default());
-        Ok(Self { file, blocks, records: count, opened, spill: spill.clone() })
+    }
+
+    /// Returns the memory that it takes to know where the blocks are.
+    pub(super) fn weight(&self) -> u64 {
+        self.blocks.bytes() as u64
+    }
+
+    /// Returns the blocks that were written in the order of their first records, for [`Writer::take_up`] to have them in theirs.
+    pub(super) fn give_up(&mut self) -> Vec<(T, Block)> {
+        let index = std::mem::replace(&mut self.blocks, Index::new());
+        let mut blocks: Vec<_> = index.blocks.iter().map(|block| (index.first(block), *block)).collect();
+        blocks.sort_unstable_by(|(a, _), (b, _)| a.order(b));
+        blocks
+    }
+
+    /// Takes a block of this file, which comes behind all that it has.
+    pub(super) fn take_up(&mut self, (first, block): (T, Block)) {
+        self.blocks.push(&first, block);
+    }
+
+    /// Returns what was written, to be read.
+    pub(super) fn finish(mut self) -> Result<Packed<T>, SpillError> {
+        self.end_block()?;
+        self.blocks.blocks.shrink_to_fit();
+        self.blocks.firsts.shrink_to_fit();
+        let file = self.out.into_inner().map_err(|e| self.spill.error("write", e.into_error()))?;
+        Ok(Packed {
+            file: Mutex::new(file),
+            records: self.blocks.blocks.iter().map(|block| block.records).sum(),
+            blocks: self.blocks,
+            opened: Mutex::default(),
+            spill: self.spill,
+        })
+    }
+}
+
+impl<T: Record> Packed<T> {
+    /// Writes records that come in their order.
+    pub(super) fn write(records: impl Iterator<Item = T>, spill: &Spill) -> Result<Self, SpillError> {
+        let mut writer = Writer::new(spill)?;
+        writer.write(records)?;
+        writer.finish()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -77,16 +205,15 @@ impl<T: Record> Packed<T> {
     }
 
     pub(super) fn records(&self) -> Records<'_, T> {
-        Records { packed: self, next: 0, block: Vec::new().into_iter() }
+        Records { packed: self, next: 0, bytes: Vec::new(), left: 0, before: Vec::new(), ahead: None }
     }
 
     /// Returns the records from the first on for which `is_before` is false.
     pub(super) fn records_from(&self, is_before: impl Fn(&T) -> bool) -> Records<'_, T> {
-        let next = self.blocks.partition_point(|block| is_before(&block.first));
-        let Some(number) = next.checked_sub(1) else { return self.records() };
-        let mut block = self.read(number);
-        block.drain(..block.partition_point(is_before));
-        Records { packed: self, next, block: block.into_iter() }
+        let behind = self.blocks.partition_point(&is_before);
+        let mut records = Records { next: behind.saturating_sub(1), ..self.records() };
+        records.ahead = records.find(|record| !is_before(record));
+        records
     }
 
     pub(super) fn find(&self, order: impl Fn(&T) -> Ordering) -> Option<T> {
@@ -97,8 +224,12 @@ impl<T: Record> Packed<T> {
             *next += 1;
             return Some(record.clone());
         }
-        let behind = self.blocks.partition_point(|block| order(&block.first) != Ordering::Greater);
+        let behind = self.blocks.partition_point(|first| order(first) != Ordering::Greater);
         let number = behind.checked_sub(1)?;
+        let first = self.blocks.first(&self.blocks.blocks[number]);
+        if order(&first).is_eq() {
+            return Some(first);
+        }
         let open = match opened.take() {
             Some(open) if open.number == number => open,
             _ => Opened { number, records: self.read(number).into(), next: 0 },
@@ -111,51 +242,114 @@ impl<T: Record> Packed<T> {
 
     /// Returns the records of a block; of one that can't be read, none, and that is told.
     fn read(&self, number: usize) -> Vec<T> {
-        self.try_read(&self.blocks[number]).unwrap_or_else(|error| {
+        self.try_read(&self.blocks.blocks[number]).unwrap_or_else(|error| {
             self.spill.fail(error);
             Vec::new()
         })
     }
 
-    fn try_read(&self, block: &Block<T>) -> io::Result<Vec<T>> {
-        let mut bytes = vec![0; block.length];
-        {
-            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(block.offset))?;
-            file.read_exact(&mut bytes)?;
+    fn try_read(&self, block: &Block) -> io::Result<Vec<T>> {
+        if block.records == 1 {
+            return Ok(vec![self.blocks.first(block)]);
         }
+        let mut bytes = Vec::new();
+        self.fetch(block, &mut bytes)?;
         let mut unpacker = Unpacker::new(&bytes);
-        let mut records = Vec::with_capacity(bytes.len() / 24);
+        let mut records = Vec::with_capacity(block.records);
         while !unpacker.is_done() {
-            let record = T::unpack(&mut unpacker);
-            records.push(record.ok_or_else(|| io::Error::other("it isn't what was written"))?);
+            records.push(T::unpack(&mut unpacker).ok_or_else(not_ours)?);
         }
         Ok(records)
     }
+
+    /// Reads the bytes of a block.
+    fn fetch(&self, block: &Block, bytes: &mut Vec<u8>) -> io::Result<()> {
+        bytes.clear();
+        bytes.resize(block.length, 0);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(block.offset))?;
+        file.read_exact(bytes)
+    }
 }
 
-/// The records of a file, one after the other.
+fn not_ours() -> io::Error {
+    io::Error::other("it isn't what was written")
+}
+
+/// The records of a file, one after the other. Each is unpacked when it is its turn, so that few are in memory at once.
 #[derive(Debug)]
 pub(super) struct Records<'p, T> {
     packed: &'p Packed<T>,
+    /// The block behind the one that is read.
     next: usize,
-    block: std::vec::IntoIter<T>,
+    bytes: Vec<u8>,
+    /// How many of its bytes are to be unpacked.
+    left: usize,
+    before: Vec<u8>,
+    /// A record that was unpacked before its turn.
+    ahead: Option<T>,
+}
+
+impl<T: Record> Records<'_, T> {
+    /// Returns the first record of the next block, if that is what comes next, and that of the block behind it.
+    pub(super) fn next_block(&self) -> Option<(T, Option<T>)> {
+        let index = &self.packed.blocks;
+        let first = |number: usize| index.blocks.get(number).map(|block| index.first(block));
+        let is_next = self.left == 0 && self.ahead.is_none();
+        is_next.then(|| first(self.next))?.map(|block| (block, first(self.next + 1)))
+    }
+
+    /// Unpacks the next record of the block that is read; `None` where it isn't what was written.
+    fn unpack(&mut self) -> Option<T> {
+        let rest = &self.bytes[self.bytes.len() - self.left..];
+        let mut unpacker = Unpacker::resume(rest, std::mem::take(&mut self.before));
+        let record = T::unpack(&mut unpacker);
+        (self.left, self.before) = unpacker.leave();
+        record
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.packed.spill.fail(error);
+        self.left = 0;
+    }
+
+    /// Begins the next block, and returns its only record, if there is but one.
+    fn begin(&mut self, block: &Block) -> io::Result<Option<T>> {
+        self.next += 1;
+        if block.records == 1 {
+            return Ok(Some(self.packed.blocks.first(block)));
+        }
+        self.before.clear();
+        self.packed.fetch(block, &mut self.bytes)?;
+        self.left = block.length;
+        Ok(None)
+    }
 }
 
 impl<T: Record> Iterator for Records<'_, T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        loop {
-            if let Some(record) = self.block.next() {
-                return Some(record);
-            }
-            if self.next == self.packed.blocks.len() || self.packed.spill.check().is_err() {
-                return None;
-            }
-            self.block = self.packed.read(self.next).into_iter();
-            self.next += 1;
+        if let Some(ahead) = self.ahead.take() {
+            return Some(ahead);
         }
+        while self.left == 0 {
+            let packed = self.packed;
+            let block = packed.blocks.blocks.get(self.next).filter(|_| packed.spill.check().is_ok())?;
+            match self.begin(block) {
+                Ok(None) => {}
+                Ok(only) => return only,
+                Err(error) => {
+                    self.fail(error);
+                    return None;
+                }
+            }
+        }
+        let record = self.unpack();
+        if record.is_none() {
+            self.fail(not_ours());
+        }
+        record
     }
 }
 
@@ -171,8 +365,9 @@ mod tests {
         for damaged in [false, true] {
             let spill = Spill::to(dir.path().to_owned(), 0);
             let packed = Packed::write(words.iter().cloned(), &spill.share(1, 4)).unwrap();
-            assert!(packed.blocks.len() > 2);
-            let half = packed.blocks[packed.blocks.len() / 2].offset;
+            let blocks = &packed.blocks.blocks;
+            assert!(blocks.len() > 2);
+            let half = blocks[blocks.len() / 2].offset;
             if damaged {
                 packed.file.lock().unwrap().set_len(half).unwrap();
             }

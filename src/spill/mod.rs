@@ -8,11 +8,12 @@
 //! anything by them has to [`Spill::check`] afterwards.
 
 mod file;
+mod merge;
 mod pack;
 mod sorter;
 
 pub use pack::{Packer, Unpacker, same_bytes};
-pub use sorter::{Gathered, Merged, Runs, Sorter};
+pub use sorter::Sorter;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -159,7 +160,11 @@ impl<T: Record> Sorted<T> {
     /// # Errors
     /// When they can't be written.
     pub fn put(records: impl Iterator<Item = T>, spill: &Spill) -> Result<Self, SpillError> {
-        Ok(Self(Kept::Put(Arc::new(Packed::write(records, spill)?))))
+        Ok(Self::packed(Packed::write(records, spill)?))
+    }
+
+    fn packed(packed: Packed<T>) -> Self {
+        Self(Kept::Put(Arc::new(packed)))
     }
 
     /// Returns how many there are.

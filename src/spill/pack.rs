@@ -61,6 +61,16 @@ impl<'b> Unpacker<'b> {
         Self { rest: bytes, before: Vec::new() }
     }
 
+    /// Goes on where another one was left.
+    pub(super) fn resume(rest: &'b [u8], before: Vec<u8>) -> Self {
+        Self { rest, before }
+    }
+
+    /// Returns what is left, as a number of bytes, and what [`Unpacker::resume`] takes beside them.
+    pub(super) fn leave(self) -> (usize, Vec<u8>) {
+        (self.rest.len(), self.before)
+    }
+
     /// Returns whether nothing is left.
     pub fn is_done(&self) -> bool {
         self.rest.is_empty()

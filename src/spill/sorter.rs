@@ -1,17 +1,21 @@
 //! Records in any order to records in theirs.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
+use std::ops::Range;
 
-use crate::spill::file::{Packed, Records};
+use crate::spill::file::{Packed, Writer};
+use crate::spill::merge::merge;
 use crate::spill::{Record, Sorted, Spill, SpillError};
 
 /// Takes records in any order.
 #[derive(Debug)]
 pub struct Sorter<T> {
     held: Vec<T>,
+    /// Where neighbours are among those that are held: see [`Sorter::push_neighbours`].
+    stretches: Vec<Range<usize>>,
     weight: u64,
+    /// Those that were neighbours when there was no room for them.
+    blocks: Option<Writer<T>>,
+    /// All others for which there was none.
     runs: Vec<Run<T>>,
     spill: Spill,
 }
@@ -26,10 +30,16 @@ struct Run<T> {
 /// More runs of one level become one, since each is an open file.
 const MOST_RUNS: usize = 32;
 
+/// Neighbours that are worth a block of their own, which is sorted by its first record alone. The laws run over small trees.
+const FEW: usize = if cfg!(test) { 3 } else { 32 };
+
+/// Blocks have half of this at least, wherever memory is meant for less: some hundred of them.
+const LEAST_OF_BLOCKS: u64 = 64 << 10;
+
 impl<T: Record> Sorter<T> {
     /// Holds what `spill` permits, and puts the rest aside.
     pub fn new(spill: Spill) -> Self {
-        Self { held: Vec::new(), weight: 0, runs: Vec::new(), spill }
+        Self { held: Vec::new(), stretches: Vec::new(), weight: 0, blocks: None, runs: Vec::new(), spill }
     }
 
     /// Takes a record.
@@ -39,21 +49,88 @@ impl<T: Record> Sorter<T> {
     pub fn push(&mut self, record: T) -> Result<(), SpillError> {
         self.weight += record.weight() as u64;
         self.held.push(record);
-        if self.spill.bytes().is_some_and(|most| self.weight > most) {
-            return self.end_run();
-        }
-        Ok(())
+        self.make_room()
     }
 
+    /// Takes records in their order that are neighbours: nothing else belongs between any two of them. They need no sorting, so it is
+    /// faster to give them together.
+    ///
+    /// # Errors
+    /// When they don't fit, and they or those before them can't be written.
+    pub fn push_neighbours(&mut self, records: impl ExactSizeIterator<Item = T>) -> Result<(), SpillError> {
+        let count = records.len();
+        if count >= FEW && self.has_put_aside() {
+            return self.put_block(records);
+        }
+        let from = self.held.len();
+        for record in records {
+            self.weight += record.weight() as u64;
+            self.held.push(record);
+        }
+        if count >= FEW {
+            self.stretches.push(from..self.held.len());
+        }
+        self.make_room()
+    }
+
+    fn has_put_aside(&self) -> bool {
+        self.blocks.is_some() || !self.runs.is_empty()
+    }
+
+    fn make_room(&mut self) -> Result<(), SpillError> {
+        match self.spill.bytes() {
+            Some(most) if self.weight + self.weight_of_blocks() > most => self.put_aside(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts aside all that is held.
+    fn put_aside(&mut self) -> Result<(), SpillError> {
+        self.weight = 0;
+        let stretches = std::mem::take(&mut self.stretches);
+        let mut held = std::mem::take(&mut self.held).into_iter();
+        let (mut others, mut at) = (Vec::new(), 0);
+        for stretch in stretches {
+            others.extend(held.by_ref().take(stretch.start - at));
+            at = stretch.end;
+            self.put_block(held.by_ref().take(stretch.len()))?;
+        }
+        self.held.append(&mut others);
+        self.held.extend(held);
+        self.end_run()
+    }
+
+    /// Returns the memory that it will take to know where neighbours are. Before each of them may come others.
+    fn weight_of_blocks(&self) -> u64 {
+        self.blocks.as_ref().map_or(0, |blocks| 2 * blocks.weight())
+    }
+
+    /// Puts neighbours aside as they are, if there is room for what tells where they are.
+    fn put_block(&mut self, mut records: impl Iterator<Item = T>) -> Result<(), SpillError> {
+        let most = self.spill.bytes().map_or(u64::MAX, |most| most.max(LEAST_OF_BLOCKS)) / 2;
+        if self.weight_of_blocks() > most {
+            return records.try_for_each(|record| self.push(record));
+        }
+        let blocks = match &mut self.blocks {
+            Some(blocks) => blocks,
+            none => none.insert(Writer::new(&self.spill)?),
+        };
+        blocks.write(records)
+    }
+
+    /// Puts aside all that is held and no neighbours.
     fn end_run(&mut self) -> Result<(), SpillError> {
+        self.weight = 0;
+        if self.held.is_empty() {
+            return Ok(());
+        }
         // In place: a stable sort needs half as much memory once more, and is no faster.
         self.held.sort_unstable_by(T::order);
         let records = Packed::write(self.held.drain(..), &self.spill)?;
-        self.weight = 0;
         self.runs.push(Run { records, level: 0 });
         while let Some(level) = self.full_level() {
             let runs = self.runs.split_off(self.runs.len() - MOST_RUNS);
-            let records = Packed::write(merged(&runs), &self.spill)?;
+            let records = merge(runs.iter().map(|run| &run.records), &self.spill)?;
             self.runs.push(Run { records, level: level + 1 });
         }
         self.spill.check()
@@ -66,115 +143,27 @@ impl<T: Record> Sorter<T> {
         (same == MOST_RUNS).then_some(level)
     }
 
-    /// Returns all of them, in their order as soon as somebody asks for it.
-    ///
-    /// # Errors
-    /// When the last of them can't be written.
-    pub fn finish(mut self) -> Result<Gathered<T>, SpillError> {
-        if self.runs.is_empty() {
-            return Ok(Gathered::Held(self.held));
-        }
-        if !self.held.is_empty() {
-            self.end_run()?;
-        }
-        Ok(Gathered::Runs(Runs { runs: self.runs, spill: self.spill }))
-    }
-
     /// Returns all of them in their order.
     ///
     /// # Errors
     /// When they can't be written.
-    pub fn sorted(self) -> Result<Sorted<T>, SpillError> {
-        match self.finish()? {
-            Gathered::Held(mut held) => {
-                held.sort_unstable_by(T::order);
-                held.shrink_to_fit();
-                Ok(Sorted::held(held))
-            }
-            Gathered::Runs(runs) => runs.sifted(|records| records),
+    pub fn sorted(mut self) -> Result<Sorted<T>, SpillError> {
+        if !self.has_put_aside() {
+            self.held.sort_unstable_by(T::order);
+            self.held.shrink_to_fit();
+            return Ok(Sorted::held(self.held));
         }
-    }
-}
-
-/// What a sorter was given.
-#[derive(Debug)]
-pub enum Gathered<T> {
-    /// In memory, in no order.
-    Held(Vec<T>),
-    /// In files.
-    Runs(Runs<T>),
-}
-
-/// Records in several files, in order in each of them.
-#[derive(Debug)]
-pub struct Runs<T> {
-    runs: Vec<Run<T>>,
-    spill: Spill,
-}
-
-impl<T: Record> Runs<T> {
-    /// Makes one file of them, but for what `sift` leaves out of those that come in their order.
-    ///
-    /// # Errors
-    /// When it can't be written, or they not be read.
-    pub fn sifted<'r, I: Iterator<Item = T>>(
-        &'r self,
-        sift: impl FnOnce(Merged<'r, T>) -> I,
-    ) -> Result<Sorted<T>, SpillError> {
-        let sorted = Sorted::put(sift(merged(&self.runs)), &self.spill)?;
+        self.put_aside()?;
+        let others = merge(self.runs.iter().map(|run| &run.records), &self.spill)?;
+        let Some(mut writer) = self.blocks else { return Ok(Sorted::packed(others)) };
+        let mut others = others.records().peekable();
+        for block in writer.give_up() {
+            let before = std::iter::from_fn(|| others.next_if(|other| other.order(&block.0).is_lt()));
+            writer.write(before)?;
+            writer.take_up(block);
+        }
+        writer.write(others)?;
         self.spill.check()?;
-        Ok(sorted)
+        Ok(Sorted::packed(writer.finish()?))
     }
 }
-
-fn merged<T: Record>(runs: &[Run<T>]) -> Merged<'_, T> {
-    let heads = runs.iter().filter_map(|run| {
-        let mut rest = run.records.records();
-        Some(Head { record: rest.next()?, rest })
-    });
-    Merged(heads.collect())
-}
-
-/// Records of several files in their order.
-#[derive(Debug)]
-pub struct Merged<'r, T: Record>(BinaryHeap<Head<'r, T>>);
-
-impl<T: Record> Iterator for Merged<'_, T> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        let mut first = self.0.peek_mut()?;
-        match first.rest.next() {
-            Some(next) => Some(std::mem::replace(&mut first.record, next)),
-            None => Some(PeekMut::pop(first).record),
-        }
-    }
-}
-
-/// The next record of a run, and those behind it.
-#[derive(Debug)]
-struct Head<'r, T> {
-    record: T,
-    rest: Records<'r, T>,
-}
-
-impl<T: Record> Ord for Head<'_, T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        // A heap gives the greatest first.
-        other.record.order(&self.record)
-    }
-}
-
-impl<T: Record> PartialOrd for Head<'_, T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T: Record> PartialEq for Head<'_, T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl<T: Record> Eq for Head<'_, T> {}

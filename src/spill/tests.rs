@@ -42,7 +42,10 @@ fn words() -> impl Strategy<Value = Vec<Word>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
     #[test]
-    fn on_disk_is_as_in_memory(words in words(), most in 0_u64..40_000) {
+    fn on_disk_is_as_in_memory(mut words in words(), most in 0_u64..100_000, in_order in 0_usize..=600) {
+        // What is in order goes from one file to the next without a look at it.
+        let in_order = in_order.min(words.len());
+        words[..in_order].sort_unstable();
         let dir = tempfile::tempdir().unwrap();
         let spill = Spill::to(dir.path().to_owned(), most);
         let (held, put) = (sorted(&words, &Spill::never()), sorted(&words, &spill));
@@ -58,6 +61,42 @@ proptest! {
         }
         prop_assert!(spill.check().is_ok());
         prop_assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing has a name");
+    }
+
+    #[test]
+    fn neighbours_may_be_given_together(
+        words in words(),
+        lengths in proptest::collection::vec(1_usize..20, 600),
+        order in any::<u64>(),
+        most in 0_u64..200_000,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let spill = Spill::to(dir.path().to_owned(), most);
+        let held = sorted(&words, &Spill::never());
+        let mut rest: &[Word] = held.as_held().unwrap();
+        let mut stretches = Vec::new();
+        for length in lengths {
+            let (stretch, behind) = rest.split_at(length.min(rest.len()));
+            stretches.push(stretch);
+            rest = behind;
+        }
+        stretches.sort_by_key(|stretch| stretch.first().map_or(0, |word| word.1 ^ order));
+        let mut sorter = Sorter::new(spill.clone());
+        for stretch in stretches {
+            match stretch {
+                [word] => sorter.push(word.clone()).unwrap(),
+                _ => sorter.push_neighbours(stretch.iter().cloned()).unwrap(),
+            }
+        }
+        let put = sorter.sorted().unwrap();
+        prop_assert_eq!(put.len(), held.len());
+        prop_assert!(held.iter().eq(put.iter()));
+        for word in words.iter().step_by(5) {
+            let found = put.find(|other| other.cmp(word));
+            prop_assert_eq!(found.as_deref(), Some(word));
+            prop_assert!(held.iter_from(|other| other < word).eq(put.iter_from(|other| other < word)));
+        }
+        prop_assert!(spill.check().is_ok());
     }
 
     #[test]
