@@ -52,6 +52,9 @@ pub(super) fn list_dir(session: &mut FtpSession, dir: &RelPath) -> Result<DirLis
     list_dirs(session, std::slice::from_ref(dir)).pop().expect("a result for each directory")
 }
 
+/// After so many entries, the memory of what they were read from is given back: a directory may have millions, and both would be large.
+const GIVEN_BACK: usize = 1 << 16;
+
 /// Takes from a listing what can be believed, and no more than that the paths have so many bytes: each holds those of all directories
 /// above it, which may be far more than the server has to send.
 fn believe(
@@ -66,7 +69,11 @@ fn believe(
     let may_be_closed = raw.unconfirmed && raw.listing.entries.is_empty() && !raw.listing.shows_itself;
     let mut listing = DirListing { entries, doubt, may_hide: raw.may_hide, may_be_closed };
     let mut bytes = 0;
-    for listed in raw.listing.entries {
+    let mut told = raw.listing.entries;
+    while let Some(listed) = told.pop() {
+        if told.len().is_multiple_of(GIVEN_BACK) {
+            told.shrink_to_fit();
+        }
         match dir.join(&listed.name) {
             Ok(path) if bytes + path.as_bytes().len() as u64 > most_bytes => {
                 let text = format!("its paths are longer than {most_bytes} bytes in all");
