@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
+
 use crate::model::{Entry, Kept, Kind, Mtime, Offset, Precision, Receipt, RelPath, Seen, Zone};
 use crate::spill::{Packer, Record, Unpacker};
 
@@ -79,8 +81,11 @@ pub(crate) fn unpack_rest(path: RelPath, unpacker: &mut Unpacker<'_>) -> Option<
 
 /// Writes down a time.
 fn pack_mtime(mtime: &Mtime, packer: &mut Packer<'_>) {
-    packer.signed(mtime.at.timestamp());
-    packer.number(mtime.at.timestamp_subsec_nanos().into());
+    // As a date, since to make one of a number of seconds takes longer than to read it.
+    packer.signed(mtime.at.year().into());
+    packer.number(mtime.at.ordinal().into());
+    packer.number(mtime.at.num_seconds_from_midnight().into());
+    packer.number(mtime.at.nanosecond().into());
     packer.place(Precision::ALL, mtime.precision);
     match mtime.zone {
         Zone::Utc => packer.number(0),
@@ -94,15 +99,17 @@ fn pack_mtime(mtime: &Mtime, packer: &mut Packer<'_>) {
 
 /// Reads a time; `None` where that is none.
 fn unpack_mtime(unpacker: &mut Unpacker<'_>) -> Option<Mtime> {
-    let seconds = unpacker.signed()?;
-    let told = Mtime::from_unix(seconds, u32::try_from(unpacker.number()?).ok()?)?;
+    let year = i32::try_from(unpacker.signed()?).ok()?;
+    let mut number = || u32::try_from(unpacker.number()?).ok();
+    let date = NaiveDate::from_yo_opt(year, number()?)?;
+    let at = date.and_time(NaiveTime::from_num_seconds_from_midnight_opt(number()?, number()?)?).and_utc();
     let precision = unpacker.one_of(Precision::ALL)?;
     let zone = match unpacker.number()? {
         0 => Zone::Utc,
         1 => Zone::Unknown,
         _ => Zone::Local(Offset::from_minutes(unpacker.signed()?)?),
     };
-    Some(Mtime { precision, zone, ..told })
+    Some(Mtime { at, precision, zone })
 }
 
 /// Writes down a time, or that there is none.

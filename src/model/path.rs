@@ -100,11 +100,20 @@ impl RelPath {
         if self.is_root() {
             return Self(name.into());
         }
-        let mut bytes = Vec::with_capacity(self.0.len() + 1 + name.len());
-        bytes.extend_from_slice(&self.0);
-        bytes.push(b'/');
-        bytes.extend_from_slice(name);
-        Self(bytes.into())
+        let (dir, length) = (&*self.0, self.0.len() + 1 + name.len());
+        // Each entry of a listing is joined, and few paths are longer: nothing is allocated but what stays.
+        let (mut short, mut long) = ([0; 256], Vec::new());
+        let bytes = match short.get_mut(..length) {
+            Some(short) => short,
+            None => {
+                long.resize(length, 0);
+                &mut long[..]
+            }
+        };
+        bytes[..dir.len()].copy_from_slice(dir);
+        bytes[dir.len()] = b'/';
+        bytes[dir.len() + 1..].copy_from_slice(name);
+        Self((&*bytes).into())
     }
 
     /// Returns the bytes, with `/` between the components.
