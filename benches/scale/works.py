@@ -16,7 +16,7 @@ ONE_PER_CENT = {"missing": 40, "resized": 30, "redated": 20, "extra": 10}
 class Work:
     """One work. It has a server for each side, or an empty directory for the destination.
 
-    `words` are oneway's, with `{state}` for the state file and `{plan}` for a plan.
+    `words` are oneway's, with `{state}` for the state file, `{plan}` for a plan and `{report}` for a report.
     """
 
     name: str
@@ -42,10 +42,14 @@ class Work:
     fetches: bool = False
     # The largest tree that it can be done with.
     most: float = 1e9
+    # Both sides are made up in the process that is measured, which is `store/` and not `oneway`.
+    in_memory: bool = False
 
 
 DIFF = ("diff", "--no-state")
 PLAN = ("plan", "--no-state", "-o", "{plan}")
+# Of a work in memory.
+FILES = ("{report}", "{plan}")
 WORKS = [
     Work("same", "diff, both sides the same", DIFF, expected.same, 0, {}, is_drawn=True),
     Work("one-percent", "diff, 1 % differs", (*DIFF, "--delete"), expected.differing, 1, ONE_PER_CENT, writes="report"),
@@ -88,6 +92,18 @@ WORKS = [
         is_drawn=True,
     ),
     Work("wide", "diff, the same, one directory", DIFF, expected.same, 0, {}, is_wide=True, is_drawn=True),
+    Work("memory-same", "no server: diff, both sides the same", ("diff", *FILES), expected.same, 0, {}, in_memory=True, is_drawn=True),
+    Work(
+        "memory-one-percent",
+        "no server: plan, 1 % differs",
+        ("plan", *FILES, "--delete"),
+        expected.differing,
+        0,
+        ONE_PER_CENT,
+        writes="plan",
+        in_memory=True,
+    ),
+    Work("memory-missing", "no server: diff, all missing", ("diff", *FILES), expected.all_new, 1, None, writes="report", in_memory=True),
     Work("minutes", "diff, the same, LIST and MDTM", DIFF, expected.same, 0, {}, listing="list", is_drawn=True),
 ]
 
