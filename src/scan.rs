@@ -245,11 +245,13 @@ impl Found {
         // Each is a neighbour of the next, but where one may have a content.
         let mut neighbours = Vec::new();
         for entry in self.believed(dir, listing.entries) {
-            self.saw_hidden |= entry.path.name().starts_with(b".");
+            let name = entry.path.name();
+            self.saw_hidden |= name.starts_with(b".");
+            let (is_temporary, is_state) = (is_temporary(name), is_state(name));
+            let has_rules = name == IGNORE_NAME.as_bytes();
+            let is_left_out = is_lock(name) || !options.filter.admits(&entry.path, entry.is_dir());
             let bytes = (size_of::<Entry>() + entry.path.as_bytes().len()) as u64;
-            let is_left_out =
-                is_lock(entry.path.name()) || !options.filter.admits(&entry.path, entry.is_dir());
-            if is_temporary(entry.path.name())
+            if is_temporary
                 && matches!(entry.kind, Kind::File | Kind::Symlink)
                 && self.bytes.saturating_add(bytes) <= options.max_bytes
             {
@@ -258,9 +260,9 @@ impl Found {
                 self.leftovers.push(entry);
                 continue;
             }
-            if is_left_out || is_temporary(entry.path.name()) || is_state(entry.path.name()) {
+            if is_left_out || is_temporary || is_state {
                 self.keeps.insert(dir.clone());
-                if is_state(entry.path.name()) && !is_left_out {
+                if is_state && !is_left_out {
                     self.states.insert(entry.path);
                 }
                 continue;
@@ -279,7 +281,7 @@ impl Found {
                     next.push(entry.path.clone());
                 }
             }
-            if entry.path.name() == IGNORE_NAME.as_bytes() {
+            if has_rules {
                 self.ignore_files.insert(entry.path.clone());
             }
             let has_content = entry.is_dir();
@@ -294,7 +296,9 @@ impl Found {
 
     /// Returns the entries of a directory in their order, but for names that occur more than once: their directory is unproven then.
     fn believed(&mut self, dir: &RelPath, mut entries: Vec<Entry>) -> impl Iterator<Item = Entry> + use<> {
-        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        // Of one directory, names in the order of their bytes are paths in theirs.
+        let above = dir.as_bytes().len();
+        entries.sort_unstable_by(|a, b| a.path.as_bytes().get(above..).cmp(&b.path.as_bytes().get(above..)));
         let mut twice: Vec<RelPath> = entries
             .windows(2)
             .filter(|pair| pair[0].path == pair[1].path)

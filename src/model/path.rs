@@ -159,11 +159,14 @@ impl RelPath {
 /// Returns whether these bytes are a path, of which nothing needs a closer look. Most are, and each is looked at as a whole for that.
 fn is_plain(bytes: &[u8]) -> bool {
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
-    let is_odd = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'/' | b'.');
+    // Without a branch, so that many bytes are looked at together.
+    let is_control = |b: u8| (b == 0) | (b == b'\r') | (b == b'\n');
+    let is_odd = |b: u8, next: u8| (b == b'/') & ((next == b'/') | (next == b'.'));
+    let pairs = bytes.iter().zip(&bytes[1..]);
     !matches!(first, b'/' | b'.')
         && *last != b'/'
-        && !bytes.iter().fold(false, |found, b| found | matches!(b, 0 | b'\r' | b'\n'))
-        && !bytes.windows(2).fold(false, |found, pair| found | is_odd(pair))
+        && !is_control(*last)
+        && !pairs.fold(false, |found, (&b, &next)| found | is_control(b) | is_odd(b, next))
 }
 
 fn check_component(name: &[u8]) -> Result<(), PathError> {
