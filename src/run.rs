@@ -29,12 +29,12 @@ use crate::execute::Observer;
 use crate::filter::Filter;
 use crate::model::Tree;
 use crate::plan::{
-    Plan, PlanOptions, Presence, candidates, check, check_conditions, come_last, plan_within, rename,
+    Deed, Plan, PlanOptions, Presence, candidates, check, check_conditions, come_last, plan_within, rename,
 };
 use crate::pool::Pool;
 use crate::report::{Mode, Report};
 use crate::run::carry::{Course, Decision, carry_out};
-use crate::run::contents::{Trust, compare_contents, equal_sizes, know_candidates};
+use crate::run::contents::{Trust, can_be_known, compare_contents, equal_sizes, know_candidates};
 use crate::run::ends::Ends;
 use crate::run::explain::{Decided, Witness};
 use crate::run::look::{Looked, Measure};
@@ -136,7 +136,12 @@ fn decide(ends: &Ends, options: &RunOptions, looked: &Looked, measure: &Measure)
     // What is carried out is in memory, where each action is looked at again and again.
     let spill = if options.mode == Mode::Sync { Spill::never() } else { options.spill.share(1, 4) };
     let mut plan = plan_within(&from.tree, &to.tree, &to.keeps, &memory.evidence, &plan_options, &spill)?;
-    if options.renames && !matches!(measure.compare.basis, Basis::Adopt | Basis::Always) {
+    let may_rename = options.renames && !matches!(measure.compare.basis, Basis::Adopt | Basis::Always);
+    let planned = &plan.actions.tally().all;
+    if may_rename
+        && [Deed::Delete, Deed::Copy].iter().all(|deed| planned.contains_key(deed))
+        && can_be_known(&memory.evidence, &ends.source, &ends.destination)?
+    {
         let mut candidates = candidates(&plan, &to.tree);
         let known = know_candidates(&memory.evidence, &ends.source, &ends.destination, &mut candidates)?;
         rename(&mut plan, &candidates, (&known.gone, &known.new), &spill)?;

@@ -22,7 +22,7 @@ use std::num::NonZeroU32;
 
 use crate::model::{Kind, RelPath};
 use crate::plan::action::order;
-use crate::plan::{Action, Actions, Deed, Phase};
+use crate::plan::{Action, Actions, Deed, Phase, Tally};
 use crate::spill::{Packer, Record, Sorted, Sorter, Spill, SpillError, Unpacker};
 
 /// One part of a plan.
@@ -115,8 +115,11 @@ impl Parts {
 /// # Errors
 /// When that can't be written, or not be had back.
 pub fn cut(actions: &Actions, shards: NonZeroU32, delayed: bool, spill: &Spill) -> Result<Parts, SpillError> {
-    let blocked = Below::those(actions, |action| action.obstacle.is_some() && action.phase <= Phase::Folders);
-    let waiting = Below::those(actions, |action| delayed && action.phase == Phase::Room);
+    let Tally { due, all, .. } = actions.tally();
+    let blocked = Below::those(actions, due != all, |action| {
+        action.obstacle.is_some() && action.phase <= Phase::Folders
+    });
+    let waiting = Below::those(actions, delayed, |action| action.phase == Phase::Room);
     let last = shards.get() + 1;
     let half = spill.share(1, 2);
     let (mut shared, mut placed) = (Sorter::new(half.clone()), Placing::new(shards, half));
@@ -170,7 +173,11 @@ fn is_sent_ahead(action: &Action) -> bool {
 struct Below(BTreeSet<RelPath>);
 
 impl Below {
-    fn those(actions: &Actions, which: impl Fn(&Action) -> bool) -> Self {
+    /// Looks for them only where there may be some, since that takes as long as to write half of the plan.
+    fn those(actions: &Actions, may_be: bool, which: impl Fn(&Action) -> bool) -> Self {
+        if !may_be {
+            return Self(BTreeSet::new());
+        }
         Self(actions.iter().filter(|action| which(action)).map(|action| action.path.clone()).collect())
     }
 

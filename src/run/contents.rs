@@ -124,6 +124,15 @@ pub(super) struct Known {
     pub(super) new: Checksums,
 }
 
+/// Returns whether anything can be known of the contents of candidates for renaming. Where not, nobody needs to look for any.
+///
+/// # Errors
+/// When no session can be had.
+pub(super) fn can_be_known(evidence: &Evidence, source: &Pool, destination: &Pool) -> StoreResult<bool> {
+    let by_receipts = !source.store().is_remote() && !evidence.receipts.is_empty();
+    Ok(by_receipts || common_kind(source, destination)?.is_some())
+}
+
 /// Finds out which candidates for renaming have which contents. Those that would be deleted are known by receipts that still fit them, for
 /// which a local source is read, or by what a server computes; new ones are looked at only where there is something to compare them with.
 /// Where a listing tells too little for a receipt to fit, the exact time is asked for, and remembered in the candidate.

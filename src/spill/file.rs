@@ -291,12 +291,14 @@ pub(super) struct Records<'p, T> {
 }
 
 impl<T: Record> Records<'_, T> {
-    /// Returns the first record of the next block, if that is what comes next, and that of the block behind it.
+    /// Returns the first record of the next block, if that is what comes next and large, and that of the block behind it.
     pub(super) fn next_block(&self) -> Option<(T, Option<T>)> {
         let index = &self.packed.blocks;
-        let first = |number: usize| index.blocks.get(number).map(|block| index.first(block));
         let is_next = self.left == 0 && self.ahead.is_none();
-        is_next.then(|| first(self.next))?.map(|block| (block, first(self.next + 1)))
+        // Small ones are better put together.
+        let block = index.blocks.get(self.next).filter(|block| is_next && block.length >= BLOCK / 4)?;
+        let behind = index.blocks.get(self.next + 1).map(|block| index.first(block));
+        Some((index.first(block), behind))
     }
 
     /// Unpacks the next record of the block that is read; `None` where it isn't what was written.
