@@ -19,7 +19,8 @@ pub use whole::whole;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::fmt::Display;
+use std::io::{self, BufRead, Read, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,9 @@ pub enum PlanFileError {
         /// What is wrong with it.
         why: String,
     },
+    /// The system doesn't give it.
+    #[error("it can't be read to its end: {0}")]
+    Unreadable(String),
     /// Larger than any plan.
     #[error("this is larger than any plan, of which none has more than {} MiB", MOST_BYTES >> 20)]
     TooLarge,
@@ -175,39 +179,63 @@ pub fn write_actions(
 ///
 /// # Errors
 /// Why it is none. One wrong line makes all of it count for nothing.
-pub fn read(bytes: &[u8]) -> Result<(Header, Plan), PlanFileError> {
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(PlanFileError::TooLarge);
-    }
-    let first = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    let Peek { oneway_plan, program } = serde_json::from_slice(first).map_err(|_| PlanFileError::NoPlan)?;
+pub fn read(mut bytes: &[u8]) -> Result<(Header, Plan), PlanFileError> {
+    read_from(&mut bytes)
+}
+
+/// Reads a plan to its end, of which no more than a line is in memory at once.
+///
+/// # Errors
+/// As [`read`], or that it can't be read.
+pub fn read_from(input: &mut dyn BufRead) -> Result<(Header, Plan), PlanFileError> {
+    let mut input = input.take(MOST_BYTES + 1);
+    let mut next_line = |line: &mut Vec<u8>| {
+        line.clear();
+        input.read_until(b'\n', line).map_err(|e| PlanFileError::Unreadable(e.to_string()))
+    };
+    let mut hasher = blake3::Hasher::new();
+    let (mut line, mut behind) = (Vec::new(), Vec::new());
+    let mut bytes = next_line(&mut line)? as u64;
+    let Peek { oneway_plan, program } = serde_json::from_slice(&line).map_err(|_| PlanFileError::NoPlan)?;
     if oneway_plan != u64::from(VERSION) {
         let program = crate::model::escape(program.as_bytes());
         return Err(PlanFileError::Version { found: oneway_plan, program });
     }
-    let whole = bytes.strip_suffix(b"\n").ok_or(PlanFileError::Broken)?;
-    let start = whole.iter().rposition(|&b| b == b'\n').ok_or(PlanFileError::Broken)? + 1;
-    let (before, last) = bytes.split_at(start);
-    let lines = before[..before.len() - 1].split(|&b| b == b'\n').skip(1);
-    let actions = lines.clone().count();
-    if last != last_line(actions, blake3::hash(before)) {
+    let (mut first, mut actions, mut lines) = (None, Ok(Vec::new()), 0);
+    loop {
+        bytes += next_line(&mut behind)? as u64;
+        if behind.is_empty() {
+            break;
+        }
+        hasher.update(&line);
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        lines += 1;
+        if lines == 1 {
+            first = Some(serde_json::from_slice::<First>(text).map_err(|e| wrong(1, &e)));
+        } else if let Ok(read) = &mut actions {
+            match action(text, lines) {
+                Ok(action) => read.push(action),
+                // What is said of it is whether it is whole, before what is wrong with it.
+                Err(error) => actions = Err(error),
+            }
+        }
+        std::mem::swap(&mut line, &mut behind);
+    }
+    if bytes > MOST_BYTES {
+        return Err(PlanFileError::TooLarge);
+    }
+    let Some(first) = first.filter(|_| line == last_line(lines - 1, hasher.finalize())) else {
         return Err(PlanFileError::Broken);
-    }
-    let wrong = |line: usize, why: String| PlanFileError::Line { line, why };
-    let first: First = serde_json::from_slice(first).map_err(|e| wrong(1, e.to_string()))?;
-    let made = DateTime::parse_from_rfc3339(&first.made).map_err(|e| wrong(1, e.to_string()))?;
-    if first.actions != actions {
-        return Err(wrong(1, format!("it tells of {} actions, and there are {actions}", first.actions)));
-    }
-    let action = |(i, line): (usize, &[u8])| {
-        let line: Line<'_> = serde_json::from_slice(line).map_err(|e| wrong(i + 2, e.to_string()))?;
-        let action = line.into_action().map_err(|why| wrong(i + 2, why))?;
-        check::action(&action).map_err(|why| wrong(i + 2, why.to_owned()))?;
-        Ok(action)
     };
-    let actions = lines.enumerate().map(action).collect::<Result<Vec<_>, _>>()?;
+    let first = first?;
+    let made = DateTime::parse_from_rfc3339(&first.made).map_err(|e| wrong(1, &e))?;
+    if first.actions != lines - 1 {
+        let text = format!("it tells of {} actions, and there are {}", first.actions, lines - 1);
+        return Err(wrong(1, &text));
+    }
+    let actions = actions?;
     if let Some(i) = check::repeated(&actions) {
-        return Err(wrong(i + 2, format!("`{}` was planned before", actions[i].path)));
+        return Err(wrong(i + 2, &format!("`{}` was planned before", actions[i].path)));
     }
     let mut plan = Plan { actions: actions.into(), ..Plan::default() };
     plan.sort();
@@ -219,6 +247,18 @@ pub fn read(bytes: &[u8]) -> Result<(Header, Plan), PlanFileError> {
         options: first.options,
     };
     Ok((header, plan))
+}
+
+/// Reads the action of a line.
+fn action(text: &[u8], line: usize) -> Result<Action, PlanFileError> {
+    let read: Line<'_> = serde_json::from_slice(text).map_err(|e| wrong(line, &e))?;
+    let action = read.into_action().map_err(|why| wrong(line, &why))?;
+    check::action(&action).map_err(|why| wrong(line, &why))?;
+    Ok(action)
+}
+
+fn wrong(line: usize, why: &dyn Display) -> PlanFileError {
+    PlanFileError::Line { line, why: why.to_string() }
 }
 
 fn last_line(actions: usize, hash: blake3::Hash) -> Vec<u8> {

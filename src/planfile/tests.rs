@@ -1,3 +1,5 @@
+use std::io::{BufReader, Read};
+
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
@@ -238,6 +240,31 @@ fn another_version_is_refused_by_its_name() {
     );
     for nothing in [&b""[..], b"\n", b"{}\n", b"version = 1\n", b"{\"oneway_plan\":-1}\n", b"\xff\xfe"] {
         assert_eq!(read(nothing), Err(PlanFileError::NoPlan));
+    }
+}
+
+#[test]
+fn that_a_plan_is_not_whole_is_told_before_what_is_wrong_in_it() {
+    let whole = bytes_of(vec![action(Deed::Copy, Phase::Files, Some(file(b"a", 1)), None)]);
+    let wrong = String::from_utf8(whole).unwrap().replace("\"a\"", "\"../a\"");
+    assert_eq!(read(wrong.as_bytes()), Err(PlanFileError::Broken));
+    let lines: Vec<&str> = wrong.lines().take(2).collect();
+    assert!(matches!(read(&sealed(&lines)), Err(PlanFileError::Line { line: 2, .. })));
+    assert_eq!(read(lines.join("\n").as_bytes()), Err(PlanFileError::Broken));
+}
+
+#[test]
+fn a_plan_that_cannot_be_read_to_its_end_is_none() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the disk is gone"))
+        }
+    }
+    let whole = bytes_of(vec![action(Deed::Copy, Phase::Files, Some(file(b"a", 1)), None)]);
+    for length in [0, 10, whole.len() / 2, whole.len()] {
+        let error = read_from(&mut BufReader::new(whole[..length].chain(Failing))).unwrap_err();
+        assert_eq!(error.to_string(), "it can't be read to its end: the disk is gone");
     }
 }
 

@@ -9,13 +9,14 @@ mod parts;
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
+use std::io::BufReader;
 use std::path::Path;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use oneway::config::{Effective, OptionKind, Origin, Setting, Settings};
 use oneway::model::escape;
-use oneway::planfile::{self, Header, MOST_BYTES, OptionValue};
+use oneway::planfile::{self, Header, OptionValue};
 use oneway::report::{Mode, Report};
 
 use crate::args::{ApplyArgs, MakeArgs, PlanArgs, ShardArg, SyncArgs, is_kept};
@@ -67,7 +68,7 @@ fn make(args: &MakeArgs) -> anyhow::Result<ExitCode> {
     };
     let task = Task { apart: &apart, ..Task::of(sync_args, Mode::DryRun, &begun, Work::Keep(found)) };
     sync::logged(sync_args, Mode::DryRun, || {
-        let Mirrored { report, status, writes_latin_1, .. } = sync::mirror(&task)?;
+        let Mirrored { report, status, writes_latin_1, .. } = sync::mirror(task)?;
         if !is_whole(&report) {
             complain!("note: no plan was written");
             return Ok(status);
@@ -119,10 +120,8 @@ pub(crate) fn apply(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
         (Some(ShardArg::Of(shard)), None) => Some(shard),
         (None, None) => None,
     };
-    let bytes =
-        file::read(&args.file, MOST_BYTES).map_err(|e| UsageError(format!("cannot read {shown}: {e}")))?;
-    let (header, plan) = planfile::read(&bytes).map_err(|e| wrong(e.to_string()))?;
-    drop(bytes);
+    let file = file::open(&args.file).map_err(|e| UsageError(format!("cannot read {shown}: {e}")))?;
+    let (header, plan) = planfile::read_from(&mut BufReader::new(file)).map_err(|e| wrong(e.to_string()))?;
     let Header { source, destination, options, made, .. } = &header;
     let sync_args = sync_args([source, destination], options, &args.given).map_err(wrong)?;
     if !sync_args.show.quiet {
@@ -132,7 +131,7 @@ pub(crate) fn apply(args: &ApplyArgs) -> anyhow::Result<ExitCode> {
     let mode = if sync_args.dry_run { Mode::DryRun } else { Mode::Sync };
     let work = Work::Apply(plan, shard);
     let apart = std::slice::from_ref(&args.file);
-    sync::alone(&Task { apart, ..Task::of(&sync_args, mode, &begun, work) })
+    sync::alone(Task { apart, ..Task::of(&sync_args, mode, &begun, work) })
 }
 
 /// Returns what a kept plan is carried out with: its own options, and those that were typed.

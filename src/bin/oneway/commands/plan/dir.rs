@@ -11,17 +11,17 @@
 //! ```
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use oneway::plan::{Action, Part};
 use oneway::planfile::{
-    self, MOST_BYTES, MOST_MANIFEST_BYTES, MOST_OUTCOMES_BYTES, Manifest, Outcomes, PlanFileError, Tally,
+    self, MOST_MANIFEST_BYTES, MOST_OUTCOMES_BYTES, Manifest, Outcomes, PlanFileError, Tally,
 };
 
-use crate::commands::plan::file::{self, is_mine};
+use crate::commands::plan::file::{self, Hashed, is_mine};
 use crate::exit::UsageError;
 
 pub(super) const MANIFEST: &str = "plan.json";
@@ -119,14 +119,17 @@ impl PlanDir {
             |text: String| UsageError(format!("cannot read the plan in {}: {name}: {text}", self.shown()));
         let manifest = &self.manifest;
         let known = manifest.part(part).ok_or_else(|| wrong("the plan has no such part".to_owned()))?;
-        let bytes = file::read(&self.path.join(&name), MOST_BYTES).map_err(|e| wrong(e.to_string()))?;
-        if *blake3::hash(&bytes).as_bytes() != known.blake3 {
+        let file = file::open(&self.path.join(&name)).map_err(|e| wrong(e.to_string()))?;
+        let mut file = BufReader::new(Hashed::new(file));
+        let read = planfile::read_from(&mut file);
+        // What isn't read to its end is none of them either.
+        if file.get_ref().hash() != known.blake3 {
             return Err(wrong(
                 "it is not the file that was made with the others; make the plan again".to_owned(),
             )
             .into());
         }
-        let (header, mut plan) = planfile::read(&bytes).map_err(|e| wrong(e.to_string()))?;
+        let (header, mut plan) = read.map_err(|e| wrong(e.to_string()))?;
         let is_of_it = header.source == manifest.source
             && header.destination == manifest.destination
             && plan.actions.len() == known.actions;

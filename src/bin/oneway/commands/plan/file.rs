@@ -64,14 +64,43 @@ impl Drop for Draft {
     }
 }
 
-/// Reads a file, and a little more than `most` bytes of one that is longer. Who can write it says what is done with the rights of whoever
-/// carries it out, so another user's is not read.
+/// Reads a file, and a little more than `most` bytes of one that is longer.
 pub(crate) fn read(file: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(file)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Opens a file to be read. Who can write it says what is done with the rights of whoever carries it out, so another user's is not opened.
+pub(crate) fn open(file: &Path) -> io::Result<File> {
     let file = File::open(file)?;
     is_mine(&file.metadata()?)?;
-    let mut bytes = Vec::new();
-    file.take(most + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(file)
+}
+
+/// Hashes what is read.
+pub(crate) struct Hashed<R> {
+    inner: R,
+    hasher: blake3::Hasher,
+}
+
+impl<R> Hashed<R> {
+    pub(crate) fn new(inner: R) -> Self {
+        Self { inner, hasher: blake3::Hasher::new() }
+    }
+
+    /// Returns the hash of all that was read until now.
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        *self.hasher.finalize().as_bytes()
+    }
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..n]);
+        Ok(n)
+    }
 }
 
 /// # Errors
