@@ -115,18 +115,23 @@ impl Tree {
         false
     }
 
-    /// Returns the tree with these entries alone, in memory. What is not proven stays so.
-    #[must_use]
-    pub fn only(&self, keep: impl Fn(&Entry) -> bool) -> Self {
-        let entries = self.entries().filter(|entry| keep(entry)).map(Cow::into_owned).collect();
-        Self {
-            entries: Sorted::held(entries),
+    /// Returns the tree with these entries alone. What is not proven stays so.
+    ///
+    /// # Errors
+    /// When they are too many for memory and can't be written.
+    pub fn only(&self, keep: impl Fn(&Entry) -> bool) -> Result<Self, SpillError> {
+        let mut entries = Sorter::new(self.spill.clone());
+        for entry in self.entries().filter(|entry| keep(entry)) {
+            entries.push(entry.into_owned())?;
+        }
+        Ok(Self {
+            entries: entries.sorted()?,
             edits: BTreeMap::new(),
             spill: self.spill.clone(),
             unproven: self.unproven.clone(),
             unseen_hidden: self.unseen_hidden,
             maybe_closed: self.maybe_closed.clone(),
-        }
+        })
     }
 
     /// Returns the entries, sorted by path.

@@ -76,10 +76,12 @@ pub fn directories(plan: &Plan) -> BTreeSet<RelPath> {
 
 /// Returns how each action of the plan stands, in their order. What has an obstacle counts as due: it is not done for that.
 pub fn standings(plan: &Plan, now: &Now<'_>) -> Vec<Standing> {
-    let mut judge = Judge { plan, now, found: vec![None; plan.actions.len()], by_path: HashMap::new() };
+    let count = plan.actions.len();
+    let mut judge =
+        Judge { plan, now, found: vec![None; count], by_path: HashMap::new(), before: vec![None; count] };
     for (i, action) in plan.actions.held().iter().enumerate().filter(|(_, action)| action.obstacle.is_none())
     {
-        judge.by_path.entry(&action.path).or_default().push(i);
+        judge.before[i] = judge.by_path.insert(&action.path, i);
     }
     // In the order in which one hangs on another: what makes room, directories from the top down, what goes into them, what is
     // deleted, directories from the bottom up, what takes their places.
@@ -102,8 +104,9 @@ struct Judge<'j> {
     plan: &'j Plan,
     now: &'j Now<'j>,
     found: Vec<Option<Standing>>,
-    /// Actions without an obstacle, by their paths.
-    by_path: HashMap<&'j RelPath, Vec<usize>>,
+    /// The last action without an obstacle for each path, and for each of them the one before it. Most paths have but one.
+    by_path: HashMap<&'j RelPath, usize>,
+    before: Vec<Option<usize>>,
 }
 
 impl Judge<'_> {
@@ -303,7 +306,7 @@ impl Judge<'_> {
     }
 
     fn position(&self, path: &RelPath, deed: Deed, phase: Phase) -> Option<usize> {
-        let mut those = self.by_path.get(path)?.iter().copied();
+        let mut those = std::iter::successors(self.by_path.get(path).copied(), |&i| self.before[i]);
         those.find(|&i| self.plan.actions[i].deed == deed && self.plan.actions[i].phase == phase)
     }
 

@@ -72,6 +72,9 @@ pub fn summary(report: &Report) -> String {
 /// More lines than this nobody reads.
 const MOST_LINES: usize = 100;
 
+/// Of more changes than this, those of each directory are counted together before the lines are chosen.
+const MOST_AT_ONCE: usize = 1 << 16;
+
 /// A change and what became of it, or many of one kind in one directory.
 struct Change<'r> {
     path: RelPath,
@@ -110,8 +113,9 @@ impl<'r> Change<'r> {
 fn changes(report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
     let actions = &report.plan.actions;
     let each = || actions.iter().zip(0..).map(|(action, i)| Change::of(action, report.outcomes.get(i)));
+    let most = if detail.all { usize::MAX } else { MOST_AT_ONCE };
     let changes: Vec<Change<'_>> = match actions.as_held() {
-        held if held.is_some() || actions.len() <= MOST_LINES => {
+        held if actions.len() <= if held.is_some() { most } else { MOST_LINES } => {
             let mut changes: Vec<_> = each().collect();
             changes.sort_by(|a, b| a.path.cmp(&b.path));
             changes

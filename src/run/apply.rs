@@ -59,7 +59,8 @@ fn carry_on(
     sharpen_trees(&plan, &ends, (&mut looked.from.tree, &mut looked.to.tree))?;
     let Looked { from, to, memory, .. } = &looked;
     let now = now((from, to), &memory.evidence, measure.compare, options);
-    let (mut plan, done) = sorted(&plan, standings(&plan, &now));
+    let standings = standings(&plan, &now);
+    let done = split(&mut plan, standings);
     options.spill.check()?;
     let dry = options.mode != Mode::Sync;
     if options.backup.is_some() {
@@ -91,13 +92,17 @@ fn paths(plan: &Plan) -> BTreeSet<&RelPath> {
 fn measure(looked: &mut Looked, plan: &Plan, ends: &Ends, options: &RunOptions) -> StoreResult<Measure> {
     let planned = paths(plan);
     let is_planned = |entry: &Entry| planned.contains(&entry.path);
-    let (few_from, few_to) = (looked.from.tree.only(is_planned), looked.to.tree.only(is_planned));
+    let (few_from, few_to) = (looked.from.tree.only(is_planned)?, looked.to.tree.only(is_planned)?);
     let mut all_from = std::mem::replace(&mut looked.from.tree, few_from);
     let mut all_to = std::mem::replace(&mut looked.to.tree, few_to);
     let measure = looked.measure(ends, options)?;
     for (all, few) in [(&mut all_from, &looked.from.tree), (&mut all_to, &looked.to.tree)] {
-        for known in few.entries() {
-            all.update(&known.path, |entry| entry.mtime = known.mtime);
+        let learned = |entry: &Entry| few.get(&entry.path).filter(|known| known.mtime != entry.mtime);
+        if all.entries().any(|entry| learned(&entry).is_some()) {
+            all.revise(|entry| {
+                entry.mtime = learned(entry).map_or(entry.mtime, |known| known.mtime);
+                true
+            })?;
         }
     }
     (looked.from.tree, looked.to.tree) = (all_from, all_to);
@@ -121,27 +126,31 @@ fn now<'n>(
     }
 }
 
-/// Returns what is left to do, the stale with an obstacle, and what is done already.
-fn sorted(plan: &Plan, standings: Vec<Standing>) -> (Plan, Vec<Action>) {
-    let mut left = Plan { scanned: plan.actions.len(), ..Plan::default() };
-    let (mut actions, mut done) = (Vec::new(), Vec::new());
-    for (action, standing) in plan.actions.held().iter().cloned().zip(standings) {
-        match standing {
-            Standing::Due => actions.push(action),
-            Standing::Done => done.push(action),
-            Standing::Left => {
-                actions.push(Action { deed: Deed::Delete, phase: Phase::Deletions, source: None, ..action });
+/// Leaves in the plan what is left to do, the stale with an obstacle, and returns what is done already.
+fn split(plan: &mut Plan, standings: Vec<Standing>) -> Vec<Action> {
+    let scanned = plan.actions.len();
+    let mut standings = standings.into_iter();
+    let is_done = |action: &mut Action| {
+        match standings.next() {
+            Some(Standing::Done) => return true,
+            Some(Standing::Left) => {
+                (action.deed, action.phase, action.source) = (Deed::Delete, Phase::Deletions, None);
             }
-            Standing::Vacant => {
-                actions.push(Action { deed: Deed::Copy, destination: None, ..action });
-            }
-            Standing::Stale(why) => actions.push(Action { obstacle: Some(why.into()), ..action }),
+            Some(Standing::Vacant) => (action.deed, action.destination) = (Deed::Copy, None),
+            Some(Standing::Stale(why)) => action.obstacle = Some(why.into()),
+            Some(Standing::Due) | None => {}
         }
-    }
-    left.actions = actions.into();
-    left.unchanged = done.len();
-    left.sort();
-    (left, done)
+        false
+    };
+    let done: Vec<Action> = plan.actions.held_mut().extract_if(.., is_done).collect();
+    *plan = Plan {
+        actions: std::mem::take(&mut plan.actions),
+        scanned,
+        unchanged: done.len(),
+        ..Plan::default()
+    };
+    plan.sort();
+    done
 }
 
 /// The course of a run whose plan was made before.
@@ -162,12 +171,10 @@ impl Course for Applying<'_> {
         let is_done = |entry: &Entry| sent.contains(&entry.path);
         let [listed_from, listed_to] = &self.measure.listed;
         let listed = (&listed_from.listed, &listed_to.listed);
-        memory.keep_unchanged(
-            &from.tree.only(is_done),
-            &to.tree.only(is_done),
-            listed,
-            &self.measure.compare,
-        );
+        // What can't be put aside is not remembered, which costs time alone.
+        if let (Ok(from), Ok(to)) = (from.tree.only(is_done), to.tree.only(is_done)) {
+            memory.keep_unchanged(&from, &to, listed, &self.measure.compare);
+        }
         for action in &self.done {
             if matches!(action.deed, Deed::Delete | Deed::Rename) && !sent.contains(&action.path) {
                 memory.forget(&action.path);

@@ -87,6 +87,9 @@ impl<T: Record> Sorter<T> {
     /// Puts aside all that is held.
     fn put_aside(&mut self) -> Result<(), SpillError> {
         self.weight = 0;
+        if self.stretches.is_empty() {
+            return self.end_run();
+        }
         let stretches = std::mem::take(&mut self.stretches);
         let mut held = std::mem::take(&mut self.held).into_iter();
         let (mut others, mut at) = (Vec::new(), 0);
@@ -154,7 +157,10 @@ impl<T: Record> Sorter<T> {
             return Ok(Sorted::held(self.held));
         }
         self.put_aside()?;
-        let others = merge(self.runs.iter().map(|run| &run.records), &self.spill)?;
+        let others = match self.runs.len() {
+            1 => self.runs.remove(0).records,
+            _ => merge(self.runs.iter().map(|run| &run.records), &self.spill)?,
+        };
         let Some(mut writer) = self.blocks else { return Ok(Sorted::packed(others)) };
         let mut others = others.records().peekable();
         for block in writer.give_up() {

@@ -193,7 +193,7 @@ impl<'a> Runner<'a> {
             _ => None,
         });
         let apart: Vec<PathBuf> = password_files.chain([self.loaded.path.clone()]).collect();
-        sync::mirror(&Task {
+        sync::mirror(Task {
             args: &prepared.args,
             mode: mode(prepared),
             job: Some(&prepared.job.name),

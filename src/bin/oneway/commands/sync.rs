@@ -85,11 +85,11 @@ impl<'a> Task<'a> {
 
 pub(crate) fn run(args: &SyncArgs, mode: Mode) -> anyhow::Result<ExitCode> {
     let begun = HashSet::new();
-    alone(&Task::of(args, mode, &begun, Work::Decide))
+    alone(Task::of(args, mode, &begun, Work::Decide))
 }
 
 /// Makes a mirror that is no job's, and writes down how it went.
-pub(crate) fn alone(task: &Task<'_>) -> anyhow::Result<ExitCode> {
+pub(crate) fn alone(task: Task<'_>) -> anyhow::Result<ExitCode> {
     let args = task.args;
     logged(args, task.mode, || {
         let Mirrored { report, status, record, .. } = mirror(task)?;
@@ -194,10 +194,10 @@ pub(crate) fn set_up(task: &Task<'_>, cancel: &Cancel) -> anyhow::Result<SetUp> 
 }
 
 /// Makes a mirror and writes its report.
-pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
-    let Task { args, mode, .. } = *task;
+pub(crate) fn mirror(task: Task<'_>) -> anyhow::Result<Mirrored> {
+    let Task { args, mode, .. } = task;
     let cancel = Cancel::new();
-    let SetUp { source, destination, mut options, target, lock_files } = set_up(task, &cancel)?;
+    let SetUp { source, destination, mut options, target, lock_files } = set_up(&task, &cancel)?;
     let take = || match task.part.as_ref().and_then(|part| part.beside.as_ref()) {
         Some(plan) => lock::share(&lock_files, &target, plan),
         None => lock::take(&lock_files, &target),
@@ -233,9 +233,9 @@ pub(crate) fn mirror(task: &Task<'_>) -> anyhow::Result<Mirrored> {
     if let Work::Keep(found) = &task.work {
         (options.keeps_plan, options.found) = (true, found.clone());
     }
-    let result = match &task.work {
+    let result = match task.work {
         Work::Decide | Work::Keep(_) => run_mirror(&source, &destination, &options, &logged),
-        Work::Apply(plan, shard) => apply(&source, &destination, plan.clone(), *shard, &options, &logged),
+        Work::Apply(plan, shard) => apply(&source, &destination, plan, shard, &options, &logged),
     };
     progress.finish();
     let mut report = match result {

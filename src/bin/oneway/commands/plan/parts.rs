@@ -230,7 +230,7 @@ fn all_dry(dir: &PlanDir, args: &SyncArgs) -> anyhow::Result<u8> {
     let begun = HashSet::new();
     let apart = [dir.path().to_owned()];
     let task = Task { apart: &apart, ..Task::of(args, Mode::DryRun, &begun, Work::Apply(plan, None)) };
-    Ok(sync::mirror(&task)?.status)
+    Ok(sync::mirror(task)?.status)
 }
 
 fn nothing_to_do(
@@ -306,7 +306,7 @@ impl Applying<'_> {
         let task =
             Task { apart: &apart, part: Some(place), ..Task::of(args, mode, begun, Work::Apply(plan, None)) };
         let at = Utc::now();
-        let Mirrored { report, mut status, .. } = sync::mirror(&task)?;
+        let Mirrored { report, mut status, .. } = sync::mirror(task)?;
         if mode == Mode::Sync && report.early.is_none() {
             let outcomes = Outcomes::of_try(&actions, former, &report, (at, Utc::now()));
             if let Err(e) = dir.keep_outcomes(part, &actions, &outcomes) {
