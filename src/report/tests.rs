@@ -395,16 +395,36 @@ fn many_changes_are_counted_by_directory_what_is_deleted_first() {
     assert_eq!(String::from_utf8(out).unwrap().lines().count(), 1268 + 1);
 }
 
+/// The same actions where memory is meant for none.
+fn put_aside(actions: &Actions) -> Actions {
+    let mut sorter = Sorter::new(Spill::to(tempfile::env::temp_dir(), 0));
+    for action in actions {
+        sorter.push(action.into_owned()).unwrap();
+    }
+    let actions = Actions::sorted(sorter).unwrap();
+    assert!(actions.as_held().is_none());
+    actions
+}
+
+#[test]
+fn of_however_many_changes_the_first_in_trouble_are_told_by_themselves() {
+    let mut report = large();
+    for (i, why) in [(5, "no room"), (9, "no rights")] {
+        report.plan.actions.held_mut()[i].obstacle = Some(why.into());
+    }
+    report.plan.actions = put_aside(&report.plan.actions);
+    let text = written(&report, "text", false);
+    for line in ["0005.jpg  can't be done: no room", "0009.jpg  can't be done: no rights"] {
+        assert!(text.contains(&format!("! images/2024/{line}\n")), "{text}");
+    }
+    assert!(text.contains("1,202 files"), "{text}");
+}
+
 #[test]
 fn of_more_changes_than_memory_is_meant_for_each_directory_is_counted_by_itself() {
     let mut report = large();
-    let mut sorter = Sorter::new(Spill::to(tempfile::env::temp_dir(), 0));
-    for action in report.plan.actions.held() {
-        sorter.push(action.clone()).unwrap();
-    }
     let held = written(&report, "text", false);
-    report.plan.actions = Actions::sorted(sorter).unwrap();
-    assert!(report.plan.actions.as_held().is_none());
+    report.plan.actions = put_aside(&report.plan.actions);
     assert_eq!(
         written(&report, "text", false).lines().collect::<Vec<_>>(),
         [

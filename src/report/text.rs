@@ -144,10 +144,15 @@ fn changes(report: &Report, detail: Detail, out: &mut dyn Write) -> io::Result<(
     writeln!(out, "({} changes in {lines}; --all prints each)", grouped(actions.len()))
 }
 
-/// Counts changes of one kind in one directory together, with that of the directory itself.
+/// Counts changes of one kind in one directory together, with that of the directory itself. The first ones in trouble are left as they are.
 fn by_dir<'r>(changes: impl Iterator<Item = Change<'r>>) -> Vec<Change<'r>> {
     let mut dirs: BTreeMap<(RelPath, char), Change<'r>> = BTreeMap::new();
+    let mut alone = Vec::new();
     for change in changes {
+        if change.trouble.is_some() && alone.len() < MOST_LINES {
+            alone.push(change);
+            continue;
+        }
         let above = || change.path.parent().unwrap_or_else(RelPath::root);
         let dir = if change.dirs > 0 { change.path.clone() } else { above() };
         match dirs.entry((dir, change.look.sign)) {
@@ -161,7 +166,7 @@ fn by_dir<'r>(changes: impl Iterator<Item = Change<'r>>) -> Vec<Change<'r>> {
             }
         }
     }
-    let mut changes: Vec<Change<'r>> = dirs.into_values().collect();
+    let mut changes: Vec<Change<'r>> = dirs.into_values().chain(alone).collect();
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     changes
 }
