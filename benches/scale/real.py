@@ -44,6 +44,15 @@ WAYS = [
     Way("fetch", "sync that fetches all, empty files", ("sync", "--no-state"), fetches=True),
 ]
 
+# What both sides take by themselves, with nothing done about it. The server's is what `benches/peers/floor.c` does: STAT of each directory, many
+# at a time on eight sessions, thrown away.
+SERVER, DISK = '"$FLOOR" list "$HOST" "$PORT" "$USER" "$PASSWORD" 8 "$DIRS" "$TREE" /', 'find "$TREE" -printf "%s %T@\\n" > "$DIRS.found"'
+FLOORS = {
+    "the server's listings, thrown away": SERVER,
+    "the disk's entries by `find`, with a `stat` of each": DISK,
+    "both of these at once": f"{SERVER} & {DISK}; wait",
+}
+
 # Larger trees are not fetched.
 MOST_FETCHED = 200_000
 
@@ -73,9 +82,12 @@ def measure(oneway, options, head):
                 "| --- | --: | --: | --: | --: | --: | --: |",
             ]
             print(*lines, sep="\n", flush=True)
+            for title, script in FLOORS.items() if not options.work or "floors" in options.work.split(",") else []:
+                lines.append(row(title, client.floor(script), entries))
+                print(lines[-1], flush=True)
             for way in [way for way in ways if not way.fetches or entries <= MOST_FETCHED]:
                 took, failures = client.run(way)
-                lines.append(row(way, took, entries) if took else f"| {way.title} | took too long |")
+                lines.append(row(way.title, took, entries) if took else f"| {way.title} | took too long |")
                 print(lines[-1], flush=True)
                 for failure in failures:
                     print(f"{way.title}: {failure}", file=sys.stderr)
@@ -126,6 +138,23 @@ class Client:
             failures.append(f"not what was to be found: {summary}; it said: {self.said.read_text()[-300:]}")
         return took, failures
 
+    def floor(self, script):
+        """Returns what a shell script of FLOORS took."""
+        floor, dirs, tree = self.place / "floor", self.place / "dirs", self.place / "tree"
+        if not floor.exists():
+            source = Path(__file__).resolve().parents[1] / "peers/floor.c"
+            subprocess.run(["cc", "-O2", "-pthread", "-o", floor, source], check=True)
+            dirs.write_text("".join(f"{each.name}/\n" for each in sorted(tree.iterdir()) if each.is_dir()))
+        names = {"FLOOR": floor, "DIRS": dirs, "TREE": tree, "HOST": self.server.host, "PORT": self.server.port}
+        names |= {"USER": servers.USER, "PASSWORD": servers.PASSWORD}
+        environment = self.environment | {name: str(value) for name, value in names.items()}
+        with open(self.said, "wb") as said:
+            took = process.run(["sh", "-c", script], environment, said, [self.server.process.pid], self.options.limit)
+        self.server.wait_until_idle()
+        if took is None or took.status != 0 or self.said.stat().st_size:
+            sys.exit(f"{script}: {self.said.read_text()[-300:]}")
+        return took
+
     def profile(self, way):
         """Prints where all processors' time went: by program, by the client's functions, and by vsftpd's."""
         data = self.place / "perf.data"
@@ -145,10 +174,10 @@ class Client:
         self.server.wait_until_idle()
 
 
-def row(way, took, entries):
+def row(title, took, entries):
     busy = (took.user + took.system + took.server) / took.wall
     cells = [
-        way.title,
+        title,
         f"{took.wall:.2f} s",
         f"{took.wall / entries * 1e6:.2f}",
         f"{took.user:.2f} + {took.system:.2f} s",
