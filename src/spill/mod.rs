@@ -1,8 +1,8 @@
 //! Sorted records, more of them than memory is meant for.
 //!
-//! A [`Sorter`] takes records in any order. As long as they fit, they stay as they are; beyond that they go to a file without a name in
-//! sorted runs, which are merged into one. A [`Sorted`] is read from the beginning or looked up by what it is sorted by, and whoever
-//! does so doesn't know where the records are.
+//! A [`Sorter`] takes records in any order. As long as they fit, they stay as they are; beyond that they go to files without a name: those
+//! that are known to be neighbours as blocks, which alone are sorted, the others in sorted runs, which are merged. A [`Sorted`] is read from
+//! the beginning or looked up by what it is sorted by, and whoever does so doesn't know where the records are.
 //!
 //! A file that can't be read back ends what is read there and then. That looks like fewer records than there are, so whoever decides
 //! anything by them has to [`Spill::check`] afterwards.
