@@ -83,10 +83,14 @@ def measure(oneway, options, head):
             ]
             print(*lines, sep="\n", flush=True)
             for title, script in FLOORS.items() if not options.work or "floors" in options.work.split(",") else []:
-                lines.append(row(title, client.floor(script), entries))
+                runs = [client.floor(script) for _ in range(options.runs)]
+                lines.append(row(title, median(runs), entries))
                 print(lines[-1], flush=True)
             for way in [way for way in ways if not way.fetches or entries <= MOST_FETCHED]:
-                took, failures = client.run(way)
+                # What writes begins anew each time, and takes long.
+                runs = [client.run(way) for _ in range(options.runs if way.words[0] == "diff" else 1)]
+                took = median([took for took, _ in runs])
+                failures = [failure for _, failures in runs for failure in failures]
                 lines.append(row(way.title, took, entries) if took else f"| {way.title} | took too long |")
                 print(lines[-1], flush=True)
                 for failure in failures:
@@ -172,6 +176,11 @@ class Client:
             lines = [re.sub(r"[-\s]*$", "", each) for each in said.stdout.splitlines() if each.strip()]
             print(f"{title}:", "", *lines[:28], "", sep="\n", flush=True)
         self.server.wait_until_idle()
+
+
+def median(runs):
+    """Returns the run of median length; `None` where one of them took too long."""
+    return None if None in runs else sorted(runs, key=lambda took: took.wall)[len(runs) // 2]
 
 
 def row(title, took, entries):
