@@ -89,7 +89,6 @@ WORKS = [
         {},
         writes="state",
         goes_on=True,
-        is_drawn=True,
     ),
     Work("wide", "diff, the same, one directory", DIFF, expected.same, 0, {}, is_wide=True, is_drawn=True),
     Work("memory-same", "no server: diff, both sides the same", ("diff", *FILES), expected.same, 0, {}, in_memory=True, is_drawn=True),
