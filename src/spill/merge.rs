@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-use crate::spill::file::{Packed, Records, Writer};
+use crate::spill::blocks::Writer;
+use crate::spill::file::{Packed, Records};
 use crate::spill::{Record, Spill, SpillError};
 
 /// Makes one file of several.
@@ -76,7 +77,9 @@ impl<'f, T: Record> Head<'f, T> {
         let is_before =
             |second: &Self| behind.as_ref().is_some_and(|behind| behind.order(second.record()).is_le());
         if second.is_none_or(is_before) {
-            writer.copy_block(&mut self.rest)?;
+            if let Some((first, records, bytes)) = self.rest.take_block() {
+                writer.copy_block(&first, records, bytes)?;
+            }
         } else if let Some(record) = self.rest.next() {
             writer.push(record)?;
         }

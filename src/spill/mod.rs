@@ -7,6 +7,7 @@
 //! A file that can't be read back ends what is read there and then. That looks like fewer records than there are, so whoever decides
 //! anything by them has to [`Spill::check`] afterwards.
 
+mod blocks;
 mod file;
 mod merge;
 mod pack;

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::spill::file::{Packed, Writer};
+use crate::spill::blocks::Writer;
+use crate::spill::file::Packed;
 use crate::spill::merge::merge;
 use crate::spill::{Record, Sorted, Spill, SpillError};
 
