@@ -217,7 +217,8 @@ fn what_was_finished_in_time_is_kept_and_remembered() {
         )]);
         assert_eq!(output.summary()["exit"], 3);
         let output = sandbox.oneway(["sync", "--format", "json", &src, &url]).expect_status(0);
-        assert_eq!(output.changes().len(), left, "{output}");
+        // The reply to the last rename may not have been read any more: then the file has its name, and was told to be left.
+        assert!((left - 1..=left).contains(&output.changes().len()), "{left} were left\n{output}");
     }
 }
 
